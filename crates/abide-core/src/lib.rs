@@ -1,3 +1,28 @@
-//! core
+//! The pure part of Abide: names, state and patches, changes, clocks, errors and ports.
+//!
+//! Nothing here does IO, starts a task, reads a clock or draws a random number: time and randomness
+//! come in as arguments, so that all of it is deterministic and property-tested.
+
+pub mod change;
+pub mod error;
+pub mod filter;
+pub mod json;
+pub mod key;
+pub mod operation;
+pub mod port;
+pub mod schedule;
+pub mod seq;
+pub mod state;
+pub mod time;
+
+pub use change::{Cause, Change, ChangeRecord, Event};
+pub use error::{Code, Error, Result};
+pub use filter::Filter;
+pub use json::Json;
+pub use key::{InvalidName, Key, Kind, Namespace, Shard};
+pub use port::{Clock, Store, StoreError};
+pub use seq::{Epoch, FeedPosition, Incarnation, Seq};
+pub use state::{Encoded, Encoder, Operations, Patch, State, Unknown};
+pub use time::Timestamp;
 pub mod duration;
 pub use duration::{DURATION_MAX, DurationError, format_duration, parse_duration};

@@ -1,0 +1,12 @@
+//! Ports: what Abide needs from the outside, as traits. Their adapters live on higher floors.
+
+mod clock;
+pub mod store;
+
+use std::{future::Future, pin::Pin};
+
+pub use clock::Clock;
+pub use store::{Store, StoreError};
+
+/// A boxed future, as ports return them.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
