@@ -322,9 +322,9 @@ mod tests {
     #[test]
     fn the_placement_of_a_key_never_changes() {
         for (kind, id, hash, shard) in [
-            ("Counter", "user-123", 0x6bf3_2b33_9a3b_d44e_u64, 1727),
-            ("Counter", "demo", 0, 0),
-            ("ChatRoom", "a/b 🦀\0", 0, 0),
+            ("Counter", "user-123", 0xa132_1bb9_8976_c126_u64, 2579),
+            ("Counter", "demo", 0xf89f_3705_3862_bcad_u64, 3977),
+            ("ChatRoom", "a/b 🦀\0", 0xe1d0_a7b8_b05b_aef9_u64, 3613),
         ] {
             let key = Key::parse("default", kind, id).unwrap();
             assert_eq!(
