@@ -1,6 +1,7 @@
 //! Cron expressions in a time zone.
 
 use std::fmt;
+use std::sync::Arc;
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -33,9 +34,14 @@ const ZONE_BYTES_MAX: usize = 64;
 ///
 /// Zones come from the database compiled into the program, so that every node and every
 /// simulation agrees on them whatever its machine has installed.
+///
+/// Cloning is cheap (one reference count).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
-pub struct CronExpr {
+pub struct CronExpr(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
     expr: String,
     zone: TimeZone,
     zone_name: String,
@@ -79,10 +85,11 @@ impl CronExpr {
         let cron = parse_expr(expr)?;
         let zone = parse_zone(zone)?;
         let zone_name = zone.iana_name().unwrap_or("UTC").to_owned();
-        let parsed = Self { expr: expr.trim().to_owned(), zone, zone_name, cron };
-        match parsed.next_after(Timestamp::from_millis(0)) {
+        let parts = Parts { expr: expr.trim().to_owned(), zone, zone_name, cron };
+        let parsed = Self(Arc::new(parts));
+        match parsed.next_after(Timestamp::EPOCH) {
             Some(_) => Ok(parsed),
-            None => Err(CronError::Never { expr: parsed.expr }),
+            None => Err(CronError::Never { expr: parsed.expr().to_owned() }),
         }
     }
 
@@ -93,8 +100,8 @@ impl CronExpr {
         // The search works on whole seconds, so it starts at the second `after` lies in.
         let second = after.as_millis().div_euclid(1000);
         let start = jiff::Timestamp::from_second(second).ok()?;
-        let start = Zoned::new(start, self.zone.clone());
-        let next = self.cron.find_next_occurrence(&start, false).ok()?;
+        let start = Zoned::new(start, self.0.zone.clone());
+        let next = self.0.cron.find_next_occurrence(&start, false).ok()?;
         let next = Timestamp::from_millis(next.timestamp().as_millisecond());
         (next > after).then_some(next)
     }
@@ -102,19 +109,19 @@ impl CronExpr {
     /// The expression as it was written.
     #[must_use]
     pub fn expr(&self) -> &str {
-        &self.expr
+        &self.0.expr
     }
 
     /// The IANA name of the time zone.
     #[must_use]
     pub fn zone(&self) -> &str {
-        &self.zone_name
+        &self.0.zone_name
     }
 
     /// What the expression means, in an English sentence.
     #[must_use]
     pub fn describe(&self) -> String {
-        self.cron.describe()
+        self.0.cron.describe()
     }
 }
 
@@ -127,7 +134,7 @@ impl fmt::Debug for CronExpr {
 impl fmt::Display for CronExpr {
     /// `0 9 * * MON-FRI in Europe/Berlin`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.expr, self.zone_name)
+        write!(f, "{} in {}", self.expr(), self.zone())
     }
 }
 
@@ -141,7 +148,7 @@ struct Stored {
 
 impl From<CronExpr> for Stored {
     fn from(cron: CronExpr) -> Self {
-        Self { expr: cron.expr, tz: cron.zone_name }
+        Self { expr: cron.expr().to_owned(), tz: cron.zone().to_owned() }
     }
 }
 
@@ -158,10 +165,7 @@ fn utc() -> String {
 }
 
 fn parse_expr(expr: &str) -> Result<Cron, CronError> {
-    let malformed = |reason: String| CronError::Malformed {
-        expr: expr.chars().take(EXPR_BYTES_MAX).collect(),
-        reason,
-    };
+    let malformed = |reason: String| CronError::Malformed { expr: expr.chars().take(EXPR_BYTES_MAX).collect(), reason };
     let text = expr.trim();
     if text.len() > EXPR_BYTES_MAX {
         return Err(malformed(format!("it is longer than {EXPR_BYTES_MAX} bytes")));
@@ -217,22 +221,12 @@ mod tests {
 
     #[test]
     fn five_fields_are_minutes_to_weekdays() {
-        check(
-            "30 9 * * MON-FRI",
-            "UTC",
-            "2026-01-02T09:30:00Z",
-            &["2026-01-05T09:30:00Z", "2026-01-06T09:30:00Z"],
-        );
+        check("30 9 * * MON-FRI", "UTC", "2026-01-02T09:30:00Z", &["2026-01-05T09:30:00Z", "2026-01-06T09:30:00Z"]);
     }
 
     #[test]
     fn six_fields_start_with_seconds() {
-        check(
-            "*/20 0 12 * * *",
-            "UTC",
-            "2026-01-02T12:00:20.500Z",
-            &["2026-01-02T12:00:40Z", "2026-01-03T12:00:00Z"],
-        );
+        check("*/20 0 12 * * *", "UTC", "2026-01-02T12:00:20.500Z", &["2026-01-02T12:00:40Z", "2026-01-03T12:00:00Z"]);
     }
 
     #[test]
@@ -259,23 +253,13 @@ mod tests {
     #[test]
     fn a_time_in_a_gap_fires_once_at_its_end() {
         // In Berlin 02:00 becomes 03:00 at 2026-03-29T01:00:00Z.
-        check(
-            "30 2 * * *",
-            "Europe/Berlin",
-            "2026-03-28T12:00:00Z",
-            &["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"],
-        );
+        check("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", &["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
     }
 
     #[test]
     fn a_time_that_happens_twice_fires_at_the_first() {
         // In Berlin 03:00 becomes 02:00 at 2026-10-25T01:00:00Z.
-        check(
-            "30 2 * * *",
-            "Europe/Berlin",
-            "2026-10-24T12:00:00Z",
-            &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"],
-        );
+        check("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
         check("30 2 * * *", "Europe/Berlin", "2026-10-25T00:45:00Z", &["2026-10-26T01:30:00Z"]);
     }
 
@@ -303,8 +287,19 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_refused_with_an_example() {
         for expr in [
-            "", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8",
-            "@sometimes", "@reboot", "a b c d e", "*/0 * * * *", "5-1 * * * *", "* * * * * * 2030",
+            "",
+            "* * * *",
+            "60 * * * *",
+            "* 24 * * *",
+            "* * 0 * *",
+            "* * * 13 *",
+            "* * * * 8",
+            "@sometimes",
+            "@reboot",
+            "a b c d e",
+            "*/0 * * * *",
+            "5-1 * * * *",
+            "* * * * * * 2030",
             "0 9 * * ☃",
         ] {
             let error = CronExpr::parse(expr, "UTC").expect_err(expr);
