@@ -1,0 +1,230 @@
+//! Reads how many tests passed and failed from what test runners print.
+
+/// How many tests passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Tests that passed.
+    pub(crate) passed: u64,
+    /// Tests that failed, timed out or could not be started.
+    pub(crate) failed: u64,
+}
+
+impl Counts {
+    /// One test, for a command that counts as a whole.
+    pub(crate) fn one(passed: bool) -> Self {
+        Self {
+            passed: u64::from(passed),
+            failed: u64::from(!passed),
+        }
+    }
+
+    /// The sum of what was found; `None` only if nothing was.
+    pub(crate) fn sum(a: Option<Self>, b: Option<Self>) -> Option<Self> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(Self {
+                passed: a.passed + b.passed,
+                failed: a.failed + b.failed,
+            }),
+            (one, None) | (None, one) => one,
+        }
+    }
+}
+
+/// Whose summary to look for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// `Summary [ 0.1s] 3 tests run: 2 passed (1 slow), 1 failed, 0 skipped`
+    Nextest,
+    /// `test result: ok. 5 passed; 0 failed; 0 ignored; …`, once a program
+    Libtest,
+    /// `5 passed, 0 failed` alone on a line
+    Plain,
+}
+
+impl Runner {
+    /// The counts in `line`, if it is this runner's summary.
+    pub(crate) fn parse(self, line: &str) -> Option<Counts> {
+        let line = without_colour(line);
+        let line = line.trim();
+        match self {
+            Self::Nextest => {
+                let rest = line.strip_prefix("Summary [")?;
+                let (_, list) = rest.split_once(" run: ")?;
+                counts(&without_parentheses(list), ',')
+            }
+            Self::Libtest => {
+                let rest = line.strip_prefix("test result: ")?;
+                let (_, list) = rest.split_once(". ")?;
+                counts(list, ';')
+            }
+            Self::Plain => {
+                let (passed, failed) = line.split_once(", ")?;
+                Some(Counts {
+                    passed: passed.strip_suffix(" passed")?.parse().ok()?,
+                    failed: failed.strip_suffix(" failed")?.parse().ok()?,
+                })
+            }
+        }
+    }
+}
+
+/// Adds up a list such as `2 passed, 1 timed out, 3 skipped`.
+fn counts(list: &str, separator: char) -> Option<Counts> {
+    let mut found = None;
+    for entry in list.split(separator) {
+        let Some((number, what)) = entry.trim().split_once(' ') else {
+            continue;
+        };
+        let Ok(number) = number.parse() else {
+            continue;
+        };
+        let one = match what.trim() {
+            "passed" => Counts {
+                passed: number,
+                failed: 0,
+            },
+            "failed" | "timed out" | "exec failed" => Counts {
+                passed: 0,
+                failed: number,
+            },
+            _ => continue,
+        };
+        found = Counts::sum(found, Some(one));
+    }
+    found
+}
+
+fn without_parentheses(text: &str) -> String {
+    let mut depth = 0_u32;
+    let mut kept = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => kept.push(c),
+            _ => {}
+        }
+    }
+    kept
+}
+
+/// Drops terminal colours: `ESC [ … letter`.
+fn without_colour(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == '\u{1b}' {
+            chars.by_ref().find(char::is_ascii_alphabetic);
+        } else {
+            kept.push(c);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(runner: Runner, line: &str, passed: u64, failed: u64) {
+        assert_eq!(
+            runner.parse(line),
+            Some(Counts { passed, failed }),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn nextest_summaries_are_read() {
+        let nextest = Runner::Nextest;
+        check(
+            nextest,
+            "     Summary [   0.007s] 3 tests run: 3 passed, 0 skipped\n",
+            3,
+            0,
+        );
+        check(
+            nextest,
+            "     Summary [   3.0s] 9 tests run: 6 passed (1 slow, 2 leaky), 1 failed, 1 timed out, 1 exec failed, 4 skipped",
+            6,
+            3,
+        );
+        check(
+            nextest,
+            "     Summary [   3.0s] 2/5 tests run: 0 passed, 2 failed, 0 skipped",
+            0,
+            2,
+        );
+    }
+
+    #[test]
+    fn a_coloured_summary_is_read_like_a_plain_one() {
+        check(
+            Runner::Nextest,
+            "\u{1b}[32;1m     Summary\u{1b}[0m [   0.007s] \u{1b}[1m3\u{1b}[0m tests run: \u{1b}[1m2\u{1b}[0m \u{1b}[32;1mpassed\u{1b}[0m, \u{1b}[1m1\u{1b}[0m \u{1b}[31;1mfailed\u{1b}[0m, 0 skipped",
+            2,
+            1,
+        );
+    }
+
+    #[test]
+    fn libtest_summaries_are_read() {
+        let libtest = Runner::Libtest;
+        check(
+            libtest,
+            "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            5,
+            0,
+        );
+        check(
+            libtest,
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 3.00s",
+            2,
+            1,
+        );
+    }
+
+    #[test]
+    fn a_plain_summary_stands_alone_on_its_line() {
+        check(Runner::Plain, "2000 passed, 0 failed\n", 2000, 0);
+        for line in [
+            "so far 3 passed, 0 failed",
+            "3 passed, 0 failed, 1 skipped",
+            "passed, failed",
+        ] {
+            assert_eq!(Runner::Plain.parse(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn other_lines_are_no_summary() {
+        for line in [
+            "",
+            "running 3 tests",
+            "test a_summary_is_read ... ok",
+            "test result: unknown",
+        ] {
+            for runner in [Runner::Nextest, Runner::Libtest, Runner::Plain] {
+                assert_eq!(runner.parse(line), None, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn sums_keep_what_one_side_lacks() {
+        let three = Some(Counts {
+            passed: 2,
+            failed: 1,
+        });
+        assert_eq!(Counts::sum(three, None), three);
+        assert_eq!(Counts::sum(None, three), three);
+        assert_eq!(Counts::sum(None, None), None);
+        assert_eq!(
+            Counts::sum(three, three),
+            Some(Counts {
+                passed: 4,
+                failed: 2
+            })
+        );
+    }
+}
