@@ -57,6 +57,10 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a batch durable. One answer for each commit, in order.
     fn commit(&self, batch: Vec<Commit>) -> BoxFuture<'static, Result<Vec<Committed>, StoreError>>;
 
+    /// Removes messages that were delivered, or given up, from the outbox. Needs no fence: it is only
+    /// asked for after the receiver's commit is durable, and repeating it is harmless.
+    fn acknowledge(&self, messages: Vec<MessageId>) -> BoxFuture<'static, Result<(), StoreError>>;
+
     /// A page of the changes of an object after `after`, oldest first, without snapshots.
     fn changes(
         &self,
@@ -210,10 +214,8 @@ pub struct Commit {
     pub alarms: Vec<AlarmWrite>,
     /// Messages to deliver.
     pub outbox: Vec<OutboxMessage>,
-    /// Messages of this object that were delivered, or given up: removed from the outbox.
-    pub acknowledged: Vec<u64>,
-    /// Messages this commit applied: (sender, n).
-    pub received: Option<(Key, u64)>,
+    /// Messages these turns applied: (sender, n). The last n of each sender is kept.
+    pub received: Vec<(Key, u64)>,
     /// Outcomes of keyed calls.
     pub outcomes: Vec<Outcome>,
 }
