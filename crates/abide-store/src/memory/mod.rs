@@ -1,0 +1,171 @@
+//! The reference store: plain maps behind one lock.
+//!
+//! Clear rather than clever. Every future is ready when it is returned, and nothing here knows of
+//! time or threads, so that it behaves the same in a simulation as outside of one.
+
+mod apply;
+mod data;
+mod read;
+mod verify;
+
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+};
+
+use abide_core::{
+    ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    port::store::{
+        AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage,
+        ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
+    },
+};
+use parking_lot::Mutex;
+
+use data::Data;
+
+/// How many entries of the feed are kept by default.
+pub const FEED_KEEP_DEFAULT: u64 = 1_000_000;
+
+/// A store in memory. A clone is another handle to the same data: what one commits, the others read,
+/// and the data lives as long as the last handle.
+#[derive(Clone, Debug)]
+pub struct MemoryStore(Arc<Mutex<Data>>);
+
+type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+impl MemoryStore {
+    /// An empty store of `shards` shards, at least one.
+    pub fn new(shards: u32) -> Self {
+        Self::with_feed_keep(shards, FEED_KEEP_DEFAULT)
+    }
+
+    /// An empty store whose feed keeps at least the last `feed_keep` entries.
+    pub fn with_feed_keep(shards: u32, feed_keep: u64) -> Self {
+        Self(Arc::new(Mutex::new(Data::new(shards.max(1), feed_keep))))
+    }
+
+    fn answer<T: Send + 'static>(&self, work: impl FnOnce(&mut Data) -> T) -> Answer<T> {
+        Box::pin(ready(Ok(work(&mut self.0.lock()))))
+    }
+}
+
+impl Store for MemoryStore {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn shards(&self) -> u32 {
+        self.0.lock().shards()
+    }
+
+    fn claim(&self) -> Answer<Vec<Epoch>> {
+        self.answer(Data::claim)
+    }
+
+    fn load(&self, key: &Key) -> Answer<Option<Loaded>> {
+        self.answer(|data| data.load(key))
+    }
+
+    fn commit(&self, batch: Vec<Commit>) -> Answer<Vec<Committed>> {
+        self.answer(|data| {
+            batch
+                .into_iter()
+                .map(|commit| data.commit(commit))
+                .collect()
+        })
+    }
+
+    fn acknowledge(&self, messages: Vec<MessageId>) -> Answer<()> {
+        self.answer(|data| {
+            for id in &messages {
+                data.outbox.remove(id);
+            }
+        })
+    }
+
+    fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answer<ChangesPage> {
+        self.answer(|data| data.changes(key, after, limit))
+    }
+
+    fn snapshot(&self, key: &Key, at: Seq) -> Answer<Option<(Seq, Json)>> {
+        self.answer(|data| data.snapshot(key, at))
+    }
+
+    fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answer<FeedPage> {
+        self.answer(|data| data.feed(shard, after, limit))
+    }
+
+    fn due_alarms(
+        &self,
+        until: Timestamp,
+        after: Option<AlarmCursor>,
+        limit: usize,
+    ) -> Answer<Vec<DueAlarm>> {
+        self.answer(|data| data.due_alarms(until, after.as_ref(), limit))
+    }
+
+    fn alarms(&self, query: AlarmsQuery) -> Answer<Vec<DueAlarm>> {
+        self.answer(|data| data.alarms(&query))
+    }
+
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answer<Vec<OutboxMessage>> {
+        self.answer(|data| data.outbox(after, limit))
+    }
+
+    fn outcome(
+        &self,
+        key: &Key,
+        caller: &str,
+        call_key: &str,
+        now: Timestamp,
+    ) -> Answer<Option<Outcome>> {
+        self.answer(|data| data.outcome(key, caller, call_key, now))
+    }
+
+    fn received(&self, key: &Key, sender: &Key) -> Answer<u64> {
+        self.answer(|data| data.received(key, sender))
+    }
+
+    fn list(&self, query: ListQuery) -> Answer<ListPage> {
+        self.answer(|data| data.list(&query))
+    }
+
+    fn clean(&self, now: Timestamp, limit: usize) -> Answer<u64> {
+        self.answer(|data| data.clean(now, limit))
+    }
+
+    fn status(&self) -> Answer<Status> {
+        self.answer(|data| data.status())
+    }
+
+    fn verify(&self, limit: usize) -> Answer<Vec<String>> {
+        self.answer(|data| data.verify(limit))
+    }
+}
+
+/// A change as pages of changes hold it.
+fn without_snapshot(change: &ChangeRecord) -> ChangeRecord {
+    ChangeRecord {
+        snapshot: None,
+        ..change.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn every_answer_is_ready_at_once_and_a_clone_sees_the_same_data() {
+        let store = MemoryStore::new(8);
+        let mut context = Context::from_waker(Waker::noop());
+        let claimed = store.claim().as_mut().poll(&mut context);
+        assert_eq!(claimed, Poll::Ready(Ok(vec![Epoch::new(1); 8])));
+        let again = store.clone().claim().as_mut().poll(&mut context);
+        assert_eq!(again, Poll::Ready(Ok(vec![Epoch::new(2); 8])));
+    }
+}

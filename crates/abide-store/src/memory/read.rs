@@ -1,0 +1,194 @@
+use std::{collections::BTreeMap, ops::Bound};
+
+use abide_core::{
+    FeedPosition, Json, Key, Seq, Shard, Timestamp,
+    port::store::{
+        AlarmCursor, AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Listed,
+        Loaded, MessageId, OutboxMessage, Outcome, Status,
+    },
+};
+
+use super::{apply::place, data::Data, without_snapshot};
+
+/// How many entries of the feed one page may pass over in search of one shard's.
+const FEED_SCAN_MAX: usize = 10_000;
+
+impl Data {
+    pub(super) fn load(&self, key: &Key) -> Option<Loaded> {
+        let object = self.objects.get(key)?;
+        Some(Loaded {
+            head: object.head,
+            floor: object.floor,
+            incarnation: object.incarnation,
+            state: object.state.clone(),
+            version: object.version,
+            created_at: object.created_at,
+            updated_at: object.updated_at,
+            commit_id: object.commit_id,
+            alarms: object.alarms.values().cloned().collect(),
+        })
+    }
+
+    pub(super) fn changes(&self, key: &Key, after: Seq, limit: usize) -> ChangesPage {
+        let Some(object) = self.objects.get(key) else {
+            return ChangesPage::default();
+        };
+        let kept = object
+            .changes
+            .range((Bound::Excluded(after), Bound::Unbounded));
+        ChangesPage {
+            changes: kept
+                .take(limit)
+                .map(|(_, change)| without_snapshot(change))
+                .collect(),
+            head: object.head,
+            floor: object.floor,
+        }
+    }
+
+    pub(super) fn snapshot(&self, key: &Key, at: Seq) -> Option<(Seq, Json)> {
+        let changes = &self.objects.get(key)?.changes;
+        let mut before = changes.range(..=at).rev();
+        before.find_map(|(seq, change)| Some((*seq, change.snapshot.clone()?)))
+    }
+
+    pub(super) fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> FeedPage {
+        let start = self.feed.partition_point(|entry| entry.position <= after);
+        let mut page = FeedPage {
+            next: after.max(self.feed_floor),
+            floor: self.feed_floor,
+            ..FeedPage::default()
+        };
+        for entry in self.feed.range(start..).take(FEED_SCAN_MAX) {
+            if page.entries.len() == limit {
+                break;
+            }
+            page.next = entry.position;
+            if shard.is_none_or(|shard| shard == entry.shard) {
+                page.entries.push(entry.clone());
+            }
+        }
+        page.more = page.next < self.feed_last();
+        page
+    }
+
+    pub(super) fn due_alarms(
+        &self,
+        until: Timestamp,
+        after: Option<&AlarmCursor>,
+        limit: usize,
+    ) -> Vec<DueAlarm> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.due
+            .range((start, Bound::Unbounded))
+            .take_while(|place| place.due <= until)
+            .take(limit)
+            .filter_map(|place| self.alarm(place))
+            .collect()
+    }
+
+    fn alarm(&self, place: &AlarmCursor) -> Option<DueAlarm> {
+        let alarm = self.objects.get(&place.key)?.alarms.get(&place.name)?;
+        Some(DueAlarm {
+            key: place.key.clone(),
+            alarm: alarm.clone(),
+        })
+    }
+
+    pub(super) fn alarms(&self, query: &AlarmsQuery) -> Vec<DueAlarm> {
+        let mut places: BTreeMap<AlarmCursor, DueAlarm> = BTreeMap::new();
+        for (key, object) in &self.objects {
+            let of_key = query.key.as_ref().is_none_or(|wanted| wanted == key);
+            if !of_key || key.namespace() != &query.namespace {
+                continue;
+            }
+            for alarm in object.alarms.values() {
+                let place = place(key, alarm);
+                let after = query.after.as_ref().is_none_or(|after| *after < place);
+                if after && (alarm.dead.is_some() || !query.dead) {
+                    let (key, alarm) = (key.clone(), alarm.clone());
+                    places.insert(place, DueAlarm { key, alarm });
+                }
+            }
+        }
+        places.into_values().take(query.limit).collect()
+    }
+
+    pub(super) fn outbox(&self, after: Option<MessageId>, limit: usize) -> Vec<OutboxMessage> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let messages = self.outbox.range((start, Bound::Unbounded));
+        messages.take(limit).map(|(_, m)| m.clone()).collect()
+    }
+
+    pub(super) fn outcome(
+        &self,
+        key: &Key,
+        caller: &str,
+        call_key: &str,
+        now: Timestamp,
+    ) -> Option<Outcome> {
+        let outcomes = &self.objects.get(key)?.outcomes;
+        let outcome = outcomes.get(&(caller.into(), call_key.into()))?;
+        (outcome.expires_at > now).then(|| outcome.clone())
+    }
+
+    pub(super) fn received(&self, key: &Key, sender: &Key) -> u64 {
+        let object = self.objects.get(key);
+        let last = object.and_then(|object| object.received.get(sender));
+        last.copied().unwrap_or(0)
+    }
+
+    pub(super) fn list(&self, query: &ListQuery) -> ListPage {
+        let mut page = ListPage::default();
+        let after = query.after.as_deref().unwrap_or("");
+        let first = query.prefix.as_str().max(after).max("\0");
+        let Ok(start) = Key::new(&query.namespace, &query.kind, first) else {
+            return page;
+        };
+        let of_kind = self.objects.range(start..).take_while(|(key, _)| {
+            key.namespace() == &query.namespace
+                && key.kind() == &query.kind
+                && (key.id().starts_with(&query.prefix) || key.id() <= after)
+        });
+        for (key, object) in of_kind.filter(|(key, _)| key.id() > after) {
+            let Some(state) = &object.state else { continue };
+            let filter = query.filter.as_ref();
+            if filter.is_some_and(|filter| !filter.matches(&state.value())) {
+                continue;
+            }
+            if page.objects.len() == query.limit {
+                page.more = true;
+                break;
+            }
+            page.objects.push(Listed {
+                id: key.id().into(),
+                seq: object.head,
+                state: state.clone(),
+                created_at: object.created_at,
+                updated_at: object.updated_at,
+            });
+        }
+        page
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut status = Status {
+            store: "memory".into(),
+            outbox: self.outbox.len() as u64,
+            ..Status::default()
+        };
+        for (key, object) in &self.objects {
+            if object.state.is_some() {
+                *kinds.entry(key.kind().as_str()).or_default() += 1;
+            }
+            let dead = object.alarms.values().filter(|a| a.dead.is_some()).count();
+            status.changes += object.changes.len() as u64;
+            status.dead_alarms += dead as u64;
+            status.alarms += (object.alarms.len() - dead) as u64;
+            status.outcomes += object.outcomes.len() as u64;
+        }
+        status.objects = kinds.into_iter().map(|(k, n)| (k.into(), n)).collect();
+        status
+    }
+}
