@@ -17,7 +17,7 @@ pub mod time;
 
 pub use change::{Cause, Change, ChangeRecord, Event};
 pub use error::{Code, Error, Result};
-pub use filter::Filter;
+pub use filter::{Filter, FilterError};
 pub use json::Json;
 pub use key::{InvalidName, Key, Kind, Namespace, Shard};
 pub use port::{Clock, Store, StoreError};
