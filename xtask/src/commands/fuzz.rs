@@ -7,6 +7,7 @@ use anyhow::Context;
 use super::test::{Counting, Plan};
 use crate::command_line::CommandLine;
 use crate::metadata;
+use crate::table::headline;
 
 const SECONDS_EACH: u32 = 10;
 
@@ -26,7 +27,9 @@ pub(crate) fn plan(ci: bool) -> anyhow::Result<Plan> {
         cargo_fuzz: CommandLine::cargo(["fuzz", "--version"]).succeeds_silently(),
     };
     if ci && tools.nightly && !tools.cargo_fuzz && !targets.is_empty() {
-        tools.cargo_fuzz = CommandLine::cargo(["install", "cargo-fuzz", "--locked"]).run()?;
+        let install = CommandLine::cargo(["install", "cargo-fuzz", "--locked"]);
+        headline("fuzz", &install.to_string());
+        tools.cargo_fuzz = install.run()?;
     }
     Ok(plan_with(&targets, &tools, ci))
 }
