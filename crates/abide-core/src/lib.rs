@@ -3,7 +3,10 @@
 //! Nothing here does IO, starts a task, reads a clock or draws a random number: time and randomness
 //! come in as arguments, so that all of it is deterministic and property-tested.
 
+pub mod backoff;
 pub mod change;
+pub mod cron;
+pub mod duration;
 pub mod error;
 pub mod filter;
 pub mod json;
@@ -11,23 +14,22 @@ pub mod key;
 pub mod operation;
 pub mod port;
 pub mod schedule;
+pub mod schema;
 pub mod seq;
 pub mod state;
 pub mod time;
 
+pub use backoff::Backoff;
 pub use change::{Cause, Change, ChangeRecord, Event};
+pub use cron::{CronError, CronExpr};
+pub use duration::{DURATION_MAX, DurationError, format_duration, parse_duration};
 pub use error::{Code, Error, Result};
 pub use filter::{Filter, FilterError};
 pub use json::Json;
 pub use key::{InvalidName, Key, Kind, Namespace, Shard};
 pub use port::{Clock, Store, StoreError};
+pub use schedule::{Schedule, ScheduleError};
+pub use schema::schema_of;
 pub use seq::{Epoch, FeedPosition, Incarnation, Seq};
 pub use state::{Encoded, Encoder, Operations, Patch, State, Unknown};
 pub use time::Timestamp;
-pub mod backoff;
-pub mod cron;
-pub mod duration;
-pub use backoff::Backoff;
-pub use cron::{CronError, CronExpr};
-pub use duration::{DURATION_MAX, DurationError, format_duration, parse_duration};
-pub use schedule::{Schedule, ScheduleError};
