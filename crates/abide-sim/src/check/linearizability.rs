@@ -5,9 +5,10 @@
 //! answer. Calls with an unknown outcome may be given an instant anywhere after they were made, or
 //! none; calls that certainly failed are left out.
 //!
-//! The search is the one of Wing and Gong, with the memory of visited configurations that Lowe
-//! (*Testing for linearizability*, 2017) and Horn and Kroening (*Faster linearizability checking
-//! via P-compositionality*, 2015) added. See `search.rs` for what else keeps it short.
+//! The search is the one of Wing and Gong (*Testing and verifying concurrent objects*, 1993), with
+//! the memory of visited configurations that Lowe (*Testing for linearizability*, 2017) and Horn and
+//! Kroening (*Faster linearizability checking via P-compositionality*, 2015) use. See `search.rs`
+//! for what else keeps it short.
 //!
 //! Advice for recording: let calls that may end unknown repeat a few operations (`Add(1)`,
 //! `Add(2)`) rather than each carry its own. Equal unknown calls are interchangeable to the
@@ -16,10 +17,10 @@
 mod explain;
 mod history;
 mod models;
+mod placed;
 mod search;
 #[cfg(test)]
 mod tests;
-mod unplaced;
 mod visited;
 
 use std::fmt::Debug;

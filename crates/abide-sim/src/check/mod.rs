@@ -39,3 +39,6 @@ mod violation;
 
 pub use outcome::Outcome;
 pub use violation::{Fault, Finding, Promise, Violation};
+
+#[cfg(test)]
+mod testing;

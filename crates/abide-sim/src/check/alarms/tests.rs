@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::check::testing::{config, pick};
 
 const GRACE_NS: u64 = 50;
 const HORIZON: Horizon = Horizon {
@@ -144,16 +145,9 @@ fn found(events: &[AlarmEvent], fault: Fault) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// One of `items`; the case is thrown away if there is none.
-fn pick<T: Copy>(items: &[T], which: Index) -> Result<T, TestCaseError> {
-    if items.is_empty() {
-        Err(TestCaseError::reject("nothing to change"))
-    } else {
-        Ok(*which.get(items))
-    }
-}
-
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn a_world_whose_alarms_fire_passes(events in histories()) {
         prop_assert_eq!(check("Clock/a", &events, HORIZON), Ok(()));

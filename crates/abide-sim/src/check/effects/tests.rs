@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::check::testing::{config, pick};
 
 /// How one call of a right world went.
 #[derive(Debug, Clone)]
@@ -107,15 +108,6 @@ fn found(world: &World, promise: Promise, fault: Fault) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// One of `items`; the case is thrown away if there is none.
-fn pick<T: Copy>(items: &[T], which: Index) -> Result<T, TestCaseError> {
-    if items.is_empty() {
-        Err(TestCaseError::reject("nothing to change"))
-    } else {
-        Ok(items[which.index(items.len())])
-    }
-}
-
 fn once(attempt: &Attempt) -> Promise {
     if attempt.key.is_some() {
         Promise::OnceByKey
@@ -125,6 +117,8 @@ fn once(attempt: &Attempt) -> Promise {
 }
 
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn a_world_that_keeps_its_word_passes(world in worlds()) {
         prop_assert_eq!(world.check(), Ok(()));

@@ -1,27 +1,34 @@
 //! The search for an order that explains a history.
 //!
-//! The search places answered operations one after another, depth first. An operation may be next
-//! if no other unplaced one returned before it was called; a configuration (what is placed, and
-//! the state that makes) is visited once. On top of that:
+//! A search places answered operations one after another. An operation may be next if no other
+//! unplaced one returned before it was called. What is placed, and the state that makes, is a
+//! configuration; none is gone to twice. On top of that:
 //!
+//! - **The most promising goes first.** Each answered operation placed counts for a configuration,
+//!   each unknown one counts [against](UNKNOWN_COST) it, and of equals the newest goes first. A
+//!   history with no unknown operations is searched depth first; with some, other orders of the
+//!   last few answered operations are tried before unknown ones are brought in, one of those before
+//!   two, and so on.
 //! - **An answered read** is placed as soon as its answer fits, and nothing else is tried: any order
 //!   that goes on from here can be changed to have it first.
-//! - **Unknown operations are placed only when answers need them**: a run of them is put before an
-//!   answered one, shorter runs first. What is left of them at the end has not happened.
-//! - **Equal unknown operations are interchangeable**, since none of them ever has to be placed:
-//!   the one called first stands for all, and a configuration only counts them.
-//! - **An unknown operation that changes nothing** is not placed: it may still be needed later.
+//! - **Unknown operations need not be placed**; those left over have not happened. So equal ones
+//!   are interchangeable, and the one called first stands for all. One that changes nothing is not
+//!   placed: it may still be needed later.
 
-use std::collections::VecDeque;
+use std::collections::BinaryHeap;
 use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
 use super::Model;
 use super::history::History;
-use super::unplaced::Unplaced;
+use super::placed::{Placed, Used};
 use super::visited::Visited;
 use crate::check::outcome::Outcome;
+
+/// How many answered operations an unknown one must be good for. Measured on long histories of a
+/// counter: below 4 and above 16 the ones with many unknown operations take far more steps.
+const UNKNOWN_COST: i64 = 6;
 
 /// How a search ended.
 pub(super) enum End {
@@ -41,57 +48,53 @@ pub(super) struct Search<'h, M: Model> {
     answered: Vec<usize>,
     /// For each kind of unknown operation, indexes of its calls in their order.
     unknown: Vec<Vec<usize>>,
-    unplaced: Unplaced,
+    nodes: Vec<Node<M::State>>,
+    tasks: BinaryHeap<Task>,
+    tasks_made: u64,
     visited: Visited<M::State>,
-    /// How long a run of unknown operations may be in this round, and whether that cut any off.
-    run_max: usize,
-    cut_off: bool,
-    frames: Vec<Frame<M::State>>,
-    longest: Vec<usize>,
-    longest_answered: usize,
+    /// The node with most answered operations placed.
+    longest: usize,
     steps: u64,
     steps_max: u64,
 }
 
-/// A place in the order: what was put there, and what may come next.
-struct Frame<S> {
-    /// What was placed to come here: a run of unknown operations, then an answered one.
-    placed: Option<Move<S>>,
-    /// How many of each kind of unknown operation are placed, in all.
-    used: Vec<u32>,
-    /// What may be answered next, by position in `answered`.
-    candidates: Vec<usize>,
-    /// The first return among the unplaced: whatever was called later must wait.
-    horizon: usize,
-    /// Found next moves, the best last.
-    moves: Vec<Move<S>>,
-    /// Where to look for more.
-    tasks: VecDeque<Task<S>>,
-}
-
-/// What to do next in a frame.
-enum Task<S> {
-    /// Try to place an answered operation after the node.
-    Answer(Node<S>),
-    /// Put one more unknown operation after the node.
-    Extend(Node<S>),
-}
-
-/// A state that unknown operations alone lead to from a frame.
+/// A configuration, and how the search came to it.
 struct Node<S> {
+    placed: Placed,
+    /// How many answered operations are placed.
+    count: usize,
+    used: Used,
+    promise: i64,
     state: S,
-    /// The kinds of the unknown operations placed since the frame.
-    run: Vec<usize>,
+    came: Option<(usize, Step)>,
 }
 
-/// A run of unknown operations and one answered operation after it.
-struct Move<S> {
-    /// The kinds of the unknown operations.
-    run: Vec<usize>,
-    /// The answered one, by position in `answered`.
-    next: usize,
-    /// The state after it.
-    state: S,
+/// The last operation placed.
+#[derive(Clone, Copy)]
+enum Step {
+    /// An answered one, by position in `answered`.
+    Answered(usize),
+    /// The next unknown one of a kind.
+    Unknown(usize),
+}
+
+/// Something to do: the greatest first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Task {
+    promise: i64,
+    /// Tells newer tasks from older ones.
+    number: u64,
+    node: usize,
+    what: What,
+}
+
+/// What to do with a node.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    /// Place one more answered operation.
+    Answer,
+    /// Place one more unknown operation.
+    Extend,
 }
 
 /// The step budget ran out.
@@ -110,18 +113,30 @@ impl<'h, M: Model> Search<'h, M> {
         }
         answered.sort_unstable_by_key(|index| history.span(*index).call);
         calls.sort_unstable_by_key(|index| history.span(*index).call);
+        let start = Node {
+            placed: Placed::default(),
+            count: 0,
+            used: Used::default(),
+            promise: 0,
+            state: model.init(),
+            came: None,
+        };
+        let first = Task {
+            promise: 0,
+            number: 0,
+            node: 0,
+            what: What::Answer,
+        };
         Self {
             model,
             history,
-            unplaced: Unplaced::new(answered.len()),
             answered,
             unknown: by_kind(history, calls),
+            nodes: vec![start],
+            tasks: BinaryHeap::from([first]),
+            tasks_made: 1,
             visited: Visited::default(),
-            run_max: 1,
-            cut_off: false,
-            frames: Vec::new(),
-            longest: Vec::new(),
-            longest_answered: 0,
+            longest: 0,
             steps: 0,
             steps_max,
         }
@@ -129,165 +144,137 @@ impl<'h, M: Model> Search<'h, M> {
 
     /// Searches until the end; the steps it took come with it.
     pub(super) fn run(mut self) -> (End, u64) {
-        loop {
-            match self.round() {
-                Ok(true) => return (End::Found(self.order()), self.steps),
-                Ok(false) if self.cut_off => self.allow_longer_runs(),
-                Ok(false) => return (End::Stuck(self.longest), self.steps),
-                Err(OutOfSteps) => {
-                    self.keep_longest();
-                    return (End::OutOfSteps(self.longest), self.steps);
-                }
+        let done = self.search();
+        let order = self.order(self.longest);
+        let end = match done {
+            Ok(()) if self.nodes[self.longest].count == self.answered.len() => End::Found(order),
+            Ok(()) => End::Stuck(order),
+            Err(OutOfSteps) => End::OutOfSteps(order),
+        };
+        (end, self.steps)
+    }
+
+    /// Works until everything answered is placed or there is nothing left to do.
+    fn search(&mut self) -> Result<(), OutOfSteps> {
+        while self.nodes[self.longest].count < self.answered.len() {
+            let Some(Task { node, what, .. }) = self.tasks.pop() else {
+                break;
+            };
+            match what {
+                What::Answer => self.answer(node)?,
+                What::Extend => self.extend(node)?,
             }
         }
+        Ok(())
     }
 
-    /// Searches with the runs allowed now, and says whether it found an order.
-    fn round(&mut self) -> Result<bool, OutOfSteps> {
-        let nothing = vec![0; self.unknown.len()];
-        self.enter(None, nothing, self.model.init());
-        while let Some(frame) = self.frames.last_mut() {
-            if self.unplaced.is_empty() {
-                return Ok(true);
-            } else if let Some(found) = frame.moves.pop() {
-                let used = with_run(&frame.used, &found.run);
-                let state = found.state.clone();
-                self.unplaced.place(found.next);
-                self.enter(Some(found), used, state);
-            } else if let Some(task) = frame.tasks.pop_front() {
-                match task {
-                    Task::Answer(node) => self.answer(node)?,
-                    Task::Extend(node) => self.extend(&node)?,
-                }
-            } else {
-                self.leave();
-            }
-        }
-        Ok(false)
-    }
-
-    fn allow_longer_runs(&mut self) {
-        self.cut_off = false;
-        self.run_max *= 2;
-        self.visited = Visited::default();
-    }
-
-    fn enter(&mut self, placed: Option<Move<M::State>>, used: Vec<u32>, state: M::State) {
-        let (candidates, horizon) = self.candidates();
-        let tasks = VecDeque::from([Task::Answer(Node {
-            state,
-            run: Vec::new(),
-        })]);
-        self.frames.push(Frame {
-            placed,
-            used,
-            candidates,
-            horizon,
-            moves: Vec::new(),
-            tasks,
-        });
-    }
-
-    fn leave(&mut self) {
-        self.keep_longest();
-        if let Some(Frame {
-            placed: Some(placed),
-            ..
-        }) = self.frames.pop()
-        {
-            self.unplaced.restore(placed.next);
-        }
-    }
-
-    /// Finds the answered operations that can come right after `node`.
-    fn answer(&mut self, node: Node<M::State>) -> Result<(), OutOfSteps> {
-        let frame = self.frames.len() - 1;
-        let used = with_run(&self.frames[frame].used, &node.run);
-        let mut found = Vec::new();
+    /// Places each answered operation that may come next and whose answer fits.
+    fn answer(&mut self, from: usize) -> Result<(), OutOfSteps> {
+        let mut fitting = Vec::new();
         let mut read = false;
-        for at in 0..self.frames[frame].candidates.len() {
-            let next = self.frames[frame].candidates[at];
-            let index = self.answered[next];
-            let Some(state) = self.step(&node.state, index)? else {
+        for position in self.candidates(from).0 {
+            let index = self.answered[position];
+            let Some(state) = self.step(from, index)? else {
                 continue;
             };
-            if self.model.is_read(&self.history.operations()[index].op) {
-                read = true;
-                found.clear();
+            read = self.model.is_read(&self.history.operations()[index].op);
+            if read {
+                fitting.clear();
             }
-            found.push((next, state));
+            fitting.push((position, state));
             if read {
                 break;
             }
         }
-        for (next, state) in found.into_iter().rev() {
-            if self.visit(Some(next), &used, &state) {
-                let run = node.run.clone();
-                self.frames[frame].moves.push(Move { run, next, state });
-            }
-        }
         if !read {
-            self.frames[frame].tasks.push_back(Task::Extend(node));
+            self.add_task(self.nodes[from].promise - UNKNOWN_COST, from, What::Extend);
+        }
+        for (position, state) in fitting.into_iter().rev() {
+            let node = &self.nodes[from];
+            self.add(Node {
+                placed: node.placed.with(position),
+                count: node.count + 1,
+                used: node.used.clone(),
+                promise: node.promise + 1,
+                state,
+                came: Some((from, Step::Answered(position))),
+            });
         }
         Ok(())
     }
 
-    /// Puts each kind of unknown operation after `node`.
-    fn extend(&mut self, node: &Node<M::State>) -> Result<(), OutOfSteps> {
-        let frame = self.frames.len() - 1;
-        let mut used = with_run(&self.frames[frame].used, &node.run);
+    /// Places an unknown operation of each kind that may come next and changes something.
+    fn extend(&mut self, from: usize) -> Result<(), OutOfSteps> {
+        let horizon = self.candidates(from).1;
         for kind in 0..self.unknown.len() {
-            let Some(&index) = self.unknown[kind].get(used[kind] as usize) else {
+            let node = &self.nodes[from];
+            let Some(&index) = self.unknown[kind].get(node.used.of(kind)) else {
                 continue;
             };
-            if self.history.span(index).call > self.frames[frame].horizon {
+            if self.history.span(index).call > horizon {
                 continue;
             }
-            let Some(state) = self.step(&node.state, index)? else {
+            let Some(state) = self.step(from, index)? else {
                 continue;
             };
+            let node = &self.nodes[from];
             if state == node.state {
                 continue;
             }
-            if node.run.len() >= self.run_max {
-                self.cut_off = true;
-                return Ok(());
-            }
-            used[kind] += 1;
-            if self.visit(None, &used, &state) {
-                let run = node.run.iter().copied().chain([kind]).collect();
-                self.frames[frame]
-                    .tasks
-                    .push_back(Task::Answer(Node { state, run }));
-            }
-            used[kind] -= 1;
+            self.add(Node {
+                placed: node.placed.clone(),
+                count: node.count,
+                used: node.used.with(kind),
+                promise: node.promise - UNKNOWN_COST,
+                state,
+                came: Some((from, Step::Unknown(kind))),
+            });
         }
         Ok(())
     }
 
-    fn step(&mut self, state: &M::State, index: usize) -> Result<Option<M::State>, OutOfSteps> {
+    fn step(&mut self, from: usize, index: usize) -> Result<Option<M::State>, OutOfSteps> {
         if self.steps >= self.steps_max {
             return Err(OutOfSteps);
         }
         self.steps += 1;
         let operation = &self.history.operations()[index];
-        Ok(self
-            .model
-            .step(state, &operation.op, operation.outcome.answer()))
+        Ok(self.model.step(
+            &self.nodes[from].state,
+            &operation.op,
+            operation.outcome.answer(),
+        ))
     }
 
-    /// Whether the configuration after placing `next` is worth going to.
-    fn visit(&mut self, next: Option<usize>, used: &[u32], state: &M::State) -> bool {
-        self.visited
-            .visit(self.unplaced.signature(next), state.clone(), used)
+    /// Takes up a node, if it is worth it.
+    fn add(&mut self, node: Node<M::State>) {
+        if !self.visited.visit(&node.placed, &node.state, &node.used) {
+            return;
+        }
+        let at = self.nodes.len();
+        if node.count > self.nodes[self.longest].count {
+            self.longest = at;
+        }
+        self.add_task(node.promise, at, What::Answer);
+        self.nodes.push(node);
+    }
+
+    fn add_task(&mut self, promise: i64, node: usize, what: What) {
+        self.tasks.push(Task {
+            promise,
+            number: self.tasks_made,
+            node,
+            what,
+        });
+        self.tasks_made += 1;
     }
 
     /// The unplaced answered operations that no other of them returned before, those that returned
-    /// first in front; and the first return among them.
-    fn candidates(&self) -> (Vec<usize>, usize) {
+    /// first in front; and the first return among them, for which whatever was called later waits.
+    fn candidates(&self, from: usize) -> (Vec<usize>, usize) {
         let span = |position: usize| self.history.span(self.answered[position]);
         let (mut found, mut horizon) = (Vec::new(), usize::MAX);
-        for position in self.unplaced.iter() {
+        for position in self.nodes[from].placed.unplaced(self.answered.len()) {
             if span(position).call > horizon {
                 break;
             }
@@ -298,37 +285,24 @@ impl<'h, M: Model> Search<'h, M> {
         (found, horizon)
     }
 
-    fn keep_longest(&mut self) {
-        let answered = self.frames.len().saturating_sub(1);
-        if answered > self.longest_answered {
-            self.longest_answered = answered;
-            self.longest = self.order();
-        }
-    }
-
-    /// What is placed, in order, as indexes of the history.
-    fn order(&self) -> Vec<usize> {
+    /// What is placed at a node, in order, as indexes of the history.
+    fn order(&self, node: usize) -> Vec<usize> {
+        let came = |node: usize| self.nodes[node].came;
+        let mut steps: Vec<Step> = std::iter::successors(came(node), |(from, _)| came(*from))
+            .map(|(_, step)| step)
+            .collect();
+        steps.reverse();
         let mut calls: Vec<_> = self
             .unknown
             .iter()
             .map(|calls| calls.iter().copied())
             .collect();
-        let mut order = Vec::new();
-        for placed in self.frames.iter().filter_map(|frame| frame.placed.as_ref()) {
-            order.extend(placed.run.iter().filter_map(|kind| calls[*kind].next()));
-            order.push(self.answered[placed.next]);
-        }
-        order
+        let index = |step: Step| match step {
+            Step::Answered(position) => Some(self.answered[position]),
+            Step::Unknown(kind) => calls[kind].next(),
+        };
+        steps.into_iter().filter_map(index).collect()
     }
-}
-
-/// The counts after a run of unknown operations of these kinds.
-fn with_run(used: &[u32], run: &[usize]) -> Vec<u32> {
-    let mut used = used.to_vec();
-    for kind in run {
-        used[*kind] += 1;
-    }
-    used
 }
 
 /// Sorts unknown calls into kinds that are equal to the model.

@@ -294,10 +294,20 @@ fn long(operations: usize, amounts: i64, trouble: u32) -> Vec<Event> {
 
 #[test]
 fn two_thousand_calls_take_few_steps() {
-    for (amounts, trouble) in [(1, 0), (3, 0), (1000, 0), (3, 20)] {
+    let cases = [
+        (1, 0),
+        (3, 0),
+        (1000, 0),
+        (3, 20),
+        (3, 50),
+        (1, 100),
+        (1000, 20),
+        (1000, 50),
+    ];
+    for (amounts, trouble) in cases {
         let history = history(&long(2000, amounts, trouble));
         assert!(history.operations().len() >= 2000);
-        let Judgement { verdict, steps } = judge(&Counter, &history, 50_000);
+        let Judgement { verdict, steps } = judge(&Counter, &history, 100_000);
         let found = matches!(verdict, Verdict::Linearizable(_));
         assert!(
             found,
@@ -308,13 +318,158 @@ fn two_thousand_calls_take_few_steps() {
 
 #[test]
 fn one_wrong_answer_among_two_thousand_calls_is_found_in_few_steps() {
-    for amounts in [1, 3, 1000] {
-        let mut events = long(2000, amounts, 0);
+    for (amounts, trouble) in [(1, 0), (3, 0), (1000, 0), (3, 20), (1000, 20)] {
+        let mut events = long(2000, amounts, trouble);
         assert!(corrupt(&mut events, 900, 1_000_000));
-        let Judgement { verdict, steps } = judge(&Counter, &history(&events), 50_000);
+        let Judgement { verdict, steps } = judge(&Counter, &history(&events), 200_000);
+        let found = matches!(verdict, Verdict::Illegal(_));
         assert!(
-            matches!(verdict, Verdict::Illegal(_)),
-            "amounts to {amounts}: {steps} steps"
+            found,
+            "amounts to {amounts}, trouble {trouble}: {steps} steps"
         );
     }
+}
+
+fn check_events(events: &[Event]) -> Result<(), Violation> {
+    check("Counter/a", &Counter, &history(events), STEPS_MAX)
+}
+
+#[test]
+fn a_history_of_nothing_is_linearizable() {
+    assert_eq!(check_events(&[]), Ok(()));
+    assert_eq!(check_events(&[Event::Call(1, Add(1))]), Ok(()));
+}
+
+#[test]
+fn a_stale_read_is_found() {
+    use Event::{Call, Return};
+    let stale = [
+        Call(1, Add(5)),
+        Return(0, Outcome::Ok(5)),
+        Call(2, Get),
+        Return(1, Outcome::Ok(0)),
+    ];
+    assert!(
+        check_events(&stale)
+            .unwrap_err()
+            .has(Fault::NotLinearizable)
+    );
+    let concurrent = [
+        Call(1, Add(5)),
+        Call(2, Get),
+        Return(0, Outcome::Ok(5)),
+        Return(1, Outcome::Ok(0)),
+    ];
+    assert_eq!(check_events(&concurrent), Ok(()));
+}
+
+#[test]
+fn two_owners_that_both_answer_are_found() {
+    use Event::{Call, Return};
+    let split = [
+        Call(1, Add(1)),
+        Call(2, Add(1)),
+        Return(0, Outcome::Ok(1)),
+        Return(1, Outcome::Ok(1)),
+    ];
+    assert!(
+        check_events(&split)
+            .unwrap_err()
+            .has(Fault::NotLinearizable)
+    );
+}
+
+#[test]
+fn a_call_with_an_unknown_outcome_may_take_effect_long_after_it_was_given_up() {
+    use Event::{Call, Return};
+    let late = |outcome| {
+        [
+            Call(1, Add(5)),
+            Return(0, outcome),
+            Call(2, Get),
+            Return(1, Outcome::Ok(0)),
+            Call(2, Get),
+            Return(2, Outcome::Ok(5)),
+        ]
+    };
+    assert_eq!(check_events(&late(Outcome::Unknown)), Ok(()));
+    assert!(check_events(&late(Outcome::Failed)).is_err());
+    assert!(check_events(&late(Outcome::Ok(5))).is_err());
+}
+
+#[test]
+fn a_call_with_an_unknown_outcome_takes_effect_at_most_once_and_not_before_it_was_made() {
+    use Event::{Call, Return};
+    let twice = [
+        Call(1, Add(5)),
+        Return(0, Outcome::Unknown),
+        Call(2, Get),
+        Return(1, Outcome::Ok(10)),
+    ];
+    assert!(check_events(&twice).is_err());
+    let before = [
+        Call(2, Get),
+        Return(0, Outcome::Ok(5)),
+        Call(1, Add(5)),
+        Return(1, Outcome::Unknown),
+    ];
+    assert!(check_events(&before).is_err());
+}
+
+#[test]
+fn a_write_of_the_value_that_is_there_may_still_be_needed_later() {
+    use Event::{Call, Return};
+    let events = [
+        Call(1, Set(0)),
+        Call(2, Add(1)),
+        Return(1, Outcome::Ok(1)),
+        Call(2, Get),
+        Return(2, Outcome::Ok(0)),
+        Return(0, Outcome::Ok(0)),
+    ];
+    assert_eq!(check_events(&events), Ok(()));
+}
+
+#[test]
+fn without_steps_left_nothing_is_decided() {
+    let events = long(100, 3, 20);
+    let violation = check("Counter/a", &Counter, &history(&events), 10).unwrap_err();
+    assert!(violation.is_undecided());
+    assert!(
+        violation.to_string().contains("gave up after 10 steps"),
+        "{violation}"
+    );
+}
+
+#[test]
+fn the_explanation_shows_the_longest_order_and_what_cannot_follow() {
+    use Event::{Call, Return};
+    let events = [
+        Call(1, Add(1)),
+        Return(0, Outcome::Ok(1)),
+        Call(1, Add(1)),
+        Call(2, Add(2)),
+        Return(2, Outcome::Unknown),
+        Return(1, Outcome::Ok(2)),
+        Call(3, Get),
+        Call(1, Get),
+        Return(3, Outcome::Ok(3)),
+        Return(4, Outcome::Ok(4)),
+    ];
+    let expected = "\
+promise 2 (one owner commits and answers: calls look as if run one at a time): broken for Counter/a
+  not linearizable: the longest order that explains its answers has 3 of 4 answered operations and ends in state 4
+      client 1: Add(1) -> 1 makes 1
+      client 1: Add(1) -> 2 makes 2
+      client 2: Add(2) -> ? makes 4
+      client 1: Get -> 4 makes 4
+    what must come next, and cannot:
+      client 3: Get -> 3, called at 0.006s, returned at 0.008s
+    in the order of events (= running, ? outcome unknown, X cannot be placed):
+        []          client 1: Add(1) -> 1
+          [=]       client 1: Add(1) -> 2
+           [=====?  client 2: Add(2) -> ?
+      X      [=]    client 3: Get -> 3
+              [=]   client 1: Get -> 4";
+    assert_eq!(check_events(&events).unwrap_err().to_string(), expected);
 }

@@ -1,39 +1,32 @@
-//! The configurations a search has been to.
+//! The configurations a search has taken up.
 
 use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
-use super::unplaced::Signature;
+use super::placed::{Placed, Used};
 
-/// The configurations a search has been to: which answered operations are placed, the state that
-/// made, and how many unknown operations of each kind it took.
+/// The configurations a search has taken up: which answered operations are placed, the state that
+/// makes, and the unknown operations it took.
 ///
-/// A configuration that took at least as many of each kind as an earlier one with the same answered
-/// operations and state is not worth going to: whatever can follow it can follow the earlier one,
-/// which has more unknown operations left.
+/// A configuration that took at least the unknown operations of an earlier one with the same
+/// answered operations and state is not worth going to: whatever can follow it can follow the
+/// earlier one, which has more of them left.
 pub(super) struct Visited<S> {
-    known: FxHashMap<(Signature, S), Vec<Taken>>,
+    known: FxHashMap<(Placed, S), Vec<Used>>,
 }
 
-/// Kinds of unknown operations with how many of them are placed; none with zero.
-type Taken = Box<[(usize, u32)]>;
-
-impl<S: Eq + Hash> Visited<S> {
-    /// Whether it is worth going to this configuration; it counts as visited from here on.
-    pub(super) fn visit(&mut self, answered: Signature, state: S, used: &[u32]) -> bool {
-        let earlier = self.known.entry((answered, state)).or_default();
-        let took_less = |taken: &Taken| taken.iter().all(|(kind, count)| *count <= used[*kind]);
-        if earlier.iter().any(took_less) {
+impl<S: Clone + Eq + Hash> Visited<S> {
+    /// Whether it is worth going to this configuration; it counts as taken up from here on.
+    pub(super) fn visit(&mut self, placed: &Placed, state: &S, used: &Used) -> bool {
+        let earlier = self
+            .known
+            .entry((placed.clone(), state.clone()))
+            .or_default();
+        if earlier.iter().any(|less| less.is_within(used)) {
             return false;
         }
-        earlier.push(
-            used.iter()
-                .copied()
-                .enumerate()
-                .filter(|(_, count)| *count > 0)
-                .collect(),
-        );
+        earlier.push(used.clone());
         true
     }
 }
@@ -48,18 +41,22 @@ impl<S> Default for Visited<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::unplaced::Unplaced;
     use super::*;
 
     #[test]
     fn a_configuration_that_took_more_than_an_earlier_one_is_not_worth_it() {
-        let placed = || Unplaced::new(3).signature(Some(1));
+        let (one, other) = (Placed::default().with(1), Placed::default().with(2));
+        let used = |kinds: &[usize]| {
+            kinds
+                .iter()
+                .fold(Used::default(), |used, kind| used.with(*kind))
+        };
         let mut visited = Visited::default();
-        assert!(visited.visit(placed(), 'a', &[1, 2]));
-        assert!(!visited.visit(placed(), 'a', &[1, 2]));
-        assert!(!visited.visit(placed(), 'a', &[2, 2]));
-        assert!(visited.visit(placed(), 'a', &[0, 3]));
-        assert!(visited.visit(placed(), 'b', &[2, 2]));
-        assert!(visited.visit(Unplaced::new(3).signature(Some(2)), 'a', &[2, 2]));
+        assert!(visited.visit(&one, &'a', &used(&[0, 1])));
+        assert!(!visited.visit(&one, &'a', &used(&[0, 1])));
+        assert!(!visited.visit(&one, &'a', &used(&[0, 1, 1])));
+        assert!(visited.visit(&one, &'a', &used(&[1, 1, 1])));
+        assert!(visited.visit(&one, &'b', &used(&[0, 1])));
+        assert!(visited.visit(&other, &'a', &used(&[0, 1])));
     }
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::check::testing::{config, pick};
 
 /// What turns sent, and what receivers applied.
 #[derive(Debug, Clone)]
@@ -85,16 +86,9 @@ fn found(world: &World, victim: &Message, fault: Fault) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// One of `items`; the case is thrown away if there is none.
-fn pick<T: Clone>(items: &[T], which: Index) -> Result<T, TestCaseError> {
-    if items.is_empty() {
-        Err(TestCaseError::reject("nothing to change"))
-    } else {
-        Ok(which.get(items).clone())
-    }
-}
-
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn a_world_that_delivers_passes(world in worlds()) {
         prop_assert_eq!(world.check(), Ok(()));

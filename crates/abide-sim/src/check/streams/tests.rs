@@ -3,6 +3,7 @@ use proptest::sample::Index;
 use serde_json::json;
 
 use super::*;
+use crate::check::testing::{config, pick};
 
 /// An object's log and what one watcher of it received.
 #[derive(Debug, Clone)]
@@ -101,16 +102,9 @@ fn found(world: &World, faults: &[Fault]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// One of `items`; the case is thrown away if there is none.
-fn pick<T: Copy>(items: &[T], which: Index) -> Result<T, TestCaseError> {
-    if items.is_empty() {
-        Err(TestCaseError::reject("nothing to change"))
-    } else {
-        Ok(*which.get(items))
-    }
-}
-
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn a_stream_that_is_dense_or_says_reset_passes(world in worlds()) {
         prop_assert_eq!(world.check(), Ok(()));
