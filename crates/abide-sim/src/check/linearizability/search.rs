@@ -27,7 +27,7 @@ use super::visited::Visited;
 use crate::check::outcome::Outcome;
 
 /// How many answered operations an unknown one must be good for. Measured on long histories of a
-/// counter: below 4 and above 16 the ones with many unknown operations take far more steps.
+/// counter: below 5 and above 12 the ones with many unknown operations take far more steps.
 const UNKNOWN_COST: i64 = 6;
 
 /// How a search ended.

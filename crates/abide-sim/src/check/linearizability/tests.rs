@@ -273,7 +273,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn what_an_honest_counter_answers_is_linearizable(moments in moments(0..400, 5), trouble in 0..150_u32) {
+    fn what_an_honest_counter_answers_is_linearizable(moments in moments(0..300, 5), trouble in 0..100_u32) {
         prop_assert!(decide(&history(&play(&moments, trouble))));
     }
 
