@@ -1,0 +1,151 @@
+//! What a client sends.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{FrameError, Numbered, SyncFrame, body, type_of};
+use crate::{Json, Kind, Seq};
+
+/// A frame from a client to a server.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// Opens the connection: the first frame.
+    Hello(Hello),
+    /// Calls a handler; answered by `result` or `error`.
+    Call(Call),
+    /// Gives up waiting for a call. The call may take effect all the same.
+    Cancel {
+        /// The call's number.
+        n: u64,
+    },
+    /// Asks for the changes of an object; answered by `snapshot`, `change` and `reset` frames.
+    Watch(Watch),
+    /// Ends a watch.
+    Unwatch {
+        /// The watch's number.
+        n: u64,
+    },
+    /// Sends ephemeral data to everyone who watches an object.
+    Send(Ephemeral),
+    /// A message of the sync protocol.
+    Sync(SyncFrame),
+    /// Asks for a `pong`.
+    Ping,
+}
+
+/// Who opens the connection.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The version of the vocabulary the client speaks: [`PROTOCOL`](super::PROTOCOL).
+    pub proto: u32,
+    /// A token that says who is calling, where the connection itself does not. It is not printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The client id an earlier `welcome` gave, to go on as the same client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+}
+
+/// A call of a handler.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The request's number.
+    pub n: u64,
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's id.
+    pub id: String,
+    /// The handler's name.
+    pub handler: String,
+    /// An object of named arguments, an array of positional ones, or `null` for none.
+    #[serde(default = "Json::null")]
+    pub args: Json,
+    /// The idempotency key: a call with the same key takes effect once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// How long the client waits, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+}
+
+/// A watch of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The request's number.
+    pub n: u64,
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's id.
+    pub id: String,
+    /// The last change the client has; without it the watch starts with a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Seq>,
+}
+
+/// Ephemeral data for everyone who watches an object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ephemeral {
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's id.
+    pub id: String,
+    /// The data.
+    pub data: Json,
+}
+
+impl ClientFrame {
+    /// The `type` of every frame.
+    pub const TYPES: [&'static str; 8] = [
+        "hello", "call", "cancel", "watch", "unwatch", "send", "sync", "ping",
+    ];
+
+    /// Reads a frame of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// [`FrameError`] when it is too long, is no frame, is of a type that clients do not send, or has a
+    /// field that cannot be read.
+    pub fn parse(text: &str, bytes_max: usize) -> Result<Self, FrameError> {
+        let name = type_of(text, bytes_max, &Self::TYPES)?;
+        match name {
+            "hello" => body(name, text).map(Self::Hello),
+            "call" => body(name, text).map(Self::Call),
+            "cancel" => body(name, text).map(|Numbered { n }| Self::Cancel { n }),
+            "watch" => body(name, text).map(Self::Watch),
+            "unwatch" => body(name, text).map(|Numbered { n }| Self::Unwatch { n }),
+            "send" => body(name, text).map(Self::Send),
+            "sync" => body(name, text).map(Self::Sync),
+            _ => Ok(Self::Ping),
+        }
+    }
+
+    /// The frame as JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("BUG: a frame has only text keys and well-formed JSON")
+    }
+
+    /// The number of the request this frame makes or is about, if it has one.
+    #[must_use]
+    pub fn n(&self) -> Option<u64> {
+        match self {
+            Self::Call(Call { n, .. })
+            | Self::Cancel { n }
+            | Self::Watch(Watch { n, .. })
+            | Self::Unwatch { n }
+            | Self::Sync(SyncFrame { n, .. }) => Some(*n),
+            Self::Hello(_) | Self::Send(_) | Self::Ping => None,
+        }
+    }
+}
+
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hello")
+            .field("proto", &self.proto)
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .field("client", &self.client)
+            .finish()
+    }
+}

@@ -1,0 +1,331 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{Kind, Seq};
+
+const MAX: usize = FRAME_BYTES_MAX_DEFAULT;
+
+fn client(frame: &Value) -> ClientFrame {
+    ClientFrame::parse(&frame.to_string(), MAX).unwrap_or_else(|error| panic!("{frame}: {error}"))
+}
+
+fn server(frame: &Value) -> ServerFrame {
+    ServerFrame::parse(&frame.to_string(), MAX).unwrap_or_else(|error| panic!("{frame}: {error}"))
+}
+
+#[test]
+fn every_client_frame_of_the_manual_is_read_and_written() {
+    for frame in [
+        json!({"type": "hello", "proto": 1}),
+        json!({"type": "hello", "proto": 1, "token": "t", "client": "c"}),
+        json!({"type": "call", "n": 1, "kind": "Counter", "id": "a/b", "handler": "increment", "args": {"amount": 5}}),
+        json!({"type": "call", "n": 2, "kind": "Counter", "id": "a", "handler": "get", "args": null,
+            "key": "order-77", "timeout_ms": 2000}),
+        json!({"type": "cancel", "n": 1}),
+        json!({"type": "watch", "n": 3, "kind": "Counter", "id": "a"}),
+        json!({"type": "watch", "n": 3, "kind": "Counter", "id": "a", "after": 12}),
+        json!({"type": "unwatch", "n": 3}),
+        json!({"type": "send", "kind": "Room", "id": "r", "data": {"typing": true}}),
+        json!({"type": "sync", "n": 4, "body": []}),
+        json!({"type": "ping"}),
+    ] {
+        let written: Value = serde_json::from_str(&client(&frame).to_json()).unwrap();
+        assert_eq!(written, frame);
+        assert_eq!(client(&frame).n(), frame["n"].as_u64());
+    }
+}
+
+#[test]
+fn every_server_frame_of_the_manual_is_read_and_written() {
+    for frame in [
+        json!({"type": "welcome", "client": "c", "server": "node-1", "proto": 1,
+            "limits": {"frame_bytes": 1_048_576, "calls": 100, "watches": 1000}}),
+        json!({"type": "result", "n": 1, "result": 5, "seq": 12}),
+        json!({"type": "error", "n": 1, "code": "rejected", "detail": "no", "retryable": false, "data": {"missing": 3}}),
+        json!({"type": "error", "code": "bad_request", "detail": "no", "retryable": false}),
+        json!({"type": "error", "n": 1, "code": "unavailable", "detail": "no", "retryable": true,
+            "maybe_applied": true, "retry_after_ms": 500}),
+        json!({"type": "snapshot", "n": 3, "seq": 12, "state": {"count": 5}}),
+        json!({"type": "change", "n": 3, "seq": 13, "at": "2026-01-02T03:04:05.678Z", "patch": {"count": 6}}),
+        json!({"type": "reset", "n": 3, "reason": "compacted", "seq": 40, "state": null}),
+        json!({"type": "push", "data": "hi"}),
+        json!({"type": "broadcast", "kind": "Room", "id": "r", "from": "c", "data": {"typing": true}}),
+        json!({"type": "sync", "n": 4, "body": {"to": 5}}),
+        json!({"type": "goaway", "reconnect_in_ms": 250}),
+        json!({"type": "pong"}),
+    ] {
+        let written: Value = serde_json::from_str(&server(&frame).to_json()).unwrap();
+        assert_eq!(written, frame);
+        assert_eq!(server(&frame).n(), frame["n"].as_u64());
+    }
+}
+
+#[test]
+fn a_frame_over_the_limit_is_refused_unread() {
+    let text = format!(r#"{{"type":"ping","pad":"{}"}}"#, "x".repeat(100));
+    assert!(ClientFrame::parse(&text, text.len()).is_ok());
+    let error = ClientFrame::parse(&text, 99).unwrap_err();
+    assert_eq!(
+        error,
+        FrameError::TooLarge {
+            bytes: text.len(),
+            max: 99
+        }
+    );
+    assert_eq!(Error::from(error).code(), Code::TooLarge);
+}
+
+#[test]
+fn an_unknown_frame_is_refused_with_those_there_are() {
+    let error = ClientFrame::parse(r#"{"type":"result","n":1}"#, MAX).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no frame \"result\"; the frames are hello, call, cancel, watch, unwatch, send, sync, ping"
+    );
+    let long = json!({"type": "x".repeat(10_000)}).to_string();
+    assert!(
+        ServerFrame::parse(&long, MAX)
+            .unwrap_err()
+            .to_string()
+            .len()
+            < 400
+    );
+}
+
+#[test]
+fn what_is_no_frame_is_refused_with_the_reason() {
+    for (text, hint) in [
+        ("", "EOF"),
+        ("[]", "\"type\""),
+        ("5", "\"type\""),
+        ("{}", "missing field `type`"),
+        (r#"{"type":1}"#, "string"),
+        (r#"{"type":"ping","type":"ping"}"#, "duplicate field"),
+        (r#"{"type":"ping"} {}"#, "trailing"),
+        (
+            r#"{"type":"call","n":1}"#,
+            "the call frame cannot be read: missing field `kind`",
+        ),
+        (r#"{"type":"cancel","n":-1}"#, "the cancel frame"),
+        (r#"{"type":"watch","n":1,"kind":"a/b","id":"x"}"#, "a/b"),
+    ] {
+        let error = ClientFrame::parse(text, MAX).expect_err(text);
+        assert!(error.to_string().contains(hint), "{text}: {error}");
+        assert_eq!(Error::from(error).code(), Code::BadRequest);
+    }
+}
+
+#[test]
+fn fields_of_newer_peers_are_passed_over() {
+    assert_eq!(
+        client(&json!({"type": "ping", "since": 5})),
+        ClientFrame::Ping
+    );
+    let reset =
+        json!({"type": "reset", "n": 1, "reason": "phase_of_the_moon", "seq": 1, "state": {}});
+    let ServerFrame::Reset(reset) = server(&reset) else {
+        panic!("it is a reset")
+    };
+    assert_eq!(reset.reason, ResetReason::Other);
+}
+
+#[test]
+fn arguments_are_kept_as_they_were_written() {
+    let text = r#"{"type":"call","n":1,"kind":"K","id":"a","handler":"h","args":[1.10, 123456789012345678901234567890]}"#;
+    let Ok(ClientFrame::Call(call)) = ClientFrame::parse(text, MAX) else {
+        panic!("it is a call")
+    };
+    assert_eq!(call.args.as_str(), "[1.10, 123456789012345678901234567890]");
+    assert!(
+        ClientFrame::Call(call)
+            .to_json()
+            .contains("1.10, 123456789012345678901234567890")
+    );
+}
+
+#[test]
+fn a_token_is_not_printed() {
+    let hello = client(&json!({"type": "hello", "proto": 1, "token": "secret"}));
+    assert!(!format!("{hello:?}").contains("secret"));
+}
+
+#[test]
+fn an_error_crosses_the_wire_whole() {
+    let error = Error::unavailable("the store is away")
+        .maybe_applied(true)
+        .retry_after(std::time::Duration::from_millis(250))
+        .with_data(json!({"a": 1}));
+    let frame = ServerFrame::Error(ErrorFrame::new(Some(7), &error));
+    let Ok(ServerFrame::Error(read)) = ServerFrame::parse(&frame.to_json(), MAX) else {
+        panic!("it is an error")
+    };
+    assert_eq!(Error::from(read), error);
+}
+
+fn jsons() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map(".{0,4}", inner, 0..3)
+                .prop_map(|map| map.into_iter().collect()),
+        ]
+    });
+    value.prop_map(|value| Json::of(&value).expect("it is JSON"))
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    "[A-Z][a-zA-Z0-9_.-]{0,6}".prop_map(|text| Kind::new(&text).expect("it is a kind"))
+}
+
+fn client_frames() -> impl Strategy<Value = ClientFrame> {
+    let some = || proptest::option::of(".{0,8}");
+    prop_oneof![
+        (any::<u32>(), some(), some()).prop_map(|(proto, token, client)| ClientFrame::Hello(
+            Hello {
+                proto,
+                token,
+                client
+            }
+        )),
+        (
+            any::<u64>(),
+            kinds(),
+            ".{1,8}",
+            "[a-z_]{1,8}",
+            jsons(),
+            some(),
+            any::<Option<u64>>()
+        )
+            .prop_map(|(n, kind, id, handler, args, key, timeout_ms)| {
+                ClientFrame::Call(Call {
+                    n,
+                    kind,
+                    id,
+                    handler,
+                    args,
+                    key,
+                    timeout_ms,
+                })
+            }),
+        any::<u64>().prop_map(|n| ClientFrame::Cancel { n }),
+        (any::<u64>(), kinds(), ".{1,8}", any::<Option<u64>>()).prop_map(|(n, kind, id, after)| {
+            ClientFrame::Watch(Watch {
+                n,
+                kind,
+                id,
+                after: after.map(Seq::new),
+            })
+        }),
+        any::<u64>().prop_map(|n| ClientFrame::Unwatch { n }),
+        (kinds(), ".{1,8}", jsons()).prop_map(|(kind, id, data)| ClientFrame::Send(Ephemeral {
+            kind,
+            id,
+            data
+        })),
+        (any::<u64>(), jsons()).prop_map(|(n, body)| ClientFrame::Sync(SyncFrame { n, body })),
+        Just(ClientFrame::Ping),
+    ]
+}
+
+fn server_frames() -> impl Strategy<Value = ServerFrame> {
+    let seqs = || any::<u64>().prop_map(Seq::new);
+    let reasons = prop::sample::select(vec![
+        ResetReason::Compacted,
+        ResetReason::Ahead,
+        ResetReason::Recreated,
+        ResetReason::Other,
+    ]);
+    let changes = prop::collection::btree_map("seq|at|patch|x", any::<i64>(), 0..4)
+        .prop_map(|fields| Json::of(&fields).expect("it is JSON"));
+    prop_oneof![
+        (".{0,8}", ".{0,8}", any::<u32>(), any::<(u64, u64, u64)>()).prop_map(
+            |(client, server, proto, limits)| {
+                let limits = Limits {
+                    frame_bytes: limits.0,
+                    calls: limits.1,
+                    watches: limits.2,
+                };
+                ServerFrame::Welcome(Welcome {
+                    client,
+                    server,
+                    proto,
+                    limits,
+                })
+            }
+        ),
+        (any::<u64>(), jsons(), seqs()).prop_map(|(n, result, seq)| ServerFrame::Result(Reply {
+            n,
+            result,
+            seq
+        })),
+        (
+            any::<Option<u64>>(),
+            prop::sample::select(Code::ALL.to_vec()),
+            ".{0,8}",
+            any::<(bool, bool)>()
+        )
+            .prop_map(|(n, code, detail, (retryable, maybe_applied))| {
+                let (retry_after_ms, data) = (n, n.map(Value::from));
+                ServerFrame::Error(ErrorFrame {
+                    n,
+                    code,
+                    detail,
+                    retryable,
+                    maybe_applied,
+                    retry_after_ms,
+                    data,
+                })
+            }),
+        (any::<u64>(), seqs(), jsons())
+            .prop_map(|(n, seq, state)| ServerFrame::Snapshot(Snapshot { n, seq, state })),
+        (any::<u64>(), changes).prop_map(|(n, change)| ServerFrame::Change { n, change }),
+        (any::<u64>(), reasons, seqs(), jsons()).prop_map(|(n, reason, seq, state)| {
+            ServerFrame::Reset(Reset {
+                n,
+                reason,
+                seq,
+                state,
+            })
+        }),
+        jsons().prop_map(|data| ServerFrame::Push { data }),
+        (kinds(), ".{1,8}", proptest::option::of(".{0,8}"), jsons()).prop_map(
+            |(kind, id, from, data)| ServerFrame::Broadcast(Broadcast {
+                kind,
+                id,
+                from,
+                data
+            })
+        ),
+        (any::<u64>(), jsons()).prop_map(|(n, body)| ServerFrame::Sync(SyncFrame { n, body })),
+        any::<u64>().prop_map(|reconnect_in_ms| ServerFrame::Goaway { reconnect_in_ms }),
+        Just(ServerFrame::Pong),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_client_frame_is_read_back_as_it_was_written(frame in client_frames()) {
+        prop_assert_eq!(ClientFrame::parse(&frame.to_json(), MAX), Ok(frame));
+    }
+
+    #[test]
+    fn a_server_frame_is_read_back_as_it_was_written(frame in server_frames()) {
+        prop_assert_eq!(ServerFrame::parse(&frame.to_json(), MAX), Ok(frame));
+    }
+
+    #[test]
+    fn no_text_makes_the_parsers_panic(text in ".{0,60}", frame in client_frames(), cut in 0..80usize) {
+        let _ = (ClientFrame::parse(&text, MAX), ServerFrame::parse(&text, MAX));
+        let written = frame.to_json();
+        let cut: String = written.chars().take(cut).collect();
+        prop_assert!(cut == written || ClientFrame::parse(&cut, MAX).is_err());
+    }
+}
