@@ -1,7 +1,19 @@
 //! Where Abide's objects are durable: the adapters of [`abide_core::Store`], and the contract they keep.
 //!
 //! - [`MemoryStore`]: the reference. It answers at once and forgets everything with its last handle.
+//! - [`SqliteStore`]: the default. One file, one process, nothing to set up.
+//! - [`open`] takes either by URL.
 
+pub mod contract;
+mod error;
+mod filter;
 pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+mod url;
 
+pub use error::OpenError;
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteOptions, SqliteStore};
+pub use url::open;

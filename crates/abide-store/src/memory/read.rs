@@ -153,7 +153,7 @@ impl Data {
         for (key, object) in of_kind.filter(|(key, _)| key.id() > after) {
             let Some(state) = &object.state else { continue };
             let filter = query.filter.as_ref();
-            if filter.is_some_and(|filter| !filter.matches(&state.value())) {
+            if filter.is_some_and(|filter| !crate::filter::matches(filter, state.as_str())) {
                 continue;
             }
             if page.objects.len() == query.limit {

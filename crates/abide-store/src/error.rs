@@ -1,0 +1,101 @@
+use std::path::PathBuf;
+
+/// Why a store could not be opened. Nothing in it was changed, unless the sentence says so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The URL names no kind of store.
+    #[error(
+        "{url:?} names no store this version knows: write `sqlite:PATH` (for example `sqlite:data/abide.db`) or `memory:`"
+    )]
+    UnknownScheme {
+        /// What was given.
+        url: String,
+    },
+    /// The URL names a kind of store that this version does not have.
+    #[error("{scheme} stores are not in this version: use `sqlite:PATH` or `memory:`")]
+    NotInThisVersion {
+        /// The kind of store.
+        scheme: String,
+    },
+    /// The URL's part after the scheme is wrong.
+    #[error("{url:?} cannot be opened: {why}")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it and what to write instead.
+        why: String,
+    },
+    /// Another process has the store open.
+    #[error(
+        "{} is open in another process (it holds {}): stop that process, or give this one a file of its own",
+        path.display(),
+        lock.display()
+    )]
+    Locked {
+        /// The store's file.
+        path: PathBuf,
+        /// The file whose lock the other process holds.
+        lock: PathBuf,
+    },
+    /// A newer version wrote the store.
+    #[error(
+        "{} has schema version {found}, this program knows versions up to {known}: run a newer version of it, or restore a backup made by this one",
+        path.display()
+    )]
+    NewerSchema {
+        /// The store's file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u32,
+        /// The newest version this program can read.
+        known: u32,
+    },
+    /// The file is something else.
+    #[error("{} is not an Abide store: {why}; give another path", path.display())]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        why: String,
+    },
+    /// The number of shards is fixed when a store is created.
+    #[error(
+        "{} was created with {found} shards and cannot be opened with {wanted}: leave the number out, or write {found}",
+        path.display()
+    )]
+    Shards {
+        /// The store's file.
+        path: PathBuf,
+        /// The number it was created with.
+        found: u32,
+        /// The number asked for.
+        wanted: u32,
+    },
+    /// The file or its folder cannot be written.
+    #[error(
+        "{} cannot be written: {why}; a store writes to its file and keeps `-wal`, `-shm` and `.lock` files beside it, so both the file and its folder must be writable",
+        path.display()
+    )]
+    NotWritable {
+        /// The store's file.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// The file is damaged.
+    #[error("{} is damaged: {why}; restore a backup", path.display())]
+    Damaged {
+        /// The store's file.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// Anything else.
+    #[error("{} cannot be opened: {why}", path.display())]
+    Failed {
+        /// The store's file.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+}

@@ -1,0 +1,26 @@
+//! The default store: one SQLite file, one writer thread, a few readers.
+//!
+//! - **Group commit.** `commit` puts its batch into a queue; the writer takes all that is queued,
+//!   writes it in one transaction and answers each batch. The order of calls is the order of effects.
+//! - **Coalescing.** However often a transaction touches an object, its row is written once.
+//! - **Reads** have connections of their own and never wait for the writer.
+//!
+//! The file's format is described in `docs/format/sqlite.md`.
+
+mod cache;
+mod clean;
+mod fault;
+mod group;
+mod migrate;
+mod open;
+mod options;
+mod read;
+mod readers;
+mod row;
+mod statements;
+mod store;
+mod verify;
+mod writer;
+
+pub use options::SqliteOptions;
+pub use store::SqliteStore;

@@ -1,0 +1,34 @@
+use std::path::Path;
+
+use abide_core::port::store::Status;
+use rusqlite::Connection;
+
+use crate::sqlite::{fault::Result, migrate, open::beside};
+
+pub(in crate::sqlite) fn status(conn: &Connection, path: &Path) -> Result<Status> {
+    let count = |sql: &str| -> Result<u64> {
+        let count: i64 = conn.query_row(sql, [], |row| row.get(0))?;
+        Ok(count.unsigned_abs())
+    };
+    let mut kinds = conn.prepare(
+        "SELECT kind, count(*) FROM objects WHERE state IS NOT NULL GROUP BY kind ORDER BY kind",
+    )?;
+    let objects = kinds.query_and_then([], |row| -> Result<(String, u64)> {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+    })?;
+    Ok(Status {
+        store: "sqlite".into(),
+        schema: migrate::schema(),
+        objects: objects.collect::<Result<_>>()?,
+        changes: count("SELECT count(*) FROM changes")?,
+        alarms: count("SELECT count(*) FROM alarms WHERE dead = 0")?,
+        dead_alarms: count("SELECT count(*) FROM alarms WHERE dead = 1")?,
+        outbox: count("SELECT count(*) FROM outbox")?,
+        outcomes: count("SELECT count(*) FROM outcomes")?,
+        bytes: file_bytes(path) + file_bytes(&beside(path, "-wal")),
+    })
+}
+
+fn file_bytes(path: &Path) -> u64 {
+    path.metadata().map_or(0, |file| file.len())
+}

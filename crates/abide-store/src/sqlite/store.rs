@@ -1,0 +1,252 @@
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::mpsc::{SyncSender, TrySendError, sync_channel},
+    thread::{Builder, JoinHandle},
+};
+
+use abide_core::{
+    ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    port::{
+        BoxFuture,
+        store::{
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage,
+            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status, Write,
+        },
+    },
+};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{
+    open::{self, Opened},
+    options::SqliteOptions,
+    read::{alarms, feed, list, messages, objects, status},
+    readers::Readers,
+    writer::{Answer, Batch, Request, Writer},
+};
+use crate::error::OpenError;
+
+/// A store in one SQLite file.
+///
+/// Dropping it waits until everything that was queued is durable and its threads have ended.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    shards: u32,
+    queue: Option<SyncSender<Request>>,
+    writer: Option<JoinHandle<()>>,
+    /// Answers reads of one object.
+    points: Readers,
+    /// Answers what may scan much, so that no read of one object waits for it.
+    scans: Readers,
+    /// Held as long as the store is open; given up last.
+    _lock: Option<File>,
+}
+
+type Answered<T> = BoxFuture<'static, Result<T, StoreError>>;
+
+impl SqliteStore {
+    /// Opens the store at `path`, and creates it if it is not there.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what stands in the way and what to do; the file is then as it was.
+    pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let Opened {
+            writer,
+            shards,
+            lock,
+        } = open::open(path, &options)?;
+        let points = (0..options.readers.max(1))
+            .map(|_| open::reader(path, &options))
+            .collect::<Result<_, _>>()?;
+        let scans = vec![open::reader(path, &options)?];
+        let failed = |error: std::io::Error| OpenError::Failed {
+            path: path.into(),
+            why: format!("a thread could not be started: {error}"),
+        };
+        let waiting_max = options.waiting_max;
+        let points = Readers::start("abide-store-read", points, waiting_max).map_err(failed)?;
+        let scans = Readers::start("abide-store-scan", scans, waiting_max).map_err(failed)?;
+        let (queue, requests) = sync_channel(waiting_max);
+        let writer = Builder::new()
+            .name("abide-store".into())
+            .spawn(move || write(&writer, &options, &requests))
+            .map_err(failed)?;
+        Ok(Self {
+            path: path.into(),
+            shards,
+            queue: Some(queue),
+            writer: Some(writer),
+            points,
+            scans,
+            _lock: lock,
+        })
+    }
+
+    /// The store's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts a request into the writer's queue, now; the future waits for its answer.
+    fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Answered<T> {
+        let (answer, answered) = oneshot::channel();
+        let sent = match &self.queue {
+            Some(queue) => queue
+                .try_send(request(answer))
+                .map_err(|error| match error {
+                    TrySendError::Full(_) => {
+                        StoreError::Unavailable("too many batches are waiting for the store".into())
+                    }
+                    TrySendError::Disconnected(_) => StoreError::Closed,
+                }),
+            None => Err(StoreError::Closed),
+        };
+        Box::pin(async move {
+            sent?;
+            answered.await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn write(
+    conn: &Connection,
+    options: &SqliteOptions,
+    requests: &std::sync::mpsc::Receiver<Request>,
+) {
+    match Writer::new(conn, options) {
+        Ok(writer) => writer.run(requests),
+        Err(fault) => tracing::error!(?fault, "the writer of the store could not start"),
+    }
+}
+
+/// About how many bytes a commit writes.
+fn bytes(commit: &Commit) -> usize {
+    let change = |change: &ChangeRecord| {
+        let snapshot = change.snapshot.as_ref().map_or(0, |s| s.as_str().len());
+        change.json.as_str().len() + snapshot
+    };
+    let state = match &commit.write {
+        Write::Put { state, .. } => state.as_str().len(),
+        Write::Keep | Write::Delete { .. } => 0,
+    };
+    state + commit.changes.iter().map(change).sum::<usize>()
+}
+
+impl Store for SqliteStore {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn shards(&self) -> u32 {
+        self.shards
+    }
+
+    fn claim(&self) -> BoxFuture<'_, Result<Vec<Epoch>, StoreError>> {
+        self.ask(Request::Claim)
+    }
+
+    fn load(&self, key: &Key) -> Answered<Option<Loaded>> {
+        let key = key.clone();
+        self.points.read(move |conn| objects::load(conn, &key))
+    }
+
+    fn commit(&self, commits: Vec<Commit>) -> Answered<Vec<Committed>> {
+        let bytes = commits.iter().map(bytes).sum();
+        self.ask(|answer| {
+            Request::Batch(Batch::Commit {
+                commits,
+                bytes,
+                answer,
+            })
+        })
+    }
+
+    fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<()> {
+        self.ask(|answer| Request::Batch(Batch::Acknowledge { messages, answer }))
+    }
+
+    fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {
+        let key = key.clone();
+        self.points
+            .read(move |conn| objects::changes(conn, &key, after, limit))
+    }
+
+    fn snapshot(&self, key: &Key, at: Seq) -> Answered<Option<(Seq, Json)>> {
+        let key = key.clone();
+        self.points
+            .read(move |conn| objects::snapshot(conn, &key, at))
+    }
+
+    fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answered<FeedPage> {
+        self.scans
+            .read(move |conn| feed::feed(conn, shard, after, limit))
+    }
+
+    fn due_alarms(
+        &self,
+        until: Timestamp,
+        after: Option<AlarmCursor>,
+        limit: usize,
+    ) -> Answered<Vec<DueAlarm>> {
+        self.scans
+            .read(move |conn| alarms::due(conn, until, after.as_ref(), limit))
+    }
+
+    fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
+        self.scans.read(move |conn| alarms::list(conn, &query))
+    }
+
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
+        self.scans
+            .read(move |conn| messages::outbox(conn, after.as_ref(), limit))
+    }
+
+    fn outcome(
+        &self,
+        key: &Key,
+        caller: &str,
+        call_key: &str,
+        now: Timestamp,
+    ) -> Answered<Option<Outcome>> {
+        let (key, caller, call_key) = (key.clone(), caller.to_owned(), call_key.to_owned());
+        self.points
+            .read(move |conn| messages::outcome(conn, &key, &caller, &call_key, now))
+    }
+
+    fn received(&self, key: &Key, sender: &Key) -> Answered<u64> {
+        let (key, sender) = (key.clone(), sender.clone());
+        self.points
+            .read(move |conn| messages::received(conn, &key, &sender))
+    }
+
+    fn list(&self, query: ListQuery) -> Answered<ListPage> {
+        self.scans.read(move |conn| list::list(conn, &query))
+    }
+
+    fn clean(&self, now: Timestamp, limit: usize) -> Answered<u64> {
+        self.ask(|answer| Request::Clean { now, limit, answer })
+    }
+
+    fn status(&self) -> Answered<Status> {
+        let path = self.path.clone();
+        self.scans.read(move |conn| status::status(conn, &path))
+    }
+
+    fn verify(&self, limit: usize) -> Answered<Vec<String>> {
+        let shards = self.shards;
+        self.scans
+            .read(move |conn| super::verify::verify(conn, shards, limit))
+    }
+}

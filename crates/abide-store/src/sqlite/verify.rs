@@ -1,0 +1,221 @@
+use abide_core::{Json, Key};
+use rusqlite::{Connection, Row};
+
+use super::{
+    fault::Result,
+    row::{key, number, seq, text},
+};
+
+/// The faults found, at most `limit`.
+pub(super) fn verify(conn: &Connection, shards: u32, limit: usize) -> Result<Vec<String>> {
+    let mut faults = Faults {
+        found: Vec::new(),
+        limit,
+    };
+    file(conn, &mut faults)?;
+    objects(conn, shards, &mut faults)?;
+    texts(conn, &mut faults)?;
+    owners(conn, &mut faults)?;
+    epochs(conn, shards, &mut faults)?;
+    feed(conn, &mut faults)?;
+    Ok(faults.found)
+}
+
+struct Faults {
+    found: Vec<String>,
+    limit: usize,
+}
+
+impl Faults {
+    fn add(&mut self, fault: impl Into<String>) {
+        if self.found.len() < self.limit {
+            self.found.push(fault.into());
+        }
+    }
+
+    fn enough(&self) -> bool {
+        self.found.len() >= self.limit
+    }
+
+    /// Runs `check` over the rows of a query until there are faults enough.
+    fn rows(
+        &mut self,
+        conn: &Connection,
+        sql: &str,
+        mut check: impl FnMut(&Row<'_>, &mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let mut statement = conn.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while !self.enough()
+            && let Some(row) = rows.next()?
+        {
+            check(row, self)?;
+        }
+        Ok(())
+    }
+}
+
+/// The file as SQLite sees it.
+fn file(conn: &Connection, faults: &mut Faults) -> Result<()> {
+    let sql = format!("PRAGMA integrity_check({})", faults.limit.clamp(1, 100));
+    faults.rows(conn, &sql, |row, faults| {
+        let line = text(row, 0)?;
+        if line != "ok" {
+            faults.add(format!("the file: {line}"));
+        }
+        Ok(())
+    })
+}
+
+/// Logs dense from floor to head, shards as the keys say, no alarms on graves.
+fn objects(conn: &Connection, shards: u32, faults: &mut Faults) -> Result<()> {
+    let sql = "SELECT o.namespace, o.kind, o.id, o.head, o.floor, o.shard, o.state IS NULL,
+                      (SELECT count(*) FROM alarms a WHERE a.oid = o.oid),
+                      count(c.seq), min(c.seq), max(c.seq)
+               FROM objects o LEFT JOIN changes c ON c.oid = o.oid GROUP BY o.oid";
+    faults.rows(conn, sql, |row, faults| {
+        let Ok(key) = key(row, 0) else {
+            let name = (row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?);
+            faults.add(format!("an object's key is no key: {name:?}"));
+            return Ok(());
+        };
+        log(&key, row, faults)?;
+        let (shard, belongs): (u32, _) = (row.get(5)?, key.shard(shards));
+        if shard != belongs.number() {
+            faults.add(format!(
+                "{key}: it is stored in shard {shard}, its hash belongs to {belongs}"
+            ));
+        }
+        let (grave, alarms): (bool, u32) = (row.get(6)?, row.get(7)?);
+        if grave && number(row, 3)? > 0 && alarms > 0 {
+            faults.add(format!("{key}: it is deleted and has {alarms} alarms"));
+        }
+        Ok(())
+    })
+}
+
+fn log(key: &Key, row: &Row<'_>, faults: &mut Faults) -> Result<()> {
+    let (head, floor, kept) = (seq(row, 3)?, seq(row, 4)?, number(row, 8)?);
+    let (first, last): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
+    let (first, last) = (first.map(i64::cast_unsigned), last.map(i64::cast_unsigned));
+    let ends = match (first, last) {
+        (Some(first), Some(last)) => first == floor.next().number() && last == head.number(),
+        _ => floor == head,
+    };
+    if !ends || floor.plus(kept) != head {
+        faults.add(format!(
+            "{key}: its log is not dense: floor {floor}, head {head}, {kept} changes kept, from {} to {}",
+            first.unwrap_or(0),
+            last.unwrap_or(0),
+        ));
+    }
+    Ok(())
+}
+
+/// Every text that should be JSON is.
+fn texts(conn: &Connection, faults: &mut Faults) -> Result<()> {
+    for (what, sql) in [
+        (
+            "state",
+            "SELECT namespace, kind, id, state FROM objects WHERE state IS NOT NULL",
+        ),
+        (
+            "change",
+            "SELECT namespace, kind, id, body FROM changes JOIN objects USING (oid)",
+        ),
+        (
+            "snapshot",
+            "SELECT namespace, kind, id, snapshot FROM changes JOIN objects USING (oid)
+             WHERE snapshot IS NOT NULL",
+        ),
+        (
+            "alarm's payload",
+            "SELECT namespace, kind, id, payload FROM alarms JOIN objects USING (oid)",
+        ),
+        (
+            "message's arguments",
+            "SELECT namespace, kind, id, args FROM outbox",
+        ),
+    ] {
+        faults.rows(conn, sql, |row, faults| {
+            if let Err(error) = text(row, 3).map(Json::parse) {
+                faults.add(format!(
+                    "{}: its {what} is no text: {error:?}",
+                    key(row, 0)?
+                ));
+            } else if let Err(error) = Json::parse(text(row, 3)?) {
+                faults.add(format!("{}: its {what} is no JSON: {error}", key(row, 0)?));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Nothing belongs to an object that was never there.
+fn owners(conn: &Connection, faults: &mut Faults) -> Result<()> {
+    for table in ["changes", "alarms", "received", "outcomes", "feed"] {
+        let sql = format!(
+            "SELECT oid, count(*) FROM {table} WHERE oid NOT IN (SELECT oid FROM objects) GROUP BY oid"
+        );
+        faults.rows(conn, &sql, |row, faults| {
+            let (oid, rows): (i64, i64) = (row.get(0)?, row.get(1)?);
+            faults.add(format!(
+                "{rows} rows of {table} belong to no object (oid {oid})"
+            ));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Each shard has its epoch.
+fn epochs(conn: &Connection, shards: u32, faults: &mut Faults) -> Result<()> {
+    let sql = "SELECT count(*), coalesce(min(shard), 0), coalesce(max(shard), -1), coalesce(min(epoch), 0)
+               FROM shards";
+    faults.rows(conn, sql, |row, faults| {
+        let (count, first, last): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let shards = i64::from(shards);
+        if (count, first, last) != (shards, 0, shards - 1) || row.get::<_, i64>(3)? < 0 {
+            faults.add(format!(
+                "the store has {shards} shards, but epochs for {count}, from {first} to {last}"
+            ));
+        }
+        Ok(())
+    })
+}
+
+/// The steps of each object follow one another and end at its head.
+fn feed(conn: &Connection, faults: &mut Faults) -> Result<()> {
+    let steps = "SELECT o.namespace, o.kind, o.id, f.pos, f.first, f.last, f.shard, o.shard,
+                        lag(f.last) OVER (PARTITION BY f.oid ORDER BY f.pos)
+                 FROM feed f JOIN objects o USING (oid)";
+    faults.rows(conn, steps, |row, faults| {
+        let (pos, first, last): (i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        let before: Option<i64> = row.get(8)?;
+        if first > last || before.is_some_and(|before| before + 1 != first) {
+            faults.add(format!(
+                "{}: its feed entry {pos} goes from {first} to {last}, the one before ended at {}",
+                key(row, 0)?,
+                before.unwrap_or(0),
+            ));
+        }
+        if row.get::<_, i64>(6)? != row.get::<_, i64>(7)? {
+            faults.add(format!(
+                "{}: its feed entry {pos} has another shard",
+                key(row, 0)?
+            ));
+        }
+        Ok(())
+    })?;
+    let ends = "SELECT o.namespace, o.kind, o.id, max(f.last), o.head
+                FROM feed f JOIN objects o USING (oid) GROUP BY f.oid HAVING max(f.last) != o.head";
+    faults.rows(conn, ends, |row, faults| {
+        let (last, head): (i64, i64) = (row.get(3)?, row.get(4)?);
+        faults.add(format!(
+            "{}: the feed leads to {last}, its head is {head}",
+            key(row, 0)?
+        ));
+        Ok(())
+    })
+}
