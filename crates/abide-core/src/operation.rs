@@ -100,13 +100,13 @@ impl Operation {
             }
             (Self::Insert { at: 0, value: new }, Value::Null) => *value = vec![new.clone()].into(),
             (Self::Insert { at, value: new }, Value::Array(all)) if *at <= all.len() => {
-                all.insert(*at, new.clone())
+                all.insert(*at, new.clone());
             }
             (Self::Remove { at }, Value::Array(all)) if *at < all.len() => {
                 all.remove(*at);
             }
             (Self::Replace { at, value: new }, Value::Array(all)) if *at < all.len() => {
-                all[*at] = new.clone()
+                all[*at] = new.clone();
             }
             (Self::Clear, Value::Array(all)) => all.clear(),
             (Self::Clear, Value::Object(map)) => map.clear(),

@@ -16,12 +16,12 @@ pub struct Timestamp(i64);
 pub struct InvalidTimestamp(String);
 
 const MIN_MILLIS: i64 = -62_167_219_200_000;
-const MAX_MILLIS: i64 = 253_402_300_799_999;
+const MAX_MILLIS: i64 = 253_402_207_200_999;
 
 impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
-    /// The last moment that can be written: the end of the year 9999.
+    /// The last moment that can be written and read back: the second to last day of the year 9999.
     pub const MAX: Self = Self(MAX_MILLIS);
 
     /// The moment `millis` milliseconds after the Unix epoch, clamped to the years 0 to 9999.

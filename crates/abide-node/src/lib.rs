@@ -1,1 +1,53 @@
-//! abide-node
+//! One node of Abide: objects in memory, their turns, and everything that happens around them.
+//!
+//! The life of a call, by module: [`call`] → `directory` → `activation` (deliver, turn, finish) →
+//! `pipeline` → the store → `activation::settle` (the output gate) → the answer, `hub`, `outbox`,
+//! `scheduler`.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read the clock"))]
+
+mod activation;
+mod alarm;
+mod call;
+mod change;
+mod clock;
+mod context;
+mod directory;
+mod effects;
+mod handle;
+mod hub;
+mod job;
+mod kind;
+mod metrics;
+mod node;
+mod object;
+mod options;
+mod outbox;
+mod pipeline;
+mod principal;
+mod rejection;
+mod scheduler;
+mod sweep;
+mod timer;
+mod timing;
+mod watch;
+
+pub use alarm::{AlarmBuilder, Delay};
+pub use call::{CALL_KEY_BYTES_MAX, Call, CallOptions, Delivery, DynamicCall};
+pub use clock::SystemClock;
+pub use context::Context;
+pub use handle::{Handle, Snapshot};
+pub use job::Reply;
+pub use kind::{HandlerDescription, KindDescription};
+pub use node::{Node, NodeBuilder};
+pub use object::{
+    Access, Borrowed, Definition, Durability, Handler, History, Hook, Migrate, Object, Options, Parameter, Running,
+};
+#[doc(hidden)]
+pub use options::Mutant;
+pub use options::NodeOptions;
+pub use principal::Principal;
+pub use watch::{After, Changes, ResetReason, Update};
+
+#[doc(hidden)]
+pub mod __private;

@@ -1,0 +1,284 @@
+//! An object in memory on the node that owns it.
+//!
+//! An idle object is a few words and its encoded state. While calls wait for it, one task at a time
+//! (or the caller's own) runs their turns.
+
+mod deliver;
+mod drain;
+mod finish;
+mod settle;
+mod turn;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use abide_core::{
+    Encoded, Error, Incarnation, Json, Key, Seq, Timestamp, Unknown,
+    port::store::{Alarm, Loaded, Outcome},
+};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+
+pub(crate) use settle::{Issued, Verdict};
+
+use crate::{
+    job::{AnyObject, Envelope, Job},
+    kind::KindEntry,
+    object::Durability,
+    pipeline::Behind,
+    timer::Timers,
+};
+
+/// One object in memory.
+pub(crate) struct Activation {
+    pub(crate) key: Key,
+    pub(crate) kind: Arc<KindEntry>,
+    cell: Mutex<Cell>,
+}
+
+/// What is known of the object, behind the activation's lock (never held across an await).
+struct Cell {
+    phase: Phase,
+    /// The state after the last turn; `None` if the object is not there.
+    state: Option<Json>,
+    /// The schema version that state was written with.
+    version: u32,
+    live: Option<Box<Live>>,
+    head: Seq,
+    floor: Seq,
+    incarnation: Incarnation,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    /// Commits issued and commits settled: a reply waits until all issued before it are settled.
+    issued: u64,
+    settled: u64,
+    alarms: Vec<Alarm>,
+    waiting: Option<Box<Waiting>>,
+    extras: Option<Box<Extras>>,
+    /// When it last ran, in the node's ticks.
+    last_used: u32,
+    broken: bool,
+    leaving: bool,
+}
+
+/// Calls that wait for their turn, and answers that wait for their commit.
+#[derive(Default)]
+struct Waiting {
+    mailbox: VecDeque<Envelope>,
+    gate: VecDeque<Held>,
+}
+
+/// An answer behind the gate.
+struct Held {
+    number: u64,
+    seq: Seq,
+    answer: Answer,
+}
+
+/// What is released when a commit is durable.
+enum Answer {
+    Job(Box<dyn Job>, Option<Error>),
+    Stored(Box<dyn Job>, Outcome),
+    Wake(tokio::sync::oneshot::Sender<Result<(), Error>>),
+}
+
+/// What few objects need.
+#[derive(Default)]
+struct Extras {
+    /// Outcomes whose commit is on its way: (caller, key) → (commit number, outcome).
+    outcomes: FxHashMap<(Arc<str>, Arc<str>), (u64, Outcome)>,
+    /// Last message applied of each sender: number and the commit that records it.
+    received: FxHashMap<Key, (u64, u64)>,
+    /// When a snapshot was recorded, for history by time.
+    marks: VecDeque<(Seq, Timestamp)>,
+    timers: Timers,
+    behind: Option<Box<Behind>>,
+}
+
+/// The decoded object and the encoding it had after its last turn.
+pub(crate) struct Live {
+    object: Arc<dyn AnyObject>,
+    unknown: Unknown,
+    encoded: Encoded,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is loaded yet, and nobody asked for it.
+    Cold,
+    /// A task loads it.
+    Loading,
+    /// Loaded, and nobody runs it.
+    Idle,
+    /// A task runs its turns.
+    Running,
+    /// It has left the directory: look it up again.
+    Gone,
+}
+
+impl Activation {
+    pub(crate) fn new(key: Key, kind: Arc<KindEntry>) -> Self {
+        let cell = Cell {
+            phase: Phase::Cold,
+            state: None,
+            version: kind.options.version,
+            live: None,
+            head: Seq::ZERO,
+            floor: Seq::ZERO,
+            incarnation: Incarnation::ZERO,
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+            issued: 0,
+            settled: 0,
+            alarms: Vec::new(),
+            waiting: None,
+            extras: None,
+            last_used: 0,
+            broken: false,
+            leaving: false,
+        };
+        Self { key, kind, cell: Mutex::new(cell) }
+    }
+
+    /// The object's alarms as the last turn left them.
+    pub(crate) fn alarms(&self) -> Vec<Alarm> {
+        self.cell.lock().alarms.clone()
+    }
+
+    /// State, seq and times, if they are in memory and durable (or never will be).
+    pub(crate) fn resident(&self) -> Option<Resident> {
+        let cell = self.cell.lock();
+        let known = matches!(cell.phase, Phase::Idle | Phase::Running);
+        let visible = cell.is_settled() || self.kind.options.durability != Durability::Commit;
+        (known && visible && !cell.broken).then(|| Resident {
+            state: cell.state.clone(),
+            seq: cell.head,
+            created_at: cell.created_at,
+            updated_at: cell.updated_at,
+        })
+    }
+
+    /// Drops the decoded state if the object has been idle since before `tick`. Says whether it was idle.
+    pub(crate) fn hibernate(&self, tick: u32) -> bool {
+        let Some(mut cell) = self.cell.try_lock() else {
+            return false;
+        };
+        let idle = cell.phase == Phase::Idle && cell.last_used <= tick;
+        if idle && cell.state.is_some() {
+            cell.live = None;
+        }
+        idle
+    }
+
+    /// Since when it is idle, in ticks; `None` while it runs or its commits are on their way.
+    pub(crate) fn idle_since(&self) -> Option<u32> {
+        let cell = self.cell.try_lock()?;
+        (cell.phase == Phase::Idle && cell.issued == cell.settled && !cell.has_behind()).then_some(cell.last_used)
+    }
+
+    /// Leaves memory now, if it is idle with everything durable. The caller then removes it from the directory.
+    pub(crate) fn retire(&self) -> bool {
+        let mut cell = self.cell.lock();
+        let can = cell.phase == Phase::Idle && cell.issued == cell.settled && !cell.has_behind() && !cell.has_timers();
+        if can {
+            cell.phase = Phase::Gone;
+            cell.live = None;
+        }
+        can
+    }
+
+    /// Whether there is nothing to deactivate.
+    pub(crate) fn is_gone_or_absent(&self) -> bool {
+        let cell = self.cell.lock();
+        matches!(cell.phase, Phase::Gone | Phase::Cold | Phase::Loading) || cell.state.is_none()
+    }
+
+    /// Whether a turn runs, waits, or its commit is on its way.
+    pub(crate) fn is_busy(&self) -> bool {
+        let cell = self.cell.lock();
+        !matches!(cell.phase, Phase::Idle | Phase::Gone | Phase::Cold) || !cell.is_settled() || cell.mailbox_len() > 0
+    }
+
+    pub(crate) fn with_timers<R>(&self, f: impl FnOnce(&mut Timers) -> R) -> R {
+        f(&mut self.cell.lock().extras().timers)
+    }
+
+    /// How many calls wait for the object.
+    pub(crate) fn waiting(&self) -> usize {
+        self.cell.lock().mailbox_len()
+    }
+
+    /// An estimate of the bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let cell = self.cell.lock();
+        let state = cell.state.as_ref().map_or(0, |json| json.as_str().len());
+        size_of::<Self>() + 2 * size_of::<usize>() + state + if cell.live.is_some() { state + 96 } else { 0 }
+    }
+}
+
+/// What memory says of an object.
+pub(crate) struct Resident {
+    pub(crate) state: Option<Json>,
+    pub(crate) seq: Seq,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Cell {
+    fn has_behind(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.behind.is_some())
+    }
+
+    fn has_timers(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| !extras.timers.is_empty())
+    }
+
+    fn waiting(&mut self) -> &mut Waiting {
+        self.waiting.get_or_insert_default()
+    }
+
+    fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    fn mailbox_len(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.mailbox.len())
+    }
+
+    fn adopt(&mut self, loaded: Loaded) {
+        self.head = loaded.head;
+        self.floor = loaded.floor;
+        self.incarnation = loaded.incarnation;
+        self.state = loaded.state;
+        self.version = loaded.version;
+        self.created_at = loaded.created_at;
+        self.updated_at = loaded.updated_at;
+        self.alarms = loaded.alarms;
+    }
+
+    /// Nothing waits and nothing is on its way.
+    fn is_settled(&self) -> bool {
+        self.issued == self.settled
+    }
+
+    /// Gives memory back that only busy objects need.
+    fn trim(&mut self) {
+        if self
+            .waiting
+            .as_ref()
+            .is_some_and(|w| w.mailbox.is_empty() && w.gate.is_empty() && w.mailbox.capacity() <= 64)
+            && self.is_settled()
+        {
+            self.waiting = None;
+        }
+        let settled = self.settled;
+        if let Some(extras) = &mut self.extras {
+            extras.outcomes.retain(|_, (number, _)| *number > settled);
+            if extras.received.len() > RECEIVED_MAX {
+                extras.received.retain(|_, (_, number)| *number > settled);
+            }
+        }
+    }
+}
+
+/// How many senders' last message numbers an activation remembers beyond those on their way.
+const RECEIVED_MAX: usize = 1024;

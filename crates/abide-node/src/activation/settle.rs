@@ -1,0 +1,184 @@
+//! The gate: what waited for a commit leaves when the store has answered.
+
+use std::sync::Arc;
+
+use abide_core::{ChangeRecord, Error, Seq, Timestamp, port::store::OutboxMessage};
+use tokio::sync::oneshot;
+
+use super::{Activation, Answer, Cell, Held};
+use crate::{context::Scope, job::Job, node::NodeCore};
+
+/// A commit on its way, and what is to be done once it is durable.
+pub(crate) struct Issued {
+    pub(crate) activation: Option<Arc<Activation>>,
+    /// Its place among the activation's commits.
+    pub(crate) number: u64,
+    pub(crate) changes: Vec<ChangeRecord>,
+    pub(crate) messages: Vec<OutboxMessage>,
+    pub(crate) alarm: Option<Timestamp>,
+}
+
+/// What the store said of one commit.
+pub(crate) type Verdict = Result<(), Error>;
+
+impl NodeCore {
+    /// Settles the next commit of an activation, in the order they were issued.
+    pub(crate) fn settle(self: &Arc<Self>, issued: Issued, verdict: Verdict) {
+        let Some(activation) = issued.activation else {
+            return;
+        };
+        let (released, failure) = match verdict {
+            Ok(()) => {
+                self.hub.publish(&activation.key, &issued.changes);
+                let released = activation.settle_one(issued.number);
+                if !issued.messages.is_empty() {
+                    self.outbox.enqueue(self, issued.messages);
+                }
+                if let Some(due) = issued.alarm {
+                    self.scheduler.notify(due);
+                }
+                (released, None)
+            }
+            Err(error) => {
+                tracing::warn!(key = %activation.key, %error, "a commit failed; the object is loaded afresh");
+                (activation.break_at(issued.number), Some(error))
+            }
+        };
+        for held in released {
+            held.release(failure.as_ref());
+        }
+        if activation.is_leaving() {
+            self.clean_up(&activation);
+        }
+    }
+}
+
+impl Activation {
+    /// Releases `job` when commit `number` and all before it are settled.
+    pub(crate) fn hold(&self, number: u64, seq: Seq, job: Box<dyn Job>, error: Option<Error>) {
+        self.hold_answer(number, seq, Answer::Job(job, error));
+    }
+
+    pub(super) fn hold_answer(&self, number: u64, seq: Seq, answer: Answer) {
+        let held = Held { number, seq, answer };
+        let mut cell = self.cell.lock();
+        if cell.broken {
+            drop(cell);
+            return held.release(Some(&lost()));
+        }
+        if number <= cell.settled {
+            drop(cell);
+            return held.release(None);
+        }
+        let gate = &mut cell.waiting().gate;
+        let place = gate.partition_point(|other| other.number <= number);
+        gate.insert(place, held);
+    }
+
+    fn settle_one(&self, number: u64) -> Vec<Held> {
+        let mut cell = self.cell.lock();
+        cell.note_settled(number);
+        let settled = cell.settled;
+        let mut released = Vec::new();
+        if let Some(waiting) = &mut cell.waiting {
+            while waiting.gate.front().is_some_and(|held| held.number <= settled) {
+                released.extend(waiting.gate.pop_front());
+            }
+        }
+        if cell.phase == super::Phase::Idle && cell.is_settled() {
+            cell.trim();
+        }
+        released
+    }
+
+    /// The memory is no longer the truth: everything that waits for a commit fails.
+    fn break_at(&self, number: u64) -> Vec<Held> {
+        let mut cell = self.cell.lock();
+        cell.note_settled(number);
+        cell.broken = true;
+        cell.live = None;
+        cell.waiting.as_mut().map_or_else(Vec::new, |waiting| std::mem::take(&mut waiting.gate).into())
+    }
+
+    fn is_leaving(&self) -> bool {
+        let cell = self.cell.lock();
+        cell.broken || cell.leaving
+    }
+
+    /// Waits until all commits issued so far are durable.
+    fn wait_durable(&self) -> Option<oneshot::Receiver<Result<(), Error>>> {
+        let (number, seq) = {
+            let cell = self.cell.lock();
+            if cell.is_settled() && !cell.broken {
+                return None;
+            }
+            (cell.issued, cell.head)
+        };
+        let (tx, rx) = oneshot::channel();
+        self.hold_answer(number, seq, Answer::Wake(tx));
+        Some(rx)
+    }
+}
+
+impl Scope {
+    /// Waits until the turns before this one are durable: what they did may leave the node now.
+    pub(crate) async fn durable(&self) -> Result<(), Error> {
+        let Some(wait) = self.activation.as_ref().and_then(|activation| activation.wait_durable()) else {
+            return Ok(());
+        };
+        wait.await.unwrap_or_else(|_| Err(lost()))
+    }
+}
+
+impl Cell {
+    /// Commit `number` is settled. The pipeline settles them in the order they were issued.
+    fn note_settled(&mut self, number: u64) {
+        debug_assert_eq!(number, self.settled + 1, "BUG: a commit settled out of order");
+        self.settled = number;
+    }
+
+    pub(super) fn hold(&mut self, number: u64, seq: Seq, job: Box<dyn Job>, error: Option<Error>) {
+        let held = Held { number, seq, answer: Answer::Job(job, error) };
+        self.waiting().gate.push_back(held);
+    }
+}
+
+impl Held {
+    fn release(self, failure: Option<&Error>) {
+        let failure = failure.cloned();
+        match self.answer {
+            Answer::Job(job, error) => {
+                let error = failure.or(error);
+                job.release(error.map_or(Ok(self.seq), Err));
+            }
+            Answer::Stored(job, outcome) => match failure {
+                Some(error) => job.release(Err(error)),
+                None => job.release_stored(&outcome),
+            },
+            Answer::Wake(tx) => drop(tx.send(failure.map_or(Ok(()), Err))),
+        }
+    }
+}
+
+/// What an answer becomes whose object broke before it could leave.
+fn lost() -> Error {
+    Error::unavailable("an earlier change of this object could not be made durable; nothing was changed; try again")
+}
+
+impl Cell {
+    pub(super) fn issue_behind(&mut self, submit: impl FnOnce(crate::pipeline::Behind)) {
+        if let Some(mut behind) = self.extras.as_mut().and_then(|extras| extras.behind.take()) {
+            self.issued += 1;
+            behind.issued.number = self.issued;
+            submit(*behind);
+        }
+    }
+}
+
+impl Activation {
+    /// Issues what the object owes the store, in order with its other commits.
+    pub(crate) fn take_behind(&self, submit: impl FnOnce(crate::pipeline::Behind)) {
+        let mut cell = self.cell.lock();
+        cell.issue_behind(submit);
+    }
+}

@@ -1,0 +1,197 @@
+//! What a handler can do besides changing its object.
+
+use std::{sync::Arc, time::Duration};
+
+use abide_core::{
+    Error, Event, Json, Key, Kind, Result, Timestamp,
+    error::Code,
+    port::store::{Alarm, AlarmWrite},
+    schedule::Schedule,
+};
+use rand::{SeedableRng, rngs::StdRng};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::{
+    activation::Activation,
+    alarm::AlarmBuilder,
+    call::DynamicCall,
+    effects::{Effects, Outgoing, TimerChange, TimerPlan, apply_alarms},
+    handle::Handle,
+    job::Chain,
+    node::NodeCore,
+    object::Object,
+    principal::Principal,
+};
+
+/// A turn, seen from inside: time, randomness, and effects that happen when the turn is durable.
+///
+/// Effects (`alarm`, `send`, `emit`, `delete_self`, `timer`) are part of the turn: if the handler
+/// fails, none of them happens.
+pub struct Context {
+    pub(crate) scope: Scope,
+    now: Timestamp,
+    attempt: u32,
+    pub(crate) effects: Effects,
+    rng: Option<StdRng>,
+}
+
+/// Whose turn it is, and on whose behalf.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    pub(crate) node: Arc<NodeCore>,
+    pub(crate) key: Key,
+    pub(crate) activation: Option<Arc<Activation>>,
+    pub(crate) deadline: Instant,
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) chain: Option<Arc<Chain>>,
+}
+
+impl Scope {
+    /// The chain of a call made from this turn.
+    pub(crate) fn chain_onward(&self) -> Arc<Chain> {
+        Arc::new(Chain { key: self.key.clone(), outer: self.chain.clone() })
+    }
+}
+
+impl Context {
+    pub(crate) fn new(scope: Scope, now: Timestamp, attempt: u32) -> Self {
+        Self { scope, now, attempt, effects: Effects::default(), rng: None }
+    }
+
+    /// The object's own name.
+    pub fn key(&self) -> &Key {
+        &self.scope.key
+    }
+
+    /// The time of this turn: the same however often it is asked.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Who is calling; `None` for a call from the program itself.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.scope.principal.as_deref()
+    }
+
+    /// How much time the turn has left.
+    pub fn deadline(&self) -> Duration {
+        self.scope.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// How often the alarm that runs this turn has failed before; 0 in any other turn.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// A tracing span that names the object, for the handler's own log lines.
+    pub fn span(&self) -> tracing::Span {
+        tracing::info_span!("turn", object = %self.scope.key)
+    }
+
+    /// Randomness of this turn: reproducible in the simulator.
+    pub fn rng(&mut self) -> &mut StdRng {
+        let clock = &self.scope.node.clock;
+        self.rng.get_or_insert_with(|| StdRng::seed_from_u64(clock.random()))
+    }
+
+    /// The typed handle of another object. Calls through it happen inside this turn: the object waits.
+    pub fn object<T: Object>(&self, id: &str) -> T::Ref {
+        T::Ref::from(Handle::scoped(&self.scope, id))
+    }
+
+    /// Calls a handler of another object by name and waits for the answer.
+    pub fn call<R>(&self, kind: &str, id: &str, handler: &str, args: impl Serialize) -> DynamicCall<R> {
+        DynamicCall::scoped(&self.scope, kind, id, handler, &args)
+    }
+
+    /// Sends a durable message: stored with this turn, delivered after it, in order for each receiver,
+    /// applied once. For a typed message use `ctx.object::<T>(id).handler(…).send(ctx)`.
+    pub fn send(&mut self, kind: &str, id: &str, handler: &str, args: impl Serialize) -> Result<()> {
+        let target = Key::new(self.scope.key.namespace(), &Kind::new(kind)?, id)?;
+        let args = Json::of(&args).map_err(|e| Error::bad_request(format!("the arguments are not JSON: {e}")))?;
+        self.send_message(target, handler.into(), args)
+    }
+
+    pub(crate) fn send_message(&mut self, target: Key, handler: Arc<str>, args: Json) -> Result<()> {
+        if !self.effects.has_room() {
+            return Err(Error::new(Code::TooLarge, "this turn has too many messages; it is rolled back"));
+        }
+        self.effects.messages.push(Outgoing { target, handler, args });
+        Ok(())
+    }
+
+    /// Emits a domain event: it travels with this turn's change.
+    pub fn emit(&mut self, kind: impl Into<String>, data: impl Serialize) {
+        let id = self.fresh_ulid();
+        let data = serde_json::to_value(data).unwrap_or_default();
+        self.emit_event(Event { id, kind: kind.into(), data, metadata: None });
+    }
+
+    /// Emits a domain event with an id and metadata of its own.
+    pub fn emit_event(&mut self, event: Event) {
+        if self.effects.has_room() {
+            self.effects.events.push(event);
+        }
+    }
+
+    /// A fresh ULID, made of this turn's time.
+    pub fn fresh_ulid(&self) -> String {
+        let clock = &self.scope.node.clock;
+        let random = u128::from(clock.random()) << 64 | u128::from(clock.random());
+        let millis = u64::try_from(self.now.as_millis()).unwrap_or(0);
+        ulid::Ulid::from_parts(millis, random).to_string()
+    }
+
+    /// The alarm of this name: `.after("1m")`, `.at(time)`, `.every("1h")`, `.cron("0 9 * * MON-FRI", "Europe/Berlin")`,
+    /// `.cancel()`. It runs the `#[alarm]` handler of its name (or of `.handler(…)`).
+    pub fn alarm(&mut self, name: impl Into<Arc<str>>) -> AlarmBuilder<'_> {
+        AlarmBuilder::new(self, name.into())
+    }
+
+    /// The object's alarms, as this turn has left them so far.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let mut alarms = self.scope.activation.as_ref().map_or_else(Vec::new, |a| a.alarms());
+        apply_alarms(&mut alarms, &self.effects.alarms);
+        alarms
+    }
+
+    pub(crate) fn set_alarm(&mut self, name: Arc<str>, due: Timestamp, schedule: Option<Schedule>, payload: Json) {
+        let token = self.scope.node.clock.random() >> 1;
+        if self.effects.has_room() {
+            let alarm = Alarm { name, due, token, payload, attempt: 0, schedule, dead: None };
+            self.effects.alarms.push(AlarmWrite::Set(alarm));
+        }
+    }
+
+    pub(crate) fn cancel_alarm(&mut self, name: Arc<str>) {
+        if self.effects.has_room() {
+            self.effects.alarms.push(AlarmWrite::Remove(name));
+        }
+    }
+
+    /// Runs the `#[alarm]` handler `name` after `after`, from memory only: a restart, a crash or the
+    /// object's leaving memory forgets it.
+    pub fn timer(&mut self, name: &'static str, after: Duration) {
+        self.change_timer(name, Some(TimerPlan { after, every: None }));
+    }
+
+    /// As [`Context::timer`], again and again.
+    pub fn timer_every(&mut self, name: &'static str, every: Duration) {
+        self.change_timer(name, Some(TimerPlan { after: every, every: Some(every) }));
+    }
+
+    /// Forgets the timer of this name.
+    pub fn cancel_timer(&mut self, name: &'static str) {
+        self.change_timer(name, None);
+    }
+
+    fn change_timer(&mut self, name: &'static str, set: Option<TimerPlan>) {
+        self.effects.timers.push(TimerChange { name, set });
+    }
+
+    /// Deletes this object when the turn succeeds: state, alarms and history.
+    pub fn delete_self(&mut self) {
+        self.effects.delete = true;
+    }
+}

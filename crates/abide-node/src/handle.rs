@@ -1,0 +1,130 @@
+//! A typed name of an object: no I/O until something is asked of it.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use abide_core::{Error, Key, Kind, Result, Seq, Timestamp};
+
+use crate::{
+    call::{Call, may_inline},
+    context::Scope,
+    job::{HandlerInfo, HandlerMeta},
+    kind::KindEntry,
+    node::NodeCore,
+    object::{Handler, Object},
+    watch::{After, Changes},
+};
+
+/// The handle of an object of type `O`. Objects exist by being named; cloning is cheap.
+///
+/// `#[object]` wraps it in a type with a method for each handler, which dereferences to this.
+pub struct Handle<O: Object> {
+    place: Arc<Result<Place>>,
+    object: PhantomData<fn() -> O>,
+}
+
+/// Where an object is called, and from where.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) node: Arc<NodeCore>,
+    pub(crate) key: Key,
+    pub(crate) kind: Arc<KindEntry>,
+    pub(crate) scope: Option<Arc<Scope>>,
+    pub(crate) inline: bool,
+}
+
+impl Place {
+    pub(crate) fn find(node: &Arc<NodeCore>, key: Key) -> Result<Self> {
+        let kind = node.kinds.find(key.kind())?.clone();
+        let inline = may_inline(&kind, node);
+        Ok(Self { node: node.clone(), key, kind, scope: None, inline })
+    }
+
+    pub(crate) fn scoped(scope: &Scope, kind: &str, id: &str) -> Result<Self> {
+        let key = Key::new(scope.key.namespace(), &Kind::new(kind)?, id)?;
+        Ok(Self { scope: Some(Arc::new(scope.clone())), ..Self::find(&scope.node, key)? })
+    }
+
+    /// The handler's meta data with the kind's own counters.
+    pub(crate) fn meta(&self, info: &HandlerInfo) -> HandlerMeta {
+        let mut meta = HandlerMeta::from(info);
+        if self.node.options.metered && meta.metrics.is_none() {
+            meta.metrics = self.kind.handlers.get(info.name).and_then(|known| known.metrics.clone());
+        }
+        meta
+    }
+}
+
+/// An object's state as it was read.
+#[derive(Clone, Debug)]
+pub struct Snapshot<S> {
+    /// The seq it reflects.
+    pub seq: Seq,
+    /// The state.
+    pub state: S,
+    /// When the object was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl<O: Object> Handle<O> {
+    pub(crate) fn new(place: Result<Place>) -> Self {
+        Self { place: Arc::new(place), object: PhantomData }
+    }
+
+    pub(crate) fn scoped(scope: &Scope, id: &str) -> Self {
+        Self::new(Place::scoped(scope, O::KIND, id))
+    }
+
+    pub(crate) fn place(&self) -> Result<&Place> {
+        self.place.as_ref().as_ref().map_err(Clone::clone)
+    }
+
+    /// A call with these arguments, to be awaited.
+    pub fn invoke<H: Handler<O>>(&self, args: H) -> Call<O, H> {
+        Call::new(self.clone(), args)
+    }
+
+    /// The object's name, or why it has none.
+    pub fn key(&self) -> Result<&Key> {
+        Ok(&self.place()?.key)
+    }
+
+    /// The object's durable state, decoded; `None` if it is not there.
+    pub async fn load(&self) -> Result<Option<Snapshot<O>>> {
+        let place = self.place()?;
+        let Some(found) = place.node.snapshot(&place.key).await? else {
+            return Ok(None);
+        };
+        let (state, _) = abide_core::state::decode::<O>(found.state.as_str())
+            .map_err(|e| Error::internal(format!("the stored state does not fit {}: {e}", O::KIND)))?;
+        Ok(Some(Snapshot { seq: found.seq, state, created_at: found.created_at, updated_at: found.updated_at }))
+    }
+
+    /// The stream of the object's changes, from a position on.
+    pub async fn changes(&self, after: After) -> Result<Changes> {
+        let place = self.place()?;
+        place.node.watch(&place.key, after).await
+    }
+
+    /// Deletes the object: state, alarms and history. Deleting what is not there is fine.
+    pub async fn delete(&self) -> Result<()> {
+        let place = self.place()?;
+        place.node.delete(&place.key, None).await.map(drop)
+    }
+}
+
+impl<O: Object> Clone for Handle<O> {
+    fn clone(&self) -> Self {
+        Self { place: self.place.clone(), object: PhantomData }
+    }
+}
+
+impl<O: Object> fmt::Debug for Handle<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.place {
+            Ok(place) => write!(f, "{}", place.key),
+            Err(error) => write!(f, "{}/?: {error}", O::KIND),
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! A call on its way: arguments, where the answer goes, and what erases their types.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+
+use abide_core::{
+    Encoded, Error, Json, Key, Operations, Seq, State, Unknown,
+    error::Code,
+    port::store::{MessageId, Outcome},
+    schema::schema_of,
+};
+use futures_util::FutureExt;
+use serde_json::Value;
+use tokio::{sync::oneshot, time::Instant};
+
+use crate::{
+    context::Context,
+    metrics::HandlerMetrics,
+    object::{Access, Borrowed, Handler, Object, Parameter, Running},
+    principal::Principal,
+};
+
+/// The answer to a call and the seq of the object it reflects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply<T> {
+    /// What the handler returned.
+    pub value: T,
+    /// The object's seq that the answer reflects.
+    pub seq: Seq,
+}
+
+/// An object whose type is not known here.
+pub(crate) trait AnyObject: Any + Send + Sync {
+    fn encode(&self, unknown: &Unknown) -> Result<Encoded, serde_json::Error>;
+    fn take_operations(&mut self, out: &mut Operations);
+    fn as_any(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<O: Object> AnyObject for O {
+    fn encode(&self, unknown: &Unknown) -> Result<Encoded, serde_json::Error> {
+        Encoded::of(self, unknown)
+    }
+
+    fn take_operations(&mut self, out: &mut Operations) {
+        State::take_operations(self, out);
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+/// The object, as a job gets it.
+pub(crate) enum Target<'a> {
+    Exclusive(&'a mut dyn AnyObject),
+    Shared(&'a dyn AnyObject),
+}
+
+impl<'a> Target<'a> {
+    fn borrowed<O: Object>(self) -> Borrowed<'a, O> {
+        const WRONG: &str = "BUG: a job of one kind met an object of another";
+        match self {
+            Self::Exclusive(object) => Borrowed::Exclusive(object.as_any_mut().downcast_mut().expect(WRONG)),
+            Self::Shared(object) => Borrowed::Shared(object.as_any().downcast_ref().expect(WRONG)),
+        }
+    }
+}
+
+/// A handler with its arguments and the way back to its caller.
+pub(crate) trait Job: Send {
+    /// Runs the handler; keeps what it returned.
+    fn run<'a>(&'a mut self, object: Target<'a>, ctx: &'a mut Context) -> Running<'a, ()>;
+
+    /// What it returned, encoded.
+    fn reply(&self) -> Result<Json, Error>;
+
+    /// Whether nobody waits for the answer any more.
+    fn is_abandoned(&self) -> bool;
+
+    /// Sends the answer.
+    fn release(self: Box<Self>, result: Result<Seq, Error>);
+
+    /// Sends an answer that was given before.
+    fn release_stored(self: Box<Self>, outcome: &Outcome);
+}
+
+/// Where an answer goes.
+pub(crate) enum Sink<T> {
+    Typed(oneshot::Sender<Result<Reply<T>, Error>>),
+    Json(oneshot::Sender<Result<Reply<Json>, Error>>),
+    Callback(Done),
+}
+
+impl<T> Sink<T> {
+    fn fail(self, error: Error) {
+        match self {
+            Self::Typed(tx) => drop(tx.send(Err(error))),
+            Self::Json(tx) => drop(tx.send(Err(error))),
+            Self::Callback(callback) => callback(Err(error)),
+        }
+    }
+}
+
+pub(crate) struct HandlerJob<O: Object, H: Handler<O>> {
+    args: Option<H>,
+    output: Option<H::Output>,
+    sink: Sink<H::Output>,
+}
+
+impl<O: Object, H: Handler<O>> HandlerJob<O, H> {
+    pub(crate) fn new(args: H, sink: Sink<H::Output>) -> Box<Self> {
+        Box::new(Self { args: Some(args), output: None, sink })
+    }
+}
+
+impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
+    fn run<'a>(&'a mut self, object: Target<'a>, ctx: &'a mut Context) -> Running<'a, ()> {
+        let Some(args) = self.args.take() else {
+            return Running::Done(Err(Error::internal("BUG: a job ran twice")));
+        };
+        let output = &mut self.output;
+        let object = object.borrowed::<O>();
+        let started = std::panic::catch_unwind(AssertUnwindSafe(move || args.run(object, ctx)));
+        match started {
+            Err(panic) => Running::Done(Err(panicked(H::NAME, &*panic))),
+            Ok(Running::Done(result)) => Running::Done(result.map(|value| *output = Some(value))),
+            Ok(Running::Waiting(future)) => Running::Waiting(Box::pin(async move {
+                match AssertUnwindSafe(future).catch_unwind().await {
+                    Ok(result) => result.map(|value| *output = Some(value)),
+                    Err(panic) => Err(panicked(H::NAME, &*panic)),
+                }
+            })),
+        }
+    }
+
+    fn reply(&self) -> Result<Json, Error> {
+        encode_reply(H::NAME, self.output.as_ref())
+    }
+
+    fn is_abandoned(&self) -> bool {
+        match &self.sink {
+            Sink::Typed(tx) => tx.is_closed(),
+            Sink::Json(tx) => tx.is_closed(),
+            Sink::Callback(_) => false,
+        }
+    }
+
+    fn release(self: Box<Self>, result: Result<Seq, Error>) {
+        let Self { output, sink, .. } = *self;
+        let seq = match result {
+            Ok(seq) => seq,
+            Err(error) => return sink.fail(error),
+        };
+        match sink {
+            Sink::Json(tx) => {
+                let value = encode_reply(H::NAME, output.as_ref());
+                drop(tx.send(value.map(|value| Reply { value, seq })));
+            }
+            Sink::Typed(tx) => match output {
+                Some(value) => drop(tx.send(Ok(Reply { value, seq }))),
+                None => drop(tx.send(Err(Error::internal("BUG: a job succeeded without a result")))),
+            },
+            Sink::Callback(callback) => callback(Ok(seq)),
+        }
+    }
+
+    fn release_stored(self: Box<Self>, outcome: &Outcome) {
+        let seq = outcome.seq;
+        let json = match &outcome.reply {
+            Ok(json) => json.clone(),
+            Err(error) => return self.sink.fail(error.clone()),
+        };
+        match self.sink {
+            Sink::Json(tx) => drop(tx.send(Ok(Reply { value: json, seq }))),
+            Sink::Typed(tx) => {
+                let value = json
+                    .decode()
+                    .map_err(|e| Error::internal(format!("the stored answer no longer has the handler's type: {e}")));
+                drop(tx.send(value.map(|value| Reply { value, seq })));
+            }
+            Sink::Callback(callback) => callback(Ok(seq)),
+        }
+    }
+}
+
+fn encode_reply<T: serde::Serialize>(handler: &str, output: Option<&T>) -> Result<Json, Error> {
+    Json::of(&output)
+        .map_err(|e| Error::internal(format!("the result of handler {handler} cannot be written as JSON: {e}")))
+}
+
+fn panicked(handler: &str, panic: &(dyn Any + Send)) -> Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    let id = ulid::Ulid::generate().to_string();
+    tracing::error!(handler, message, fault = %id, "handler panicked; its turn was rolled back");
+    Error::internal(format!(
+        "handler {handler} failed unexpectedly; its turn was rolled back; the node's log has the cause under {id}"
+    ))
+    .with_data(serde_json::json!({ "id": id }))
+}
+
+/// What runs when a job is over.
+pub(crate) type Done = Box<dyn FnOnce(Result<Seq, Error>) + Send>;
+
+/// A job without a handler: it does nothing to its object, or fails.
+pub(crate) struct Bare {
+    fails: Option<Error>,
+    done: Option<Done>,
+}
+
+impl Bare {
+    /// Succeeds; the turn's effects are all there is (delete, leaving memory).
+    pub(crate) fn new(done: Option<Done>) -> Self {
+        Self { fails: None, done }
+    }
+
+    /// Fails with `error`.
+    pub(crate) fn failing(error: Error, done: Option<Done>) -> Self {
+        Self { fails: Some(error), done }
+    }
+}
+
+impl Job for Bare {
+    fn run<'a>(&'a mut self, _: Target<'a>, _: &'a mut Context) -> Running<'a, ()> {
+        Running::Done(self.fails.take().map_or(Ok(()), Err))
+    }
+
+    fn reply(&self) -> Result<Json, Error> {
+        Ok(Json::null())
+    }
+
+    fn is_abandoned(&self) -> bool {
+        false
+    }
+
+    fn release(self: Box<Self>, result: Result<Seq, Error>) {
+        if let Some(done) = self.done {
+            done(result);
+        }
+    }
+
+    fn release_stored(self: Box<Self>, outcome: &Outcome) {
+        self.release(Ok(outcome.seq));
+    }
+}
+
+/// A handler without its type: how to read its arguments and run it.
+#[derive(Clone)]
+pub(crate) struct HandlerInfo {
+    pub(crate) name: &'static str,
+    pub(crate) access: Access,
+    pub(crate) sync: bool,
+    pub(crate) reentrant: bool,
+    pub(crate) description: &'static str,
+    pub(crate) parameters: fn() -> Vec<Parameter>,
+    pub(crate) output: fn() -> Value,
+    pub(crate) make: MakeJob,
+    pub(crate) metrics: Option<Arc<HandlerMetrics>>,
+}
+
+type MakeJob = fn(args: &str, sink: Sink<Json>) -> Result<Box<dyn Job>, Error>;
+
+impl HandlerInfo {
+    pub(crate) fn of<O: Object, H: Handler<O>>() -> Self {
+        Self {
+            name: H::NAME,
+            access: H::ACCESS,
+            sync: H::SYNC,
+            reentrant: H::REENTRANT,
+            description: H::description(),
+            parameters: H::parameters,
+            output: schema_of::<H::Output>,
+            make: make_job::<O, H>,
+            metrics: None,
+        }
+    }
+}
+
+fn make_job<O: Object, H: Handler<O>>(args: &str, sink: Sink<Json>) -> Result<Box<dyn Job>, Error> {
+    let args: H = serde_json::from_str(args).map_err(|error| wrong_arguments::<O, H>(args, &error))?;
+    let sink = match sink {
+        Sink::Typed(tx) | Sink::Json(tx) => Sink::Json(tx),
+        Sink::Callback(callback) => Sink::Callback(callback),
+    };
+    Ok(HandlerJob::<O, H>::new(args, sink))
+}
+
+fn wrong_arguments<O: Object, H: Handler<O>>(args: &str, error: &serde_json::Error) -> Error {
+    let expected: Vec<String> =
+        H::parameters().iter().map(|p| format!("{}{}", p.name, if p.optional { " (optional)" } else { "" })).collect();
+    let expected = if expected.is_empty() { "no arguments".into() } else { expected.join(", ") };
+    let shown: String = args.chars().take(120).collect();
+    Error::new(
+        Code::BadRequest,
+        format!("{}.{} takes {expected}; {shown} does not fit: {error}; nothing was changed", O::KIND, H::NAME),
+    )
+}
+
+/// Where a call came from, and what its turn's commit must hold besides its effects.
+pub(crate) enum Origin {
+    /// A caller waits for it.
+    Call,
+    /// An alarm is due.
+    Alarm { name: Arc<str>, token: u64 },
+    /// A durable message of another object.
+    Message(Box<MessageId>),
+    /// A timer, or the node itself.
+    Node(Purpose),
+}
+
+/// What the node itself wants of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Run a timer's handler.
+    Timer,
+    /// Run `on_activate`.
+    Activate,
+    /// Run `on_deactivate`, then leave memory.
+    Deactivate,
+    /// Delete the object.
+    Delete,
+}
+
+/// The key of a call that takes effect once.
+#[derive(Clone, Debug)]
+pub(crate) struct CallKey {
+    pub(crate) caller: Arc<str>,
+    pub(crate) key: Arc<str>,
+    pub(crate) fingerprint: u64,
+}
+
+/// The objects whose turns wait for this call, innermost first.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    pub(crate) key: Key,
+    pub(crate) outer: Option<Arc<Self>>,
+}
+
+impl Chain {
+    pub(crate) fn contains(chain: Option<&Arc<Self>>, key: &Key) -> bool {
+        let mut link = chain;
+        while let Some(here) = link {
+            if here.key == *key {
+                return true;
+            }
+            link = here.outer.as_ref();
+        }
+        false
+    }
+}
+
+/// A job and all the node must know to run it.
+pub(crate) struct Envelope {
+    pub(crate) job: Box<dyn Job>,
+    pub(crate) info: HandlerMeta,
+    pub(crate) origin: Origin,
+    pub(crate) deadline: Instant,
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) chain: Option<Arc<Chain>>,
+    pub(crate) call_key: Option<Box<CallKey>>,
+    pub(crate) received_at: Option<Instant>,
+}
+
+/// What of a handler a turn needs to know.
+#[derive(Clone)]
+pub(crate) struct HandlerMeta {
+    pub(crate) name: &'static str,
+    pub(crate) access: Access,
+    pub(crate) sync: bool,
+    pub(crate) reentrant: bool,
+    pub(crate) metrics: Option<Arc<HandlerMetrics>>,
+}
+
+impl From<&HandlerInfo> for HandlerMeta {
+    fn from(info: &HandlerInfo) -> Self {
+        Self {
+            name: info.name,
+            access: info.access,
+            sync: info.sync,
+            reentrant: info.reentrant,
+            metrics: info.metrics.clone(),
+        }
+    }
+}
+
+impl Envelope {
+    /// Whether the turn needs a look into the store before it runs.
+    pub(crate) fn needs_lookup(&self) -> bool {
+        self.call_key.is_some() || matches!(self.origin, Origin::Message(_))
+    }
+}

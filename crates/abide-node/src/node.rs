@@ -1,0 +1,494 @@
+//! The node: what it owns, how it starts and how it stops.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use abide_core::{
+    Clock, Epoch, Error, Json, Key, Kind, Namespace, Result, Seq, Shard, Store, Timestamp,
+    error::Code,
+    port::store::{AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Status},
+    seq::FeedPosition,
+};
+use serde::Serialize;
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    call::DynamicCall,
+    clock::SystemClock,
+    directory::Directory,
+    handle::{Handle, Place, Snapshot},
+    hub::Hub,
+    job::{Bare, Origin, Purpose},
+    kind::{KindDescription, KindEntry, Kinds},
+    metrics::NodeMetrics,
+    object::{Durability, Object},
+    options::NodeOptions,
+    outbox::Outbox,
+    pipeline::Pipeline,
+    principal::Principal,
+    scheduler::Scheduler,
+    watch::{After, Changes},
+};
+
+/// Everything a node is, shared by its tasks.
+pub(crate) struct NodeCore {
+    pub(crate) options: NodeOptions,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) kinds: Kinds,
+    pub(crate) directory: Directory,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) outbox: Outbox,
+    pub(crate) metrics: NodeMetrics,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) closing: CancellationToken,
+    pub(crate) shards: u32,
+    pub(crate) started: Instant,
+    pub(crate) ticks: AtomicU32,
+    epochs: Box<[Epoch]>,
+    commit_ids: AtomicU64,
+    accepting: AtomicBool,
+}
+
+/// A node about to start: register kinds, then `start`.
+pub struct NodeBuilder {
+    options: NodeOptions,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    kinds: Result<Kinds>,
+}
+
+impl NodeBuilder {
+    /// A node over this store, with the system's clock.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { options: NodeOptions::default(), store, clock: Arc::new(SystemClock), kinds: Ok(Kinds::default()) }
+    }
+
+    /// Adds a kind. A mistake in it (a name used twice) is reported by `start`.
+    #[must_use]
+    pub fn register<O: Object>(mut self) -> Self {
+        self.kinds = self.kinds.and_then(|mut kinds| {
+            kinds.add(KindEntry::of::<O>()?)?;
+            Ok(kinds)
+        });
+        self
+    }
+
+    /// Sets limits and times.
+    #[must_use]
+    pub fn options(mut self, options: NodeOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Changes some limits and times.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(&mut NodeOptions)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// Sets the clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Takes ownership of the store's shards and starts the node on the current Tokio runtime.
+    pub async fn start(self) -> Result<Node> {
+        let Self { options, store, clock, kinds } = self;
+        let kinds = kinds?;
+        let epochs = store.claim().await?;
+        let metrics = NodeMetrics::new();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        metrics.shards_owned.set(epochs.len() as f64);
+        let core = Arc::new(NodeCore {
+            pipeline: Pipeline::new(store.clone(), options.commits_in_flight),
+            hub: Arc::new(Hub::new(options.watch_buffer, metrics.subscribers.clone())),
+            scheduler: Scheduler::new(options.alarms_in_flight),
+            outbox: Outbox::new(options.messages_in_memory, metrics.outbox_depth.clone()),
+            directory: Directory::new(),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            shards: store.shards(),
+            started: Instant::now(),
+            ticks: AtomicU32::new(0),
+            epochs: epochs.into(),
+            commit_ids: AtomicU64::new(clock.random() >> 2),
+            accepting: AtomicBool::new(true),
+            options,
+            store,
+            clock,
+            kinds,
+            metrics,
+        });
+        core.tasks.spawn(core.clone().schedule_alarms());
+        core.tasks.spawn(core.clone().refill_outbox());
+        core.tasks.spawn(core.clone().sweep_forever());
+        core.tasks.spawn(core.clone().clean_store());
+        let node = Node { core };
+        node.autoload();
+        Ok(node)
+    }
+}
+
+/// A running node. Cloning is cheap; the node stops with [`Node::shutdown`].
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) core: Arc<NodeCore>,
+}
+
+impl Node {
+    /// A node over this store.
+    pub fn builder(store: Arc<dyn Store>) -> NodeBuilder {
+        NodeBuilder::new(store)
+    }
+
+    /// The typed handle of an object in the default namespace. No I/O: objects exist by being named.
+    pub fn object<O: Object>(&self, id: &str) -> O::Ref {
+        self.object_in::<O>(&Namespace::default(), id)
+    }
+
+    /// The typed handle of an object in a namespace.
+    pub fn object_in<O: Object>(&self, namespace: &Namespace, id: &str) -> O::Ref {
+        let key = Kind::new(O::KIND).and_then(|kind| Key::new(namespace, &kind, id));
+        let place = key.map_err(Error::from).and_then(|key| Place::find(&self.core, key));
+        O::Ref::from(Handle::new(place))
+    }
+
+    /// The typed handle of an object with a fresh id.
+    pub fn object_new<O: Object>(&self) -> O::Ref {
+        let random = u128::from(self.core.clock.random()) << 64 | u128::from(self.core.clock.random());
+        let millis = u64::try_from(self.core.clock.now().as_millis()).unwrap_or(0);
+        self.object::<O>(&ulid::Ulid::from_parts(millis, random).to_string())
+    }
+
+    /// Calls a handler by names.
+    pub fn call<R>(&self, kind: &str, id: &str, handler: &str, args: impl Serialize) -> DynamicCall<R> {
+        let key = Key::parse("default", kind, id).map_err(Error::from);
+        let place = key.and_then(|key| Place::find(&self.core, key));
+        let args =
+            Json::of(&args).map_err(|e| Error::bad_request(format!("the arguments cannot be written as JSON: {e}")));
+        DynamicCall::new(place, handler, args)
+    }
+
+    /// Calls a handler of a key with arguments as JSON text. Its turn never runs on the caller's task.
+    pub fn call_key(&self, key: &Key, handler: &str, args: Json) -> DynamicCall<serde_json::Value> {
+        let place = Place::find(&self.core, key.clone()).map(|place| Place { inline: false, ..place });
+        DynamicCall::new(place, handler, Ok(args))
+    }
+
+    /// The object's durable state now; `None` if it is not there.
+    pub async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {
+        self.core.kinds.find(key.kind())?;
+        self.core.snapshot(key).await
+    }
+
+    /// The object's state as it was at `seq`. `not_found` if that is not kept, or not reached yet.
+    pub async fn state_at(&self, key: &Key, seq: Seq) -> Result<Snapshot<Json>> {
+        self.core.kinds.find(key.kind())?;
+        self.core.state_at(key, seq).await
+    }
+
+    /// A page of the object's kept changes after `after`.
+    pub async fn changes(&self, key: &Key, after: Seq, limit: usize) -> Result<ChangesPage> {
+        self.core.kinds.find(key.kind())?;
+        self.core.changes(key, after, limit).await
+    }
+
+    /// Watches an object.
+    pub async fn watch(&self, key: &Key, after: After) -> Result<Changes> {
+        self.core.watch(key, after).await
+    }
+
+    /// Deletes an object. `Ok(false)` if it was not there.
+    pub async fn delete(&self, key: &Key, principal: Option<Arc<Principal>>) -> Result<bool> {
+        self.core.delete(key, principal).await
+    }
+
+    /// A page of the objects of a kind. Objects that are not stored (volatile ones) are not listed.
+    pub async fn list(&self, query: ListQuery) -> Result<ListPage> {
+        self.core.kinds.find(&query.kind)?;
+        Ok(self.core.store.list(query).await?)
+    }
+
+    /// Alarms of an object, or of all.
+    pub async fn alarms(&self, query: AlarmsQuery) -> Result<Vec<DueAlarm>> {
+        Ok(self.core.store.alarms(query).await?)
+    }
+
+    /// The feed across objects.
+    pub async fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Result<FeedPage> {
+        Ok(self.core.store.feed(shard, after, limit).await?)
+    }
+
+    /// The kinds of this node.
+    pub fn kinds(&self) -> Vec<KindDescription> {
+        self.core.kinds.all().into_iter().map(|kind| kind.describe()).collect()
+    }
+
+    /// What the store holds.
+    pub async fn store_status(&self) -> Result<Status> {
+        Ok(self.core.store.status().await?)
+    }
+
+    /// The store this node stands on.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.core.store
+    }
+
+    /// How many shards the keys are divided into.
+    pub fn shards(&self) -> u32 {
+        self.core.shards
+    }
+
+    /// How many objects are in memory.
+    pub fn objects_in_memory(&self) -> usize {
+        self.core.directory.len()
+    }
+
+    /// About how many bytes the objects in memory take.
+    pub fn bytes_in_memory(&self) -> usize {
+        let directory = &self.core.directory;
+        (0..directory.slices()).flat_map(|slice| directory.entries(slice)).map(|activation| activation.bytes()).sum()
+    }
+
+    /// How many objects are watched.
+    pub fn objects_watched(&self) -> usize {
+        self.core.hub.watched()
+    }
+
+    /// How many durable messages are on their way.
+    pub fn messages_under_way(&self) -> usize {
+        self.core.outbox.depth()
+    }
+
+    /// Whether the node takes calls.
+    pub fn is_running(&self) -> bool {
+        self.core.is_running()
+    }
+
+    /// A token that is cancelled when the node begins to stop.
+    pub fn closing(&self) -> CancellationToken {
+        self.core.closing.clone()
+    }
+
+    /// Drops the decoded form of every idle object; the next call decodes it again.
+    pub fn hibernate_all(&self) {
+        self.core.each_activation(|activation| {
+            activation.hibernate(u32::MAX);
+        });
+    }
+
+    /// Sends every idle object out of memory.
+    pub fn evict_idle(&self) {
+        let core = &self.core;
+        core.each_activation(|activation| core.shut_down(activation));
+    }
+
+    /// Stops: refuses new calls, lets those under way finish, writes everything out.
+    /// Returns an error if not all finished within the drain timeout.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.core.shutdown().await
+    }
+
+    /// Stops at once, as a crash would: nothing is finished, nothing is written any more.
+    pub fn abort(&self) {
+        self.core.accepting.store(false, Ordering::SeqCst);
+        self.core.closing.cancel();
+    }
+
+    fn autoload(&self) {
+        for kind in self.core.kinds.all() {
+            for id in kind.options.autoload {
+                match Key::new(&Namespace::default(), &kind.name, id) {
+                    Ok(key) => {
+                        let wake = self.core.bare_envelope("autoload", Purpose::Timer, Bare::new(None));
+                        self.core.submit(&key, kind, wake, false);
+                    }
+                    Err(error) => {
+                        tracing::error!(kind = %kind.name, id, %error, "an autoload id is not an id")
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl NodeCore {
+    pub(crate) fn epoch(&self, shard: Shard) -> Epoch {
+        self.epochs.get(shard.number() as usize).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn next_commit_id(&self) -> u64 {
+        self.commit_ids.fetch_add(1, Ordering::Relaxed) & (u64::MAX >> 1)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.accepting.load(Ordering::SeqCst)
+    }
+
+    /// A node that is shutting down still finishes what its own objects began.
+    pub(crate) fn accepts(&self, origin: &Origin) -> bool {
+        self.is_running() || matches!(origin, Origin::Node(Purpose::Deactivate))
+    }
+
+    pub(crate) async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {
+        if let Some(here) = self.directory.find(key).and_then(|activation| activation.resident()) {
+            let found = here.state.map(|state| Snapshot {
+                seq: here.seq,
+                state,
+                created_at: here.created_at,
+                updated_at: here.updated_at,
+            });
+            return Ok(found);
+        }
+        let loaded = self.store.load(key).await?;
+        Ok(loaded.and_then(|loaded| {
+            let (seq, created_at, updated_at) = (loaded.head, loaded.created_at, loaded.updated_at);
+            loaded.state.map(|state| Snapshot { seq, state, created_at, updated_at })
+        }))
+    }
+
+    pub(crate) async fn head(&self, key: &Key) -> Result<Seq> {
+        Ok(self.changes(key, Seq::new(u64::MAX >> 1), 1).await?.head)
+    }
+
+    pub(crate) async fn changes(&self, key: &Key, after: Seq, limit: usize) -> Result<ChangesPage> {
+        let kind = self.kinds.find(key.kind())?;
+        if kind.is_durable() {
+            return Ok(self.store.changes(key, after, limit).await?);
+        }
+        let here = self.directory.find(key).and_then(|activation| activation.resident());
+        let head = here.map_or(Seq::ZERO, |here| here.seq);
+        Ok(ChangesPage { changes: Vec::new(), head, floor: head })
+    }
+
+    async fn state_at(&self, key: &Key, seq: Seq) -> Result<Snapshot<Json>> {
+        let gone = |detail: String| Error::new(Code::NotFound, detail);
+        let page = self.store.changes(key, Seq::new(u64::MAX >> 1), 1).await?;
+        if seq > page.head || seq == Seq::ZERO {
+            return Err(gone(format!("{key} has no seq {seq}: its last one is {}", page.head)));
+        }
+        let Some((mut at, start)) = self.store.snapshot(key, seq).await? else {
+            return Err(gone(format!(
+                "the state of {key} at seq {seq} is not kept: its history begins after seq {}",
+                page.floor
+            )));
+        };
+        let mut state = match start.value() {
+            serde_json::Value::Object(fields) => fields,
+            _ => {
+                return Err(Error::internal(format!("the snapshot of {key} at seq {at} is not an object")));
+            }
+        };
+        let mut updated_at = None;
+        let before = at.minus(1);
+        at = before;
+        while at < seq {
+            let page = self.store.changes(key, at, 256).await?;
+            let Some(last) = page.changes.last() else {
+                break;
+            };
+            let end = last.seq;
+            for record in page.changes.iter().filter(|record| record.seq <= seq) {
+                updated_at = Some(record.at);
+                if record.seq == before.next() {
+                    continue;
+                }
+                let damaged = |e: &dyn std::fmt::Display| {
+                    Error::internal(format!("change {} of {key} cannot be applied: {e}", record.seq))
+                };
+                let change = record.decode().map_err(|e| damaged(&e))?;
+                change.apply(&mut state).map_err(|e| damaged(&e))?;
+            }
+            at = end;
+        }
+        let state = Json::of(&state).map_err(|e| Error::internal(e.to_string()))?;
+        let updated_at = updated_at.unwrap_or(Timestamp::EPOCH);
+        let created_at = self.store.load(key).await?.map_or(updated_at, |loaded| loaded.created_at);
+        Ok(Snapshot { seq, state, created_at, updated_at })
+    }
+
+    pub(crate) async fn delete(self: &Arc<Self>, key: &Key, principal: Option<Arc<Principal>>) -> Result<bool> {
+        let kind = self.kinds.find(key.kind())?.clone();
+        let before = self.snapshot(key).await?.is_some();
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let bare = Bare::new(Some(Box::new(move |result| drop(tx.send(result)))));
+        let mut envelope = self.bare_envelope("delete", Purpose::Delete, bare);
+        envelope.principal = principal;
+        envelope.info.sync = false;
+        self.submit(key, &kind, envelope, false);
+        match rx.await {
+            Ok(result) => result.map(|_| before),
+            Err(_) => Err(Error::internal("BUG: a delete was dropped without an answer").maybe_applied(true)),
+        }
+    }
+
+    pub(crate) fn each_activation(&self, mut f: impl FnMut(&Arc<crate::activation::Activation>)) {
+        for slice in 0..self.directory.slices() {
+            self.directory.entries(slice).iter().for_each(&mut f);
+        }
+    }
+
+    /// Removes what has expired, a little at a time, until the node closes.
+    async fn clean_store(self: Arc<Self>) {
+        const LIMIT: usize = 10_000;
+        loop {
+            let removed = self.store.clean(self.clock.now(), LIMIT).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "expired outcomes cannot be removed; trying again");
+                0
+            });
+            let pause = if removed >= LIMIT as u64 { Duration::from_secs(1) } else { Duration::from_secs(60) };
+            tokio::select! {
+                biased;
+                () = self.closing.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn shutdown(self: &Arc<Self>) -> Result<()> {
+        let deadline = Instant::now() + self.options.drain_timeout;
+        self.accepting.store(false, Ordering::SeqCst);
+        self.settle_down(deadline).await?;
+        self.each_activation(|activation| {
+            self.flush(activation);
+            if activation.idle_since().is_some() || activation.kind.options.durability != Durability::Commit {
+                self.shut_down(activation);
+            }
+        });
+        let drained = self.settle_down(deadline).await;
+        self.closing.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout_at(deadline, self.tasks.wait()).await;
+        drained
+    }
+
+    /// Waits until no turn runs and no commit is on its way.
+    async fn settle_down(&self, deadline: Instant) -> Result<()> {
+        loop {
+            let mut busy = usize::from(!self.pipeline.is_idle());
+            self.each_activation(|activation| busy += usize::from(activation.is_busy()));
+            if busy == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let detail = format!(
+                    "{busy} objects were still busy when the time for a clean stop was over; what they had not committed is undone"
+                );
+                return Err(Error::new(Code::Deadline, detail));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How a node is set up.
+
+use std::time::Duration;
+
+use abide_core::backoff::Backoff;
+
+/// The limits and times of a node. Every queue and buffer has one.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// How long a call waits for its answer unless it says otherwise.
+    pub call_timeout: Duration,
+    /// How many calls may wait for one object.
+    pub mailbox: usize,
+    /// How many batches of commits may be on their way to the store at once.
+    pub commits_in_flight: usize,
+    /// How many objects stay in memory at most; the least recently used leave first.
+    pub objects_max: usize,
+    /// About how many bytes the objects in memory may take.
+    pub memory_max: usize,
+    /// How many alarms fire at the same time.
+    pub alarms_in_flight: usize,
+    /// When a failed alarm is tried again, and when it is given up.
+    pub alarm_backoff: Backoff,
+    /// How many undelivered messages are held in memory; more wait in the store.
+    pub messages_in_memory: usize,
+    /// How many changes a slow watcher may be behind before it reads from the log.
+    pub watch_buffer: usize,
+    /// How long the outcome of a keyed call is kept.
+    pub outcomes_kept: Duration,
+    /// How long a shutdown waits for what is under way.
+    pub drain_timeout: Duration,
+    /// Whether the caller's own task may run a turn.
+    pub inline: bool,
+    /// Whether calls are timed for the metrics.
+    pub metered: bool,
+    /// How often idle objects are looked for.
+    pub sweep_every: Duration,
+    #[doc(hidden)]
+    pub mutant: Option<Mutant>,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            call_timeout: Duration::from_secs(30),
+            mailbox: 10_000,
+            commits_in_flight: 2,
+            objects_max: 10_000_000,
+            memory_max: 4 << 30,
+            alarms_in_flight: 1024,
+            alarm_backoff: Backoff::default(),
+            messages_in_memory: 10_000,
+            watch_buffer: 256,
+            outcomes_kept: Duration::from_secs(24 * 60 * 60),
+            drain_timeout: Duration::from_secs(30),
+            inline: true,
+            metered: false,
+            sweep_every: Duration::from_secs(1),
+            mutant: None,
+        }
+    }
+}
+
+/// A promise broken on purpose, to see that the checkers notice.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Answers leave before their commit is durable.
+    NoGate,
+    /// The outcome of a keyed call is not stored.
+    OutcomeNotStored,
+    /// Calls and messages that took effect before are not recognised.
+    NoDedupe,
+    /// An alarm is taken off the list before its turn is durable.
+    AlarmDeletedEarly,
+    /// A message is taken out of the outbox before it is applied.
+    OutboxAcknowledgedEarly,
+}
+
+impl NodeOptions {
+    pub(crate) fn mutant(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+}

@@ -1,0 +1,282 @@
+//! The commit pipeline: commits of many objects go to the store together.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use abide_core::{
+    Error, Key, Store, StoreError,
+    error::Code,
+    port::{
+        BoxFuture,
+        store::{Commit, Committed, Write},
+    },
+};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use tokio::time::Instant;
+
+use crate::{
+    activation::{Activation, Issued, Verdict},
+    node::NodeCore,
+};
+
+/// The most commits in one batch.
+const BATCH_MAX: usize = 4096;
+
+type Answer = Result<Vec<Committed>, StoreError>;
+
+/// Collects commits while batches are on their way; the order of commits is the order of `submit`.
+pub(crate) struct Pipeline {
+    store: Arc<dyn Store>,
+    depth: usize,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<(Commit, Issued)>,
+    in_flight: usize,
+    /// Batches handed to the store so far.
+    handed: u64,
+    /// Batches settled so far.
+    settled: u64,
+    /// Batches that were answered before one handed over earlier.
+    answered: BTreeMap<u64, (Vec<(Issued, Mark)>, Answer)>,
+    /// A task is settling.
+    settling: bool,
+}
+
+/// A batch on its way: what the store is asked, and what hangs on the answer.
+struct Batch {
+    number: u64,
+    answer: BoxFuture<'static, Answer>,
+    issued: Vec<(Issued, Mark)>,
+    started: Instant,
+}
+
+/// Enough of a commit to recognise it when it is read back.
+struct Mark {
+    key: Key,
+    id: u64,
+    head: abide_core::Seq,
+}
+
+impl Pipeline {
+    pub(crate) fn new(store: Arc<dyn Store>, depth: usize) -> Self {
+        Self { store, depth, queue: Mutex::default() }
+    }
+
+    /// Takes a commit. It goes to the store at once if fewer than `depth` batches are on their way,
+    /// else with the next batch.
+    pub(crate) fn submit(&self, node: &Arc<NodeCore>, commit: Commit, issued: Issued) {
+        let batch = {
+            let mut queue = self.queue.lock();
+            queue.waiting.push((commit, issued));
+            if queue.in_flight >= self.depth {
+                return;
+            }
+            queue.in_flight += 1;
+            self.next_batch(&mut queue)
+        };
+        let Some(batch) = batch else { return };
+        let node = node.clone();
+        let tasks = node.tasks.clone();
+        tasks.spawn(async move { node.pipeline.run(&node, batch).await });
+    }
+
+    /// Nothing waits and nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.waiting.is_empty() && queue.settled == queue.handed
+    }
+
+    /// Hands the next batch to the store. Called under the queue's lock, so that batches reach the
+    /// store in order.
+    fn next_batch(&self, queue: &mut Queue) -> Option<Batch> {
+        if queue.waiting.is_empty() {
+            queue.in_flight -= 1;
+            return None;
+        }
+        let take = queue.waiting.len().min(BATCH_MAX);
+        let rest = queue.waiting.split_off(take);
+        let batch = std::mem::replace(&mut queue.waiting, rest);
+        let mark = |commit: &Commit| Mark { key: commit.key.clone(), id: commit.id, head: commit.head() };
+        let mut commits = Vec::with_capacity(take);
+        let mut issued = Vec::with_capacity(take);
+        for (commit, effects) in batch {
+            issued.push((effects, mark(&commit)));
+            commits.push(commit);
+        }
+        queue.handed += 1;
+        Some(Batch { number: queue.handed, answer: self.store.commit(commits), issued, started: Instant::now() })
+    }
+
+    /// Waits for a batch, settles it, and goes on while there is more.
+    async fn run(&self, node: &Arc<NodeCore>, mut batch: Batch) {
+        loop {
+            let answer = batch.answer.await;
+            node.metrics.commit_seconds.record(batch.started.elapsed());
+            #[expect(clippy::cast_precision_loss, reason = "a histogram takes floats")]
+            node.metrics.batch_size.record(batch.issued.len() as f64);
+            let next = {
+                let mut queue = self.queue.lock();
+                queue.answered.insert(batch.number, (batch.issued, answer));
+                self.next_batch(&mut queue)
+            };
+            self.settle_answered(node).await;
+            match next {
+                Some(next) => batch = next,
+                None => return,
+            }
+        }
+    }
+
+    /// Settles what was answered, in the order it was handed over; one task at a time.
+    async fn settle_answered(&self, node: &Arc<NodeCore>) {
+        let mut first = true;
+        loop {
+            let (issued, answer) = {
+                let mut queue = self.queue.lock();
+                if first && queue.settling {
+                    return;
+                }
+                if !first {
+                    queue.settled += 1;
+                }
+                let next = queue.settled + 1;
+                let ready = queue.answered.remove(&next);
+                queue.settling = ready.is_some();
+                match ready {
+                    Some(ready) => ready,
+                    None => return,
+                }
+            };
+            first = false;
+            self.settle(node, issued, answer).await;
+        }
+    }
+
+    async fn settle(&self, node: &Arc<NodeCore>, issued: Vec<(Issued, Mark)>, answer: Answer) {
+        match answer {
+            Ok(results) => {
+                for ((issued, mark), result) in issued.into_iter().zip(results) {
+                    node.settle(issued, self.verdict(node, &mark, result));
+                }
+            }
+            Err(StoreError::Unknown(cause)) => self.read_back(node, issued, &cause).await,
+            Err(error) => {
+                let error = Error::from(error);
+                issued.into_iter().for_each(|(issued, _)| node.settle(issued, Err(error.clone())));
+            }
+        }
+    }
+
+    fn verdict(&self, node: &NodeCore, mark: &Mark, result: Committed) -> Verdict {
+        match result {
+            Committed::Done => Ok(()),
+            Committed::Fenced { current } => {
+                node.metrics.fenced.increment(1);
+                let detail = format!(
+                    "another node owns {} since epoch {current}; nothing was changed; call that node",
+                    mark.key
+                );
+                Err(Error::unavailable(detail))
+            }
+            Committed::Conflict { head } => {
+                let detail = format!(
+                    "{} has moved to seq {head} behind this node's back; nothing was changed; try again",
+                    mark.key
+                );
+                Err(Error::unavailable(detail))
+            }
+        }
+    }
+
+    /// Settles a batch whose result is unknown by what the store holds now.
+    async fn read_back(&self, node: &Arc<NodeCore>, issued: Vec<(Issued, Mark)>, cause: &str) {
+        let mut last: FxHashMap<Key, (u64, abide_core::Seq)> = FxHashMap::default();
+        for (_, mark) in &issued {
+            last.insert(mark.key.clone(), (mark.id, mark.head));
+        }
+        let mut durable: FxHashMap<Key, bool> = FxHashMap::default();
+        for (key, (id, head)) in last {
+            let found = self.load_patiently(&key).await;
+            let applied = matches!(&found, Ok(Some(found)) if found.commit_id == id || found.head > head);
+            durable.insert(key, applied);
+        }
+        let error = Error::new(
+            Code::Unavailable,
+            format!("{cause}; the effect may be there: read before you retry, or use an idempotency key"),
+        )
+        .maybe_applied(true);
+        for (issued, mark) in issued {
+            let applied = durable.get(&mark.key).copied().unwrap_or(false);
+            node.settle(issued, if applied { Ok(()) } else { Err(error.clone()) });
+        }
+    }
+
+    async fn load_patiently(&self, key: &Key) -> Result<Option<abide_core::port::store::Loaded>, StoreError> {
+        const TRIES: u32 = 5;
+        let mut wait = Duration::from_millis(20);
+        for _ in 1..TRIES {
+            match self.store.load(key).await {
+                Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => tokio::time::sleep(wait).await,
+                answer => return answer,
+            }
+            wait *= 2;
+        }
+        self.store.load(key).await
+    }
+}
+
+/// The turns of a `behind` object that are answered but not yet written.
+pub(crate) struct Behind {
+    pub(crate) commit: Commit,
+    pub(crate) issued: Issued,
+}
+
+impl Behind {
+    /// Adds a turn's commit to what is to be written. Says whether it is the first.
+    pub(crate) fn merge(pending: &mut Option<Box<Self>>, commit: Commit, issued: Issued) -> bool {
+        let Some(behind) = pending else {
+            *pending = Some(Box::new(Self { commit, issued }));
+            return true;
+        };
+        let Commit { id, incarnation, write, changes, trim, alarms, outbox, received, outcomes, .. } = commit;
+        let into = &mut behind.commit;
+        into.id = id;
+        into.incarnation = incarnation;
+        if write != Write::Keep {
+            into.write = write;
+        }
+        into.changes.extend(changes);
+        into.trim = trim.or(into.trim);
+        into.alarms.extend(alarms);
+        into.outbox.extend(outbox);
+        into.received.extend(received);
+        into.outcomes.extend(outcomes);
+        behind.issued.changes.extend(issued.changes);
+        behind.issued.messages.extend(issued.messages);
+        behind.issued.alarm = behind.issued.alarm.into_iter().chain(issued.alarm).min();
+        false
+    }
+}
+
+impl NodeCore {
+    /// Writes what a `behind` object owes, one interval from now.
+    pub(crate) fn flush_later(self: &Arc<Self>, activation: &Arc<Activation>, interval: Duration) {
+        let (node, activation) = (self.clone(), activation.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = node.closing.cancelled() => {}
+                () = tokio::time::sleep(interval) => {}
+            }
+            node.flush(&activation);
+        });
+    }
+
+    /// Writes what a `behind` object owes now.
+    pub(crate) fn flush(self: &Arc<Self>, activation: &Arc<Activation>) {
+        activation.take_behind(|behind| self.pipeline.submit(self, behind.commit, behind.issued));
+    }
+}

@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+use abide_core::{Clock, Error, Result, Store};
+use abide_node::{NodeBuilder, NodeOptions, Object};
+
+use crate::Running;
+
+/// Where everything begins: `Abide::open(url)`, register kinds, `start`.
+///
+/// The running program keeps an [`Abide`] too: it is the same name for both, so that signatures read well.
+pub type Abide = Running;
+
+impl Running {
+    /// Opens a store by URL and begins to describe a node: `sqlite:path/to/file.db` or `memory:`.
+    /// A mistake in the URL, or a store that cannot be opened, is reported by `start`.
+    pub fn open(url: impl Into<String>) -> Builder {
+        Builder { source: Source::Url(url.into()), kinds: Vec::new(), options: NodeOptions::default(), clock: None }
+    }
+
+    /// As [`Running::open`], over a store that is open already.
+    pub fn over(store: Arc<dyn Store>) -> Builder {
+        Builder { source: Source::Store(store), kinds: Vec::new(), options: NodeOptions::default(), clock: None }
+    }
+}
+
+/// A node being described.
+#[must_use = "nothing happens until `.start().await`"]
+pub struct Builder {
+    source: Source,
+    kinds: Vec<fn(NodeBuilder) -> NodeBuilder>,
+    options: NodeOptions,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+enum Source {
+    Url(String),
+    Store(Arc<dyn Store>),
+}
+
+impl Builder {
+    /// Adds a kind of objects.
+    pub fn register<O: Object>(mut self) -> Self {
+        self.kinds.push(NodeBuilder::register::<O>);
+        self
+    }
+
+    /// Changes limits and times.
+    pub fn configure(mut self, change: impl FnOnce(&mut NodeOptions)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// Sets the clock; the default is the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Opens the store, takes ownership of it and starts the node on the current Tokio runtime.
+    ///
+    /// # Errors
+    /// `unavailable` or `bad_request` with a sentence when the store cannot be opened: a second
+    /// process has it, it is damaged, or it was written by a newer version. Nothing was changed then.
+    pub async fn start(self) -> Result<Abide> {
+        let store = match self.source {
+            Source::Store(store) => store,
+            Source::Url(url) => abide_store::open(&url).map_err(|e| Error::unavailable(e.to_string()))?,
+        };
+        let mut builder = NodeBuilder::new(store).options(self.options);
+        if let Some(clock) = self.clock {
+            builder = builder.clock(clock);
+        }
+        for register in self.kinds {
+            builder = register(builder);
+        }
+        Ok(Running::new(builder.start().await?))
+    }
+}
