@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod change;
+pub mod collection;
 pub mod cron;
 pub mod cursor;
 pub mod duration;
@@ -26,6 +27,7 @@ pub mod vector;
 
 pub use backoff::Backoff;
 pub use change::{Cause, Change, ChangeRecord, Event};
+pub use collection::Collection;
 pub use cron::{CronError, CronExpr};
 pub use cursor::{Cursor, InvalidCursor};
 pub use duration::{DURATION_MAX, DurationError, format_duration, parse_duration};
