@@ -13,23 +13,16 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new(SHARDS_DEFAULT))),
         "sqlite" => sqlite(url, rest.strip_prefix("//").unwrap_or(rest)),
-        "postgres" | "postgresql" | "redis" | "rediss" => Err(OpenError::NotInThisVersion {
-            scheme: scheme.into(),
-        }),
+        "postgres" | "postgresql" | "redis" | "rediss" => Err(OpenError::NotInThisVersion { scheme: scheme.into() }),
         _ => Err(OpenError::UnknownScheme { url: url.into() }),
     }
 }
 
 #[cfg(feature = "sqlite")]
 fn sqlite(url: &str, path: &str) -> Result<Arc<dyn Store>, OpenError> {
-    let bad = |why: &str| OpenError::BadUrl {
-        url: url.into(),
-        why: why.into(),
-    };
+    let bad = |why: &str| OpenError::BadUrl { url: url.into(), why: why.into() };
     match path {
-        "" => Err(bad(
-            "it names no file: write for example `sqlite:data/abide.db`",
-        )),
+        "" => Err(bad("it names no file: write for example `sqlite:data/abide.db`")),
         ":memory:" => Err(bad("a store without a file is written `memory:`")),
         path => {
             let store = crate::SqliteStore::open(path, crate::SqliteOptions::default())?;
@@ -40,9 +33,7 @@ fn sqlite(url: &str, path: &str) -> Result<Arc<dyn Store>, OpenError> {
 
 #[cfg(not(feature = "sqlite"))]
 fn sqlite(_url: &str, _path: &str) -> Result<Arc<dyn Store>, OpenError> {
-    Err(OpenError::NotInThisVersion {
-        scheme: "sqlite".into(),
-    })
+    Err(OpenError::NotInThisVersion { scheme: "sqlite".into() })
 }
 
 #[cfg(test)]

@@ -49,10 +49,7 @@ mod sqlite {
         }
     }
 
-    abide_store::store_contract!(Sqlite::new(SqliteOptions {
-        shards: Some(16),
-        ..SqliteOptions::default()
-    }));
+    abide_store::store_contract!(Sqlite::new(SqliteOptions { shards: Some(16), ..SqliteOptions::default() }));
 
     /// Nothing may depend on what the writer remembers of objects.
     mod that_remembers_nothing {

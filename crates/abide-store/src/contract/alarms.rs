@@ -14,13 +14,7 @@ use super::{
 pub async fn an_alarm_is_replaced_by_its_name_and_removed_by_it(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let a = key("a");
-    owner
-        .done(vec![owner.alarms(
-            &a,
-            0,
-            vec![alarm("x", 5), alarm("y", 6), alarm("x", 7)],
-        )])
-        .await;
+    owner.done(vec![owner.alarms(&a, 0, vec![alarm("x", 5), alarm("y", 6), alarm("x", 7)])]).await;
     assert_eq!(owner.load(&a).await.alarms, [alarm("x", 7), alarm("y", 6)]);
     let edit = Commit {
         alarms: vec![
@@ -35,10 +29,7 @@ pub async fn an_alarm_is_replaced_by_its_name_and_removed_by_it(subject: &mut dy
     };
     owner.done(vec![edit]).await;
     assert_eq!(owner.load(&a).await.alarms, [alarm("x", 9)]);
-    assert_eq!(
-        due(&owner, 99, None, 9).await,
-        [(9, "a".into(), "x".into())]
-    );
+    assert_eq!(due(&owner, 99, None, 9).await, [(9, "a".into(), "x".into())]);
 }
 
 /// Payload, token, attempts and schedule come back as they were set.
@@ -52,9 +43,7 @@ pub async fn an_alarm_keeps_all_it_was_set_with(subject: &mut dyn Subject) {
         dead: Some("it panicked: \"x\"\0".into()),
         ..alarm("näme\0", -1)
     };
-    owner
-        .done(vec![owner.alarms(&a, 0, vec![full.clone()])])
-        .await;
+    owner.done(vec![owner.alarms(&a, 0, vec![full.clone()])]).await;
     assert_eq!(owner.load(&a).await.alarms, [full]);
 }
 
@@ -62,12 +51,9 @@ pub async fn an_alarm_keeps_all_it_was_set_with(subject: &mut dyn Subject) {
 pub async fn alarms_are_ordered_and_paged(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let mut expected = Vec::new();
-    for (namespace, kind, id) in [
-        ("default", "K", "b"),
-        ("default", "K", "a"),
-        ("default", "J", "c"),
-        ("alpha", "Z", "z"),
-    ] {
+    for (namespace, kind, id) in
+        [("default", "K", "b"), ("default", "K", "a"), ("default", "J", "c"), ("alpha", "Z", "z")]
+    {
         let key = named(namespace, kind, id);
         let alarms = [("n", 5), ("m", 5), ("late", 9), ("early", 1), ("never", 11)];
         let set = alarms.map(|(name, due)| alarm(name, due));
@@ -97,35 +83,20 @@ pub async fn alarms_are_ordered_and_paged(subject: &mut dyn Subject) {
 pub async fn a_dead_alarm_is_kept_but_not_due(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let a = key("a");
-    let dead = Alarm {
-        dead: Some("gave up".into()),
-        ..alarm("x", 1)
-    };
-    owner
-        .done(vec![owner.alarms(&a, 0, vec![alarm("x", 1)])])
-        .await;
-    owner
-        .done(vec![owner.alarms(&a, 1, vec![dead.clone()])])
-        .await;
+    let dead = Alarm { dead: Some("gave up".into()), ..alarm("x", 1) };
+    owner.done(vec![owner.alarms(&a, 0, vec![alarm("x", 1)])]).await;
+    owner.done(vec![owner.alarms(&a, 1, vec![dead.clone()])]).await;
     assert_eq!(owner.load(&a).await.alarms, [dead]);
     assert_eq!(due(&owner, 99, None, 9).await, []);
-    owner
-        .done(vec![owner.alarms(&a, 2, vec![alarm("x", 2)])])
-        .await;
-    assert_eq!(
-        due(&owner, 99, None, 9).await,
-        [(2, "a".into(), "x".into())]
-    );
+    owner.done(vec![owner.alarms(&a, 2, vec![alarm("x", 2)])]).await;
+    assert_eq!(due(&owner, 99, None, 9).await, [(2, "a".into(), "x".into())]);
 }
 
 /// Alarms are found by object, by namespace, and dead ones alone; all in the order of due alarms.
 pub async fn alarms_are_listed_by_object_namespace_and_death(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let (a, b, theirs) = (key("a"), key("b"), named("theirs", "Counter", "a"));
-    let dead = Alarm {
-        dead: Some("gave up".into()),
-        ..alarm("dead", 2)
-    };
+    let dead = Alarm { dead: Some("gave up".into()), ..alarm("dead", 2) };
     for object in [&a, &b, &theirs] {
         let alarms = vec![alarm("live", 1), dead.clone(), alarm("far", 1_000_000)];
         owner.done(vec![owner.alarms(object, 0, alarms)]).await;
@@ -139,24 +110,11 @@ pub async fn alarms_are_listed_by_object_namespace_and_death(subject: &mut dyn S
     };
     let expected = ["live a", "live b", "dead a", "dead b", "far a", "far b"];
     assert_eq!(listed(&owner, query(None, false)).await, expected);
-    assert_eq!(
-        listed(&owner, query(None, true)).await,
-        ["dead a", "dead b"]
-    );
-    assert_eq!(
-        listed(&owner, query(Some(&b), false)).await,
-        ["live b", "dead b", "far b"]
-    );
+    assert_eq!(listed(&owner, query(None, true)).await, ["dead a", "dead b"]);
+    assert_eq!(listed(&owner, query(Some(&b), false)).await, ["live b", "dead b", "far b"]);
     assert_eq!(listed(&owner, query(Some(&b), true)).await, ["dead b"]);
-    assert_eq!(
-        listed(&owner, query(Some(&theirs), false)).await,
-        Vec::<String>::new()
-    );
-    let page = AlarmsQuery {
-        after: Some(cursor(&b, &alarm("live", 1))),
-        limit: 2,
-        ..query(None, false)
-    };
+    assert_eq!(listed(&owner, query(Some(&theirs), false)).await, Vec::<String>::new());
+    let page = AlarmsQuery { after: Some(cursor(&b, &alarm("live", 1))), limit: 2, ..query(None, false) };
     assert_eq!(listed(&owner, page).await, ["dead a", "dead b"]);
 }
 
@@ -167,24 +125,11 @@ async fn listed(owner: &Owner, query: AlarmsQuery) -> Vec<String> {
 }
 
 fn cursor(key: &Key, alarm: &Alarm) -> AlarmCursor {
-    AlarmCursor {
-        due: alarm.due,
-        key: key.clone(),
-        name: alarm.name.clone(),
-    }
+    AlarmCursor { due: alarm.due, key: key.clone(), name: alarm.name.clone() }
 }
 
-async fn due(
-    owner: &Owner,
-    until: i64,
-    after: Option<AlarmCursor>,
-    limit: usize,
-) -> Vec<(i64, String, String)> {
-    let alarms = owner
-        .store
-        .due_alarms(at(until), after, limit)
-        .await
-        .unwrap();
+async fn due(owner: &Owner, until: i64, after: Option<AlarmCursor>, limit: usize) -> Vec<(i64, String, String)> {
+    let alarms = owner.store.due_alarms(at(until), after, limit).await.unwrap();
     let triple = |due: DueAlarm| {
         let millis = due.alarm.due.as_millis() - at(0).as_millis();
         (millis, due.key.id().to_owned(), due.alarm.name.to_string())

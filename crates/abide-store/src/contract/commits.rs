@@ -25,13 +25,9 @@ pub async fn a_fenced_owner_cannot_commit(subject: &mut dyn Subject) {
     let (a, b) = (key("a"), key("b"));
     first.done(vec![first.put(&a, 0)]).await;
     let second = Owner::claim(first.store.clone()).await;
-    let fenced = Committed::Fenced {
-        current: Epoch::new(2),
-    };
+    let fenced = Committed::Fenced { current: Epoch::new(2) };
     let wrong_head = first.put(&b, 7);
-    let answers = first
-        .commit(vec![first.put(&a, 1), first.put(&b, 0), wrong_head])
-        .await;
+    let answers = first.commit(vec![first.put(&a, 1), first.put(&b, 0), wrong_head]).await;
     assert_eq!(answers, vec![fenced; 3]);
     assert_eq!((first.head(&a).await, first.head(&b).await), (1, 0));
     second.done(vec![second.put(&a, 1)]).await;
@@ -40,15 +36,9 @@ pub async fn a_fenced_owner_cannot_commit(subject: &mut dyn Subject) {
 /// Only the current epoch may commit: one that is not yet given out may not.
 pub async fn a_commit_with_an_epoch_to_come_changes_nothing(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
-    let commit = Commit {
-        epoch: Epoch::new(2),
-        ..owner.put(&key("a"), 0)
-    };
+    let commit = Commit { epoch: Epoch::new(2), ..owner.put(&key("a"), 0) };
     let current = Epoch::new(1);
-    assert_eq!(
-        owner.commit(vec![commit]).await,
-        [Committed::Fenced { current }]
-    );
+    assert_eq!(owner.commit(vec![commit]).await, [Committed::Fenced { current }]);
     assert_eq!(owner.head(&key("a")).await, 0);
 }
 
@@ -57,24 +47,10 @@ pub async fn a_failed_expectation_leaves_out_only_its_own_commit(subject: &mut d
     let owner = Owner::open(subject).await;
     let (a, b, c) = (key("a"), key("b"), key("c"));
     owner.grow(&b, 2).await;
-    let batch = vec![
-        owner.put(&a, 0),
-        owner.put(&b, 1),
-        owner.put(&c, 0),
-        owner.put(&c, 5),
-    ];
-    let conflict = |head| Committed::Conflict {
-        head: Seq::new(head),
-    };
-    assert_eq!(
-        owner.commit(batch).await,
-        [Committed::Done, conflict(2), Committed::Done, conflict(1)]
-    );
-    let heads = [
-        owner.head(&a).await,
-        owner.head(&b).await,
-        owner.head(&c).await,
-    ];
+    let batch = vec![owner.put(&a, 0), owner.put(&b, 1), owner.put(&c, 0), owner.put(&c, 5)];
+    let conflict = |head| Committed::Conflict { head: Seq::new(head) };
+    assert_eq!(owner.commit(batch).await, [Committed::Done, conflict(2), Committed::Done, conflict(1)]);
+    let heads = [owner.head(&a).await, owner.head(&b).await, owner.head(&c).await];
     assert_eq!(heads, [1, 2, 1]);
 }
 
@@ -92,10 +68,7 @@ pub async fn a_failed_commit_leaves_nothing_of_itself(subject: &mut dyn Subject)
         ..owner.put(&a, 0)
     };
     let head = Seq::new(1);
-    assert_eq!(
-        owner.commit(vec![commit]).await,
-        [Committed::Conflict { head }]
-    );
+    assert_eq!(owner.commit(vec![commit]).await, [Committed::Conflict { head }]);
     let store = &owner.store;
     assert_eq!(owner.load(&a).await, before);
     assert_eq!(store.outbox(None, 10).await.unwrap(), []);
@@ -124,9 +97,7 @@ pub async fn commits_of_one_batch_to_one_object_apply_in_order(subject: &mut dyn
 pub async fn batches_take_effect_in_the_order_of_calls(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let a = key("a");
-    let calls: Vec<_> = (0..50)
-        .map(|head| owner.store.commit(vec![owner.put(&a, head)]))
-        .collect();
+    let calls: Vec<_> = (0..50).map(|head| owner.store.commit(vec![owner.put(&a, head)])).collect();
     for call in calls.into_iter().rev() {
         assert_eq!(call.await.unwrap(), [Committed::Done]);
     }
@@ -134,9 +105,7 @@ pub async fn batches_take_effect_in_the_order_of_calls(subject: &mut dyn Subject
 }
 
 /// A batch counts from its call; dropping the future does not undo it.
-pub async fn a_batch_is_applied_when_commit_is_called_even_if_nobody_waits(
-    subject: &mut dyn Subject,
-) {
+pub async fn a_batch_is_applied_when_commit_is_called_even_if_nobody_waits(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     drop(owner.store.commit(vec![owner.put(&key("a"), 0)]));
     owner.done(vec![owner.put(&key("a"), 1)]).await;
@@ -153,9 +122,7 @@ pub async fn the_batch_is_durable_after_reopen(subject: &mut dyn Subject) {
         outcomes: vec![outcome("me", "k", 1_000)],
         ..owner.put(&a, 0)
     };
-    owner
-        .done(vec![commit, owner.put(&b, 0), owner.delete(&b, 1)])
-        .await;
+    owner.done(vec![commit, owner.put(&b, 0), owner.delete(&b, 1)]).await;
     let before = (owner.load(&a).await, owner.load(&b).await);
     drop(owner);
 
@@ -185,13 +152,8 @@ pub async fn reads_never_see_a_part_of_a_batch(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let (a, b) = (key("a"), key("b"));
     owner.done(vec![owner.put(&a, 0), owner.put(&b, 0)]).await;
-    let writes: Vec<_> = (1..200)
-        .map(|head| {
-            owner
-                .store
-                .commit(vec![owner.put(&a, head), owner.put(&b, head)])
-        })
-        .collect();
+    let writes: Vec<_> =
+        (1..200).map(|head| owner.store.commit(vec![owner.put(&a, head), owner.put(&b, head)])).collect();
     for write in writes {
         let page = owner.store.list(all(&a)).await.unwrap();
         assert_eq!(page.objects[0].seq, page.objects[1].seq);
@@ -217,20 +179,10 @@ pub async fn the_last_commit_id_settles_a_lost_answer(subject: &mut dyn Subject)
     let a = key("a");
     for id in [u64::MAX, 1 << 63, 5] {
         let head = owner.head(&a).await;
-        owner
-            .done(vec![Commit {
-                id,
-                ..owner.put(&a, head)
-            }])
-            .await;
+        owner.done(vec![Commit { id, ..owner.put(&a, head) }]).await;
         assert_eq!(owner.load(&a).await.commit_id, id);
     }
-    let empty = Commit {
-        id: 77,
-        write: Write::Keep,
-        outcomes: vec![outcome("me", "k", 1)],
-        ..owner.keep(&a, 3)
-    };
+    let empty = Commit { id: 77, write: Write::Keep, outcomes: vec![outcome("me", "k", 1)], ..owner.keep(&a, 3) };
     owner.done(vec![empty]).await;
     assert_eq!(owner.load(&a).await.commit_id, 77);
     assert_eq!(owner.load(&a).await.state, Some(json(r#"{"count":3}"#)));

@@ -18,36 +18,17 @@ pub async fn feed_is_gap_free_in_commit_order(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let (a, b) = (key("a"), named("other", "Counter", "b"));
     owner.grow(&a, 2).await;
-    owner
-        .done(vec![owner.put(&b, 0), owner.put(&a, 2), owner.put(&a, 3)])
-        .await;
+    owner.done(vec![owner.put(&b, 0), owner.put(&a, 2), owner.put(&a, 3)]).await;
     owner.commit(vec![owner.put(&a, 99)]).await;
-    owner
-        .done(vec![owner.keep(&a, 4), owner.delete(&a, 4)])
-        .await;
-    let forgotten = Commit {
-        keep_changes: false,
-        ..owner.put(&b, 1)
-    };
+    owner.done(vec![owner.keep(&a, 4), owner.delete(&a, 4)]).await;
+    let forgotten = Commit { keep_changes: false, ..owner.put(&b, 1) };
     owner.done(vec![forgotten]).await;
     for limit in [1, 2, 99] {
         let entries = read(&owner, None, limit).await;
         let heads = heads(&entries);
-        assert_eq!(
-            heads,
-            BTreeMap::from([(a.clone(), 5), (b.clone(), 2)]),
-            "limit {limit}"
-        );
-        let order: Vec<_> = entries
-            .iter()
-            .map(|e| (e.key.clone(), e.last.number()))
-            .collect();
-        let place = |key: &Key, seq| {
-            order
-                .iter()
-                .position(|(k, last)| k == key && *last >= seq)
-                .unwrap()
-        };
+        assert_eq!(heads, BTreeMap::from([(a.clone(), 5), (b.clone(), 2)]), "limit {limit}");
+        let order: Vec<_> = entries.iter().map(|e| (e.key.clone(), e.last.number())).collect();
+        let place = |key: &Key, seq| order.iter().position(|(k, last)| k == key && *last >= seq).unwrap();
         assert!(place(&a, 2) < place(&b, 1));
         assert!(place(&b, 1) < place(&a, 5));
         assert!(place(&a, 5) < place(&b, 2));
@@ -59,9 +40,7 @@ pub async fn the_feed_of_one_shard_moves_on_past_the_others(subject: &mut dyn Su
     let owner = Owner::open(subject).await;
     let shards = owner.store.shards();
     let keys: Vec<_> = (0..40).map(|n| key(&n.to_string())).collect();
-    owner
-        .done(keys.iter().map(|key| owner.put(key, 0)).collect())
-        .await;
+    owner.done(keys.iter().map(|key| owner.put(key, 0)).collect()).await;
     for number in 0..shards.min(32) {
         let shard = Shard::new(number);
         let found = heads(&read(&owner, Some(shard), 2).await);

@@ -7,9 +7,7 @@ use std::sync::{
 
 use abide_core::{
     ChangeRecord, Epoch, Incarnation, Json, Key, Seq, Store, Timestamp,
-    port::store::{
-        Alarm, AlarmWrite, Commit, Committed, Loaded, MessageId, OutboxMessage, Outcome, Write,
-    },
+    port::store::{Alarm, AlarmWrite, Commit, Committed, Loaded, MessageId, OutboxMessage, Outcome, Write},
 };
 
 use super::Subject;
@@ -55,10 +53,7 @@ pub fn alarm(name: &str, due: i64) -> Alarm {
 /// A message from `sender` to `target`.
 pub fn message(sender: &Key, n: u64, target: &Key) -> OutboxMessage {
     OutboxMessage {
-        id: MessageId {
-            sender: sender.clone(),
-            n,
-        },
+        id: MessageId { sender: sender.clone(), n },
         target: target.clone(),
         handler: "add".into(),
         args: json("[1]"),
@@ -96,11 +91,7 @@ impl Owner {
     /// Claims a store.
     pub async fn claim(store: Arc<dyn Store>) -> Self {
         let epochs = store.claim().await.expect("the store can be claimed");
-        Self {
-            store,
-            epochs,
-            ids: AtomicU64::new(1),
-        }
+        Self { store, epochs, ids: AtomicU64::new(1) }
     }
 
     /// A commit on head `expected` that does nothing yet.
@@ -128,12 +119,7 @@ impl Owner {
     pub fn put(&self, key: &Key, expected: u64) -> Commit {
         let seq = expected + 1;
         Commit {
-            write: Write::Put {
-                state: count(seq),
-                version: 1,
-                created_at: at(0),
-                updated_at: at(seq.cast_signed()),
-            },
+            write: Write::Put { state: count(seq), version: 1, created_at: at(0), updated_at: at(seq.cast_signed()) },
             changes: vec![change(seq)],
             ..self.keep(key, expected)
         }
@@ -142,9 +128,7 @@ impl Owner {
     /// A commit of one change that deletes the object.
     pub fn delete(&self, key: &Key, expected: u64) -> Commit {
         Commit {
-            write: Write::Delete {
-                at: at(expected.cast_signed() + 1),
-            },
+            write: Write::Delete { at: at(expected.cast_signed() + 1) },
             changes: vec![change(expected + 1)],
             ..self.keep(key, expected)
         }
@@ -152,10 +136,7 @@ impl Owner {
 
     /// A commit that sets alarms.
     pub fn alarms(&self, key: &Key, expected: u64, alarms: Vec<Alarm>) -> Commit {
-        Commit {
-            alarms: alarms.into_iter().map(AlarmWrite::Set).collect(),
-            ..self.put(key, expected)
-        }
+        Commit { alarms: alarms.into_iter().map(AlarmWrite::Set).collect(), ..self.put(key, expected) }
     }
 
     /// Commits a batch and gives its answers.
@@ -202,10 +183,7 @@ pub fn change(seq: u64) -> ChangeRecord {
     ChangeRecord {
         seq: Seq::new(seq),
         at: at(seq.cast_signed()),
-        json: json(&format!(
-            r#"{{"seq":{seq},"at":"{}","patch":{{"count":{seq}}}}}"#,
-            at(seq.cast_signed())
-        )),
+        json: json(&format!(r#"{{"seq":{seq},"at":"{}","patch":{{"count":{seq}}}}}"#, at(seq.cast_signed()))),
         snapshot: None,
     }
 }

@@ -29,36 +29,16 @@ async fn ids(owner: &Owner, query: ListQuery) -> Vec<String> {
 /// Objects come by id, in pages that say whether there are more, and may be narrowed to a prefix.
 pub async fn list_pages_by_id_with_prefix(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
-    let mut all = [
-        "",
-        "a",
-        "ab",
-        "ab\0",
-        "ab\u{10ffff}",
-        "ac",
-        "a🦀",
-        "b",
-        "é",
-        "🦀",
-        "%",
-        "_",
-    ];
+    let mut all = ["", "a", "ab", "ab\0", "ab\u{10ffff}", "ac", "a🦀", "b", "é", "🦀", "%", "_"];
     all[0] = "\u{10ffff}\u{10ffff}";
-    owner
-        .done(all.iter().map(|id| owner.put(&key(id), 0)).collect())
-        .await;
+    owner.done(all.iter().map(|id| owner.put(&key(id), 0)).collect()).await;
     all.sort_unstable();
     for prefix in ["", "a", "ab", "b", "\u{10ffff}", "%", "zz"] {
         let expected: Vec<_> = all.iter().filter(|id| id.starts_with(prefix)).collect();
         for limit in [1, 2, 99] {
             let mut found: Vec<String> = Vec::new();
             loop {
-                let page = ListQuery {
-                    prefix: prefix.into(),
-                    after: found.last().cloned(),
-                    limit,
-                    ..query()
-                };
+                let page = ListQuery { prefix: prefix.into(), after: found.last().cloned(), limit, ..query() };
                 let ListPage { objects, more } = owner.store.list(page).await.unwrap();
                 assert!(objects.len() == limit || !more);
                 found.extend(objects.into_iter().map(|object| object.id));
@@ -67,23 +47,12 @@ pub async fn list_pages_by_id_with_prefix(subject: &mut dyn Subject) {
                     break;
                 }
             }
-            assert!(
-                found.iter().eq(expected.iter().copied()),
-                "{prefix:?}: {found:?}"
-            );
+            assert!(found.iter().eq(expected.iter().copied()), "{prefix:?}: {found:?}");
         }
     }
-    let outside = ListQuery {
-        prefix: "a".into(),
-        after: Some("b".into()),
-        ..query()
-    };
+    let outside = ListQuery { prefix: "a".into(), after: Some("b".into()), ..query() };
     assert_eq!(ids(&owner, outside).await, Vec::<String>::new());
-    let before = ListQuery {
-        prefix: "b".into(),
-        after: Some("a".into()),
-        ..query()
-    };
+    let before = ListQuery { prefix: "b".into(), after: Some("a".into()), ..query() };
     assert_eq!(ids(&owner, before).await, ["b"]);
 }
 
@@ -91,30 +60,13 @@ pub async fn list_pages_by_id_with_prefix(subject: &mut dyn Subject) {
 pub async fn list_leaves_out_graves_and_other_kinds(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     owner.grow(&key("there"), 2).await;
-    owner
-        .done(vec![
-            owner.put(&key("gone"), 0),
-            owner.delete(&key("gone"), 1),
-        ])
-        .await;
+    owner.done(vec![owner.put(&key("gone"), 0), owner.delete(&key("gone"), 1)]).await;
     owner.done(vec![owner.keep(&key("empty"), 0)]).await;
-    owner
-        .done(vec![owner.put(&named("default", "Counters", "x"), 0)])
-        .await;
-    owner
-        .done(vec![owner.put(&named("default", "Counte", "x"), 0)])
-        .await;
-    owner
-        .done(vec![owner.put(&named("other", "Counter", "x"), 0)])
-        .await;
+    owner.done(vec![owner.put(&named("default", "Counters", "x"), 0)]).await;
+    owner.done(vec![owner.put(&named("default", "Counte", "x"), 0)]).await;
+    owner.done(vec![owner.put(&named("other", "Counter", "x"), 0)]).await;
     let page = owner.store.list(query()).await.unwrap();
-    let there = Listed {
-        id: "there".into(),
-        seq: Seq::new(2),
-        state: count(2),
-        created_at: at(0),
-        updated_at: at(2),
-    };
+    let there = Listed { id: "there".into(), seq: Seq::new(2), state: count(2), created_at: at(0), updated_at: at(2) };
     assert_eq!((page.objects, page.more), (vec![there], false));
 }
 
@@ -129,16 +81,8 @@ pub async fn list_filters_by_state(subject: &mut dyn Subject) {
         ("5", r#"{"status":true,"n":-1e300}"#),
         ("6", "{}"),
     ] {
-        let write = Write::Put {
-            state: json(state),
-            version: 1,
-            created_at: at(0),
-            updated_at: at(0),
-        };
-        let put = Commit {
-            write,
-            ..owner.put(&key(id), 0)
-        };
+        let write = Write::Put { state: json(state), version: 1, created_at: at(0), updated_at: at(0) };
+        let put = Commit { write, ..owner.put(&key(id), 0) };
         owner.done(vec![put]).await;
     }
     for (filter, expected) in [
@@ -153,12 +97,7 @@ pub async fn list_filters_by_state(subject: &mut dyn Subject) {
     ] {
         let filter = Some(Filter::parse(filter).expect("the filter parses"));
         let query = ListQuery { filter, ..query() };
-        assert_eq!(
-            ids(&owner, query.clone()).await,
-            expected,
-            "{:?}",
-            query.filter
-        );
+        assert_eq!(ids(&owner, query.clone()).await, expected, "{:?}", query.filter);
         let page = ListQuery { limit: 1, ..query };
         let page = owner.store.list(page).await.unwrap();
         assert_eq!((page.objects.len(), page.more), (1, expected.len() > 1));

@@ -119,10 +119,7 @@ mod tests {
         for (module, source) in sources {
             let names = source.split("\npub async fn ").skip(1);
             for name in names.filter_map(|rest| rest.split('(').next()) {
-                assert!(
-                    listed.contains(&format!("{module}::{name},")),
-                    "{module}::{name} is not in the macro"
-                );
+                assert!(listed.contains(&format!("{module}::{name},")), "{module}::{name} is not in the macro");
             }
         }
     }

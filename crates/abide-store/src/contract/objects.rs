@@ -17,15 +17,8 @@ pub async fn what_is_loaded_is_what_was_put(subject: &mut dyn Subject) {
     let state = json(r#"{ "n": 1.0e3, "big": 18446744073709551615, "t": "\u0000\"🦀" }"#);
     let commit = Commit {
         incarnation: Incarnation::new(4),
-        write: Write::Put {
-            state: state.clone(),
-            version: 9,
-            created_at: at(-5),
-            updated_at: at(6),
-        },
-        alarms: owner
-            .alarms(&a, 0, vec![alarm("b", 2), alarm("a", 3)])
-            .alarms,
+        write: Write::Put { state: state.clone(), version: 9, created_at: at(-5), updated_at: at(6) },
+        alarms: owner.alarms(&a, 0, vec![alarm("b", 2), alarm("a", 3)]).alarms,
         ..owner.put(&a, 0)
     };
     let id = commit.id;
@@ -45,10 +38,7 @@ pub async fn an_object_that_was_never_there_is_nothing_everywhere(subject: &mut 
     let (a, store) = (key("a"), &owner.store);
     for _ in 0..2 {
         assert_eq!(store.load(&a).await.unwrap(), None);
-        assert_eq!(
-            store.changes(&a, Seq::ZERO, 9).await.unwrap(),
-            ChangesPage::default()
-        );
+        assert_eq!(store.changes(&a, Seq::ZERO, 9).await.unwrap(), ChangesPage::default());
         assert_eq!(store.snapshot(&a, Seq::new(9)).await.unwrap(), None);
         assert_eq!(store.outcome(&a, "me", "k", at(0)).await.unwrap(), None);
         assert_eq!(store.received(&a, &key("b")).await.unwrap(), 0);
@@ -61,10 +51,7 @@ pub async fn a_commit_without_a_state_keeps_the_state(subject: &mut dyn Subject)
     let owner = Owner::open(subject).await;
     let a = key("a");
     owner.grow(&a, 1).await;
-    let kept = Commit {
-        write: Write::Keep,
-        ..owner.put(&a, 1)
-    };
+    let kept = Commit { write: Write::Keep, ..owner.put(&a, 1) };
     owner.done(vec![kept]).await;
     let loaded = owner.load(&a).await;
     assert_eq!((loaded.head, loaded.state), (Seq::new(2), Some(count(1))));
@@ -77,9 +64,7 @@ pub async fn a_commit_without_a_state_keeps_the_state(subject: &mut dyn Subject)
 
 /// A commit that puts no state to an object that was never there leaves what looks like a grave at
 /// head zero; it is no object of any list.
-pub async fn an_object_without_state_can_still_hold_outcomes_and_messages(
-    subject: &mut dyn Subject,
-) {
+pub async fn an_object_without_state_can_still_hold_outcomes_and_messages(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let a = key("a");
     let commit = Commit {
@@ -91,10 +76,7 @@ pub async fn an_object_without_state_can_still_hold_outcomes_and_messages(
     let id = commit.id;
     owner.done(vec![commit]).await;
     let loaded = owner.load(&a).await;
-    assert_eq!(
-        (loaded.head, loaded.state, loaded.commit_id),
-        (Seq::ZERO, None, id)
-    );
+    assert_eq!((loaded.head, loaded.state, loaded.commit_id), (Seq::ZERO, None, id));
     assert_eq!(loaded.created_at, Timestamp::EPOCH);
     let kept = owner.store.outcome(&a, "me", "k", at(0)).await.unwrap();
     assert_eq!(kept, Some(outcome("me", "k", 10)));
@@ -115,20 +97,14 @@ pub async fn delete_leaves_a_grave_and_drops_alarms_and_changes_only(subject: &m
         outcomes: vec![outcome("me", "k", 100)],
         ..owner.alarms(&a, 0, vec![alarm("ring", 1), alarm("rust", 2)])
     };
-    let delete = Commit {
-        outcomes: vec![outcome("me", "delete", 100)],
-        ..owner.delete(&a, 1)
-    };
+    let delete = Commit { outcomes: vec![outcome("me", "delete", 100)], ..owner.delete(&a, 1) };
     owner.done(vec![full]).await;
     owner.done(vec![delete]).await;
 
     let grave = owner.load(&a).await;
     assert_eq!((grave.head, grave.floor), (Seq::new(2), Seq::new(2)));
     assert_eq!((grave.state, grave.updated_at), (None, at(2)));
-    assert_eq!(
-        (grave.incarnation, grave.alarms),
-        (Incarnation::new(1), vec![])
-    );
+    assert_eq!((grave.incarnation, grave.alarms), (Incarnation::new(1), vec![]));
     assert_eq!(owner.seqs(&a, 0, 9).await, [0u64; 0]);
     assert_eq!(store.due_alarms(at(9), None, 9).await.unwrap(), []);
     assert_eq!(store.outbox(None, 9).await.unwrap(), [message(&a, 1, &b)]);
@@ -146,17 +122,11 @@ pub async fn a_deleted_object_comes_back_in_a_new_incarnation(subject: &mut dyn 
     let a = key("a");
     owner.grow(&a, 2).await;
     owner.done(vec![owner.delete(&a, 2)]).await;
-    let again = Commit {
-        incarnation: Incarnation::new(2),
-        ..owner.put(&a, 3)
-    };
+    let again = Commit { incarnation: Incarnation::new(2), ..owner.put(&a, 3) };
     owner.done(vec![again]).await;
     let loaded = owner.load(&a).await;
     assert_eq!((loaded.head, loaded.floor), (Seq::new(4), Seq::new(3)));
-    assert_eq!(
-        (loaded.incarnation, loaded.state),
-        (Incarnation::new(2), Some(count(4)))
-    );
+    assert_eq!((loaded.incarnation, loaded.state), (Incarnation::new(2), Some(count(4))));
     assert_eq!(owner.seqs(&a, 0, 9).await, [4]);
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
@@ -188,18 +158,11 @@ pub async fn ids_of_any_character_are_told_apart(subject: &mut dyn Subject) {
         "null",
         long.as_str(),
     ];
-    owner
-        .done(ids.iter().map(|id| owner.put(&key(id), 0)).collect())
-        .await;
+    owner.done(ids.iter().map(|id| owner.put(&key(id), 0)).collect()).await;
     for (place, id) in ids.iter().enumerate() {
         let state = json(&format!("{{\"place\":{place}}}"));
         let commit = Commit {
-            write: Write::Put {
-                state: state.clone(),
-                version: 1,
-                created_at: at(0),
-                updated_at: at(0),
-            },
+            write: Write::Put { state: state.clone(), version: 1, created_at: at(0), updated_at: at(0) },
             outbox: vec![message(&key(id), 1, &key(id))],
             ..owner.alarms(&key(id), 1, vec![alarm(id, 0)])
         };
@@ -214,48 +177,22 @@ pub async fn ids_of_any_character_are_told_apart(subject: &mut dyn Subject) {
     let mut sorted = ids.map(key);
     sorted.sort();
     let due = owner.store.due_alarms(at(9), None, 99).await.unwrap();
-    assert_eq!(
-        due.into_iter().map(|due| due.key).collect::<Vec<_>>(),
-        sorted
-    );
+    assert_eq!(due.into_iter().map(|due| due.key).collect::<Vec<_>>(), sorted);
     let outbox = owner.store.outbox(None, 99).await.unwrap();
-    assert_eq!(
-        outbox.into_iter().map(|m| m.target).collect::<Vec<_>>(),
-        sorted
-    );
+    assert_eq!(outbox.into_iter().map(|m| m.target).collect::<Vec<_>>(), sorted);
 }
 
 /// Objects of one name in different namespaces have nothing in common.
 pub async fn namespaces_never_meet(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
-    let (ours, theirs) = (
-        named("ours", "Counter", "a"),
-        named("theirs", "Counter", "a"),
-    );
-    let put = Commit {
-        outcomes: vec![outcome("me", "k", 10)],
-        ..owner.alarms(&ours, 0, vec![alarm("ring", 1)])
-    };
-    owner
-        .done(vec![put, owner.put(&theirs, 0), owner.delete(&theirs, 1)])
-        .await;
+    let (ours, theirs) = (named("ours", "Counter", "a"), named("theirs", "Counter", "a"));
+    let put = Commit { outcomes: vec![outcome("me", "k", 10)], ..owner.alarms(&ours, 0, vec![alarm("ring", 1)]) };
+    owner.done(vec![put, owner.put(&theirs, 0), owner.delete(&theirs, 1)]).await;
     assert_eq!(owner.load(&ours).await.state, Some(count(1)));
-    assert_eq!(
-        owner
-            .store
-            .outcome(&theirs, "me", "k", at(0))
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(owner.store.outcome(&theirs, "me", "k", at(0)).await.unwrap(), None);
     for (namespace, alarms) in [(&ours, 1), (&theirs, 0)] {
-        let query = AlarmsQuery {
-            key: None,
-            namespace: namespace.namespace().clone(),
-            dead: false,
-            after: None,
-            limit: 9,
-        };
+        let query =
+            AlarmsQuery { key: None, namespace: namespace.namespace().clone(), dead: false, after: None, limit: 9 };
         assert_eq!(owner.store.alarms(query).await.unwrap().len(), alarms);
     }
 }

@@ -11,10 +11,7 @@ use super::{
 pub async fn clean_removes_at_most_its_limit(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let expired = (0..5).map(|n| outcome("me", &n.to_string(), 1)).collect();
-    let put = Commit {
-        outcomes: expired,
-        ..owner.put(&key("a"), 0)
-    };
+    let put = Commit { outcomes: expired, ..owner.put(&key("a"), 0) };
     owner.done(vec![put]).await;
     let mut removed = Vec::new();
     for _ in 0..4 {
@@ -27,30 +24,17 @@ pub async fn clean_removes_at_most_its_limit(subject: &mut dyn Subject) {
 pub async fn status_counts_what_is_there(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let (a, b) = (key("a"), named("other", "Account", "b"));
-    let dead = Alarm {
-        dead: Some("gave up".into()),
-        ..alarm("dead", 1)
-    };
+    let dead = Alarm { dead: Some("gave up".into()), ..alarm("dead", 1) };
     let full = Commit {
         outbox: vec![message(&a, 1, &b)],
         outcomes: vec![outcome("me", "k", 1)],
         ..owner.alarms(&a, 0, vec![alarm("x", 1), alarm("y", 1), dead])
     };
-    owner
-        .done(vec![full, owner.put(&a, 1), owner.put(&b, 0)])
-        .await;
-    owner
-        .done(vec![
-            owner.put(&key("gone"), 0),
-            owner.delete(&key("gone"), 1),
-        ])
-        .await;
+    owner.done(vec![full, owner.put(&a, 1), owner.put(&b, 0)]).await;
+    owner.done(vec![owner.put(&key("gone"), 0), owner.delete(&key("gone"), 1)]).await;
     let status = owner.store.status().await.unwrap();
     assert_eq!(status.store, owner.store.name());
-    assert_eq!(
-        status.objects,
-        [("Account".into(), 1), ("Counter".into(), 1)]
-    );
+    assert_eq!(status.objects, [("Account".into(), 1), ("Counter".into(), 1)]);
     assert_eq!((status.changes, status.outbox, status.outcomes), (3, 1, 1));
     assert_eq!((status.alarms, status.dead_alarms), (2, 1));
 }
@@ -62,9 +46,7 @@ pub async fn verify_finds_nothing_in_a_store_that_was_used_well(subject: &mut dy
         let key = key(&n.to_string());
         owner.grow(&key, n).await;
         if n % 3 == 0 {
-            owner
-                .done(vec![owner.alarms(&key, n, vec![alarm("x", 1)])])
-                .await;
+            owner.done(vec![owner.alarms(&key, n, vec![alarm("x", 1)])]).await;
         } else if n % 3 == 1 {
             owner.done(vec![owner.delete(&key, n)]).await;
         }

@@ -57,12 +57,7 @@ impl Object {
         self.write_changes(commit.changes, commit.keep_changes, commit.trim);
         match commit.write {
             Write::Keep => self.updated_at = last_at.unwrap_or(self.updated_at),
-            Write::Put {
-                state,
-                version,
-                created_at,
-                updated_at,
-            } => {
+            Write::Put { state, version, created_at, updated_at } => {
                 self.state = Some(state);
                 self.version = version;
                 self.created_at = created_at;
@@ -93,8 +88,7 @@ impl Object {
         if let Some(trim) = trim {
             self.floor = self.floor.max(trim.min(self.head));
         }
-        self.changes
-            .extend(changes.into_iter().map(|change| (change.seq, change)));
+        self.changes.extend(changes.into_iter().map(|change| (change.seq, change)));
         self.changes = self.changes.split_off(&self.floor.next());
     }
 
@@ -114,9 +108,5 @@ impl Object {
 
 /// The place of an alarm in the order of alarms.
 pub(super) fn place(key: &Key, alarm: &Alarm) -> AlarmCursor {
-    AlarmCursor {
-        due: alarm.due,
-        key: key.clone(),
-        name: alarm.name.clone(),
-    }
+    AlarmCursor { due: alarm.due, key: key.clone(), name: alarm.name.clone() }
 }

@@ -72,9 +72,7 @@ impl Data {
 
     /// The position of the newest entry of the feed, kept or not.
     pub(super) fn feed_last(&self) -> FeedPosition {
-        self.feed
-            .back()
-            .map_or(self.feed_floor, |entry| entry.position)
+        self.feed.back().map_or(self.feed_floor, |entry| entry.position)
     }
 
     /// Removes expired outcomes first, then feed entries beyond what is kept.

@@ -17,8 +17,8 @@ use std::{
 use abide_core::{
     ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
     port::store::{
-        AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage,
-        ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
+        AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage, ListQuery, Loaded,
+        MessageId, OutboxMessage, Outcome, Status,
     },
 };
 use parking_lot::Mutex;
@@ -69,12 +69,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: Vec<Commit>) -> Answer<Vec<Committed>> {
-        self.answer(|data| {
-            batch
-                .into_iter()
-                .map(|commit| data.commit(commit))
-                .collect()
-        })
+        self.answer(|data| batch.into_iter().map(|commit| data.commit(commit)).collect())
     }
 
     fn acknowledge(&self, messages: Vec<MessageId>) -> Answer<()> {
@@ -97,12 +92,7 @@ impl Store for MemoryStore {
         self.answer(|data| data.feed(shard, after, limit))
     }
 
-    fn due_alarms(
-        &self,
-        until: Timestamp,
-        after: Option<AlarmCursor>,
-        limit: usize,
-    ) -> Answer<Vec<DueAlarm>> {
+    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answer<Vec<DueAlarm>> {
         self.answer(|data| data.due_alarms(until, after.as_ref(), limit))
     }
 
@@ -114,13 +104,7 @@ impl Store for MemoryStore {
         self.answer(|data| data.outbox(after, limit))
     }
 
-    fn outcome(
-        &self,
-        key: &Key,
-        caller: &str,
-        call_key: &str,
-        now: Timestamp,
-    ) -> Answer<Option<Outcome>> {
+    fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Answer<Option<Outcome>> {
         self.answer(|data| data.outcome(key, caller, call_key, now))
     }
 
@@ -147,10 +131,7 @@ impl Store for MemoryStore {
 
 /// A change as pages of changes hold it.
 fn without_snapshot(change: &ChangeRecord) -> ChangeRecord {
-    ChangeRecord {
-        snapshot: None,
-        ..change.clone()
-    }
+    ChangeRecord { snapshot: None, ..change.clone() }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, ops::Bound};
 use abide_core::{
     FeedPosition, Json, Key, Seq, Shard, Timestamp,
     port::store::{
-        AlarmCursor, AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Listed,
-        Loaded, MessageId, OutboxMessage, Outcome, Status,
+        AlarmCursor, AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Listed, Loaded, MessageId,
+        OutboxMessage, Outcome, Status,
     },
 };
 
@@ -33,14 +33,9 @@ impl Data {
         let Some(object) = self.objects.get(key) else {
             return ChangesPage::default();
         };
-        let kept = object
-            .changes
-            .range((Bound::Excluded(after), Bound::Unbounded));
+        let kept = object.changes.range((Bound::Excluded(after), Bound::Unbounded));
         ChangesPage {
-            changes: kept
-                .take(limit)
-                .map(|(_, change)| without_snapshot(change))
-                .collect(),
+            changes: kept.take(limit).map(|(_, change)| without_snapshot(change)).collect(),
             head: object.head,
             floor: object.floor,
         }
@@ -54,11 +49,7 @@ impl Data {
 
     pub(super) fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> FeedPage {
         let start = self.feed.partition_point(|entry| entry.position <= after);
-        let mut page = FeedPage {
-            next: after.max(self.feed_floor),
-            floor: self.feed_floor,
-            ..FeedPage::default()
-        };
+        let mut page = FeedPage { next: after.max(self.feed_floor), floor: self.feed_floor, ..FeedPage::default() };
         for entry in self.feed.range(start..).take(FEED_SCAN_MAX) {
             if page.entries.len() == limit {
                 break;
@@ -72,12 +63,7 @@ impl Data {
         page
     }
 
-    pub(super) fn due_alarms(
-        &self,
-        until: Timestamp,
-        after: Option<&AlarmCursor>,
-        limit: usize,
-    ) -> Vec<DueAlarm> {
+    pub(super) fn due_alarms(&self, until: Timestamp, after: Option<&AlarmCursor>, limit: usize) -> Vec<DueAlarm> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.due
             .range((start, Bound::Unbounded))
@@ -89,10 +75,7 @@ impl Data {
 
     fn alarm(&self, place: &AlarmCursor) -> Option<DueAlarm> {
         let alarm = self.objects.get(&place.key)?.alarms.get(&place.name)?;
-        Some(DueAlarm {
-            key: place.key.clone(),
-            alarm: alarm.clone(),
-        })
+        Some(DueAlarm { key: place.key.clone(), alarm: alarm.clone() })
     }
 
     pub(super) fn alarms(&self, query: &AlarmsQuery) -> Vec<DueAlarm> {
@@ -120,13 +103,7 @@ impl Data {
         messages.take(limit).map(|(_, m)| m.clone()).collect()
     }
 
-    pub(super) fn outcome(
-        &self,
-        key: &Key,
-        caller: &str,
-        call_key: &str,
-        now: Timestamp,
-    ) -> Option<Outcome> {
+    pub(super) fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Option<Outcome> {
         let outcomes = &self.objects.get(key)?.outcomes;
         let outcome = outcomes.get(&(caller.into(), call_key.into()))?;
         (outcome.expires_at > now).then(|| outcome.clone())
@@ -173,11 +150,7 @@ impl Data {
 
     pub(super) fn status(&self) -> Status {
         let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut status = Status {
-            store: "memory".into(),
-            outbox: self.outbox.len() as u64,
-            ..Status::default()
-        };
+        let mut status = Status { store: "memory".into(), outbox: self.outbox.len() as u64, ..Status::default() };
         for (key, object) in &self.objects {
             if object.state.is_some() {
                 *kinds.entry(key.kind().as_str()).or_default() += 1;

@@ -47,10 +47,7 @@ impl Object {
             ));
         }
         if self.state.is_none() && self.head > Seq::ZERO && !self.alarms.is_empty() {
-            faults.push(format!(
-                "{key}: it is deleted and has {} alarms",
-                self.alarms.len()
-            ));
+            faults.push(format!("{key}: it is deleted and has {} alarms", self.alarms.len()));
         }
     }
 }

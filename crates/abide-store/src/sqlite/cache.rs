@@ -11,6 +11,8 @@ pub(super) struct Place {
     pub(super) head: Seq,
     /// Its floor.
     pub(super) floor: Seq,
+    /// Where its last entry in the log is.
+    pub(super) pos: i64,
     /// The last group that touched it.
     pub(super) group: u64,
     /// Its index among the objects that group touched.
@@ -20,13 +22,7 @@ pub(super) struct Place {
 impl Place {
     /// The place of an object that is not there yet.
     pub(super) fn new(oid: i64) -> Self {
-        Self {
-            oid,
-            head: Seq::ZERO,
-            floor: Seq::ZERO,
-            group: 0,
-            slot: 0,
-        }
+        Self { oid, head: Seq::ZERO, floor: Seq::ZERO, pos: 0, group: 0, slot: 0 }
     }
 }
 
@@ -42,11 +38,7 @@ pub(super) struct Cache {
 impl Cache {
     /// A cache of about `objects` places.
     pub(super) fn new(objects: usize) -> Self {
-        Self {
-            young: FxHashMap::default(),
-            old: FxHashMap::default(),
-            generation_max: (objects / 2).max(1),
-        }
+        Self { young: FxHashMap::default(), old: FxHashMap::default(), generation_max: (objects / 2).max(1) }
     }
 
     /// The place of an object, if it is remembered.

@@ -76,13 +76,9 @@ fn class(error: &Error) -> Class {
     match failure.code {
         ErrorCode::DiskFull => Class::Full,
         ErrorCode::ReadOnly => Class::ReadOnly,
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => {
-            Class::Damaged
-        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => Class::Damaged,
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Class::Busy,
-        ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
-            Class::Full
-        }
+        ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Class::Full,
         ErrorCode::SystemIoFailure => Class::Io,
         _ => Class::Other,
     }
@@ -99,12 +95,8 @@ impl From<Fault> for StoreError {
             Class::Full => Self::Full(format!("the disk of the store is full ({error})")),
             Class::ReadOnly => Self::Full(format!("the store cannot be written ({error})")),
             Class::Damaged => Self::Damaged(error.to_string()),
-            Class::Busy => {
-                Self::Unavailable(format!("another handle kept the store busy ({error})"))
-            }
-            Class::Io if ambiguous => Self::Unknown(format!(
-                "the store's disk failed while committing ({error})"
-            )),
+            Class::Busy => Self::Unavailable(format!("another handle kept the store busy ({error})")),
+            Class::Io if ambiguous => Self::Unknown(format!("the store's disk failed while committing ({error})")),
             Class::Io => Self::Unavailable(format!("the store's disk failed ({error})")),
             Class::Other => Self::Unavailable(format!("the store refused ({error})")),
         }

@@ -5,11 +5,13 @@ use abide_core::{
 
 use super::{cache::Place, fault::Result, statements::Statements};
 
+/// Every so many changes of an object, the log remembers where it is.
+pub(super) const MARK_EVERY: u64 = 64;
+
 /// What the commits of one transaction do to objects, gathered so that each object's row is written
 /// once, in the order of rows.
 pub(super) struct Group<'g> {
     touched: Vec<Touched<'g>>,
-    changes: Vec<(usize, &'g ChangeRecord)>,
 }
 
 /// One object that the group writes.
@@ -19,11 +21,11 @@ struct Touched<'g> {
     oid: i64,
     /// Whether it has no row yet.
     new: bool,
-    /// Head and floor as they are stored.
-    stored: (Seq, Seq),
-    /// Head and floor as they will be.
+    /// The last seq that the log has.
+    logged: Seq,
     head: Seq,
     floor: Seq,
+    pos: i64,
     incarnation: u64,
     commit_id: u64,
     put: Option<Put<'g>>,
@@ -41,10 +43,7 @@ struct Put<'g> {
 impl<'g> Group<'g> {
     /// Room for so many commits.
     pub(super) fn with_capacity(commits: usize) -> Self {
-        Self {
-            touched: Vec::with_capacity(commits),
-            changes: Vec::with_capacity(commits),
-        }
+        Self { touched: Vec::with_capacity(commits) }
     }
 
     /// Adds an object; `place` is as it is stored. Returns its slot.
@@ -54,9 +53,10 @@ impl<'g> Group<'g> {
             shard: commit.shard,
             oid: place.oid,
             new,
-            stored: (place.head, place.floor),
+            logged: place.head,
             head: place.head,
             floor: place.floor,
+            pos: place.pos,
             incarnation: 0,
             commit_id: 0,
             put: None,
@@ -65,32 +65,29 @@ impl<'g> Group<'g> {
         self.touched.len() - 1
     }
 
-    /// Applies a commit that passed its checks. What concerns the object's row and log waits for
-    /// [`Group::write`]; the rest is written now.
+    /// Applies a commit that passed its checks. The object's row waits for [`Group::write`]; the
+    /// rest is written now, the log in the order of commits.
     pub(super) fn apply(
         &mut self,
         commit: &'g Commit,
         place: &mut Place,
+        next_pos: &mut i64,
         sql: &mut Statements<'_>,
     ) -> Result<Committed> {
         let touched = &mut self.touched[place.slot];
-        touched.apply(commit);
-        (place.head, place.floor) = (touched.head, touched.floor);
-        for change in &commit.changes {
-            if change.seq > place.floor {
-                self.changes.push((place.slot, change));
+        if commit.keep_changes && !commit.changes.is_empty() {
+            touched.log_step(next_pos, sql)?;
+            for change in &commit.changes {
+                touched.log_change(change, next_pos, sql)?;
             }
         }
         if matches!(commit.write, Write::Delete { .. }) {
-            sql.drop_alarms(place.oid)?;
+            touched.erase(sql)?;
         } else {
-            for write in &commit.alarms {
-                match write {
-                    AlarmWrite::Set(alarm) => sql.set_alarm(place.oid, alarm)?,
-                    AlarmWrite::Remove(name) => sql.remove_alarm(place.oid, name)?,
-                }
-            }
+            write_alarms(place.oid, &commit.alarms, sql)?;
         }
+        touched.apply(commit);
+        (place.head, place.floor, place.pos) = (touched.head, touched.floor, touched.pos);
         for message in &commit.outbox {
             sql.insert_message(message)?;
         }
@@ -103,44 +100,65 @@ impl<'g> Group<'g> {
         Ok(Committed::Done)
     }
 
-    /// Writes the rows of the objects, their logs and the feed.
-    pub(super) fn write(&mut self, sql: &mut Statements<'_>) -> Result<()> {
-        let mut order: Vec<usize> = (0..self.touched.len()).collect();
-        order.sort_unstable_by_key(|slot| self.touched[*slot].oid);
-        for slot in order {
-            self.touched[slot].write(sql)?;
+    /// Writes what waited.
+    pub(super) fn write(&mut self, next_pos: &mut i64, sql: &mut Statements<'_>) -> Result<()> {
+        for object in &mut self.touched {
+            object.log_step(next_pos, sql)?;
         }
-        let touched = &self.touched;
-        self.changes
-            .sort_unstable_by_key(|(slot, change)| (touched[*slot].oid, change.seq));
-        for (slot, change) in &self.changes {
-            let object = &touched[*slot];
-            if change.seq > object.floor {
-                sql.insert_change.execute((
-                    object.oid,
-                    change.seq.number().cast_signed(),
-                    change.at.as_millis(),
-                    change.json.as_str(),
-                    change.snapshot.as_ref().map(Json::as_str),
-                ))?;
-            }
-        }
-        for object in touched
-            .iter()
-            .filter(|object| object.head > object.stored.0)
-        {
-            sql.insert_feed.execute((
-                object.shard.number(),
-                object.oid,
-                object.stored.0.next().number().cast_signed(),
-                object.head.number().cast_signed(),
-            ))?;
-        }
-        Ok(())
+        self.touched.sort_unstable_by_key(|object| object.oid);
+        self.touched.iter().try_for_each(|object| object.write(sql))
     }
 }
 
+fn write_alarms(oid: i64, writes: &[AlarmWrite], sql: &mut Statements<'_>) -> Result<()> {
+    writes.iter().try_for_each(|write| match write {
+        AlarmWrite::Set(alarm) => sql.set_alarm(oid, alarm),
+        AlarmWrite::Remove(name) => sql.remove_alarm(oid, name),
+    })
+}
+
 impl<'g> Touched<'g> {
+    /// Writes one entry for the changes that are not kept, if there are any.
+    fn log_step(&mut self, next_pos: &mut i64, sql: &mut Statements<'_>) -> Result<()> {
+        if self.head > self.logged {
+            let first = self.logged.next().number().cast_signed();
+            let last = self.head.number().cast_signed();
+            let (pos, prev) = self.move_to(next_pos);
+            sql.insert_step.execute((pos, self.oid, first, last, prev))?;
+            self.logged = self.head;
+        }
+        Ok(())
+    }
+
+    fn log_change(&mut self, change: &ChangeRecord, next_pos: &mut i64, sql: &mut Statements<'_>) -> Result<()> {
+        let (pos, prev) = self.move_to(next_pos);
+        let (seq, at) = (change.seq.number().cast_signed(), change.at.as_millis());
+        let body = change.json.as_str();
+        sql.insert_change.execute((pos, self.oid, seq, prev, at, body))?;
+        self.logged = change.seq;
+        if change.snapshot.is_some() || change.seq.number().is_multiple_of(MARK_EVERY) {
+            sql.set_mark(self.oid, self.floor, pos, change)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the next position of the log. Returns it and the one before it of this object.
+    fn move_to(&mut self, next_pos: &mut i64) -> (i64, i64) {
+        let pos = *next_pos;
+        *next_pos += 1;
+        (pos, std::mem::replace(&mut self.pos, pos))
+    }
+
+    /// Removes what a grave does not have.
+    fn erase(&self, sql: &mut Statements<'_>) -> Result<()> {
+        sql.drop_alarms(self.oid)?;
+        if self.logged > self.floor {
+            sql.erase(self.pos, self.floor)?;
+            sql.drop_marks(self.oid, self.logged)?;
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, commit: &'g Commit) {
         self.head = commit.head();
         self.incarnation = commit.incarnation.number();
@@ -156,18 +174,10 @@ impl<'g> Touched<'g> {
                 let last_at = commit.changes.last().map(|change| change.at.as_millis());
                 self.updated_at = last_at.or(self.updated_at);
             }
-            Write::Put {
-                state,
-                version,
-                created_at,
-                updated_at,
-            } => {
+            Write::Put { state, version, created_at, updated_at } => {
                 self.updated_at = Some(updated_at.as_millis());
-                self.put = Some(Put {
-                    state: Some(state),
-                    version: Some(*version),
-                    created_at: Some(created_at.as_millis()),
-                });
+                self.put =
+                    Some(Put { state: Some(state), version: Some(*version), created_at: Some(created_at.as_millis()) });
             }
             Write::Delete { at } => {
                 self.updated_at = Some(at.as_millis());
@@ -194,6 +204,7 @@ impl<'g> Touched<'g> {
                     self.shard.number(),
                     head,
                     floor,
+                    self.pos,
                     incarnation,
                     put.and_then(|put| put.version).unwrap_or(0),
                     put.and_then(|put| put.created_at).unwrap_or(0),
@@ -206,6 +217,7 @@ impl<'g> Touched<'g> {
                 self.oid,
                 head,
                 floor,
+                self.pos,
                 incarnation,
                 commit_id,
                 self.updated_at,
@@ -213,19 +225,10 @@ impl<'g> Touched<'g> {
                 put.created_at,
                 state(put),
             ))?,
-            None => sql.keep_object.execute((
-                self.oid,
-                head,
-                floor,
-                incarnation,
-                commit_id,
-                self.updated_at,
-            ))?,
+            None => {
+                sql.keep_object.execute((self.oid, head, floor, self.pos, incarnation, commit_id, self.updated_at))?
+            }
         };
-        let (stored_head, stored_floor) = self.stored;
-        if self.floor > stored_floor && stored_head > stored_floor {
-            sql.drop_changes.execute((self.oid, floor))?;
-        }
         Ok(())
     }
 }

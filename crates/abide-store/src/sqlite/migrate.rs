@@ -26,17 +26,11 @@ pub(super) fn recognise(conn: &Connection, path: &Path) -> Result<(), OpenError>
     if application != APPLICATION_ID && (tables > 0 || application != 0) {
         return Err(OpenError::NotAStore {
             path: path.into(),
-            why: format!(
-                "it is a SQLite database of another program, with {tables} tables and indexes"
-            ),
+            why: format!("it is a SQLite database of another program, with {tables} tables and indexes"),
         });
     }
     if version > schema() {
-        return Err(OpenError::NewerSchema {
-            path: path.into(),
-            found: version,
-            known: schema(),
-        });
+        return Err(OpenError::NewerSchema { path: path.into(), found: version, known: schema() });
     }
     Ok(())
 }
@@ -73,7 +67,7 @@ fn step(conn: &Connection, found: u32, shards: u32) -> Result<()> {
 fn create(conn: &Connection, shards: u32) -> Result<()> {
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     conn.execute(
-        "INSERT INTO meta VALUES ('shards', ?), ('feed_floor', 0), ('barriers', 0)",
+        "INSERT INTO meta VALUES ('shards', ?), ('feed_floor', 0), ('cleaned', 0), ('barriers', 0)",
         [shards],
     )?;
     conn.execute(

@@ -34,19 +34,10 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Opened, OpenE
     look_before(path, options)?;
     let lock = options.exclusive.then(|| lock(path)).transpose()?;
     let fault = |fault: Fault| fault.opening(path);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let writer = connect(path, flags).map_err(fault)?;
-    if writer
-        .is_readonly("main")
-        .map_err(Fault::from)
-        .map_err(fault)?
-    {
-        return Err(OpenError::NotWritable {
-            path: path.into(),
-            why: "the system gives read access only".into(),
-        });
+    if writer.is_readonly("main").map_err(Fault::from).map_err(fault)? {
+        return Err(OpenError::NotWritable { path: path.into(), why: "the system gives read access only".into() });
     }
     migrate::recognise(&writer, path)?;
     prepare_file(&writer, options).map_err(fault)?;
@@ -55,17 +46,9 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Opened, OpenE
     if let Some(wanted) = options.shards
         && wanted != shards
     {
-        return Err(OpenError::Shards {
-            path: path.into(),
-            found: shards,
-            wanted,
-        });
+        return Err(OpenError::Shards { path: path.into(), found: shards, wanted });
     }
-    Ok(Opened {
-        writer,
-        shards,
-        lock,
-    })
+    Ok(Opened { writer, shards, lock })
 }
 
 /// A connection that only reads.
@@ -81,15 +64,9 @@ pub(super) fn reader(path: &Path, options: &SqliteOptions) -> Result<Connection,
 
 /// Finds out what is wrong with a path before SQLite or a lock file touches anything.
 fn look_before(path: &Path, options: &SqliteOptions) -> Result<(), OpenError> {
-    let failed = |error: std::io::Error| OpenError::Failed {
-        path: path.into(),
-        why: error.to_string(),
-    };
+    let failed = |error: std::io::Error| OpenError::Failed { path: path.into(), why: error.to_string() };
     if path.is_dir() {
-        return Err(OpenError::NotAStore {
-            path: path.into(),
-            why: "it is a folder".into(),
-        });
+        return Err(OpenError::NotAStore { path: path.into(), why: "it is a folder".into() });
     }
     let mut start = Vec::new();
     match File::open(path) {
@@ -102,10 +79,7 @@ fn look_before(path: &Path, options: &SqliteOptions) -> Result<(), OpenError> {
     if start.is_empty() || start == MAGIC {
         return Ok(());
     }
-    Err(OpenError::NotAStore {
-        path: path.into(),
-        why: "it does not begin as a SQLite database does".into(),
-    })
+    Err(OpenError::NotAStore { path: path.into(), why: "it does not begin as a SQLite database does".into() })
 }
 
 fn create_folder(path: &Path) -> Result<(), OpenError> {
@@ -114,10 +88,7 @@ fn create_folder(path: &Path) -> Result<(), OpenError> {
 }
 
 fn not_writable(path: &Path, error: &std::io::Error) -> OpenError {
-    OpenError::NotWritable {
-        path: path.into(),
-        why: error.to_string(),
-    }
+    OpenError::NotWritable { path: path.into(), why: error.to_string() }
 }
 
 /// Takes the lock beside the file. It is held as long as the returned file is open.
@@ -128,10 +99,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let file = file.map_err(|error| not_writable(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
-            path: path.into(),
-            lock,
-        }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.into(), lock }),
         Err(TryLockError::Error(error)) => Err(not_writable(path, &error)),
     }
 }
@@ -161,14 +129,11 @@ fn prepare_file(conn: &Connection, options: &SqliteOptions) -> Result<()> {
         return Err(Fault::Value(why));
     }
     set_cache(conn, options.cache_bytes)?;
-    conn.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON",
-    )?;
+    conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")?;
     conn.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
     if let Some(bytes) = options.bytes_max {
-        let page_bytes: u64 = conn.query_row("PRAGMA page_size", [], |row| {
-            row.get::<_, i64>(0).map(i64::unsigned_abs)
-        })?;
+        let page_bytes: u64 =
+            conn.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))?;
         let pages = i64::try_from(bytes / page_bytes).unwrap_or(i64::MAX);
         let sql = format!("PRAGMA max_page_count = {pages}");
         conn.query_row(&sql, [], |_| Ok(()))?;

@@ -24,26 +24,14 @@ pub(super) struct Readers {
 
 impl Readers {
     /// Starts a thread for each connection; at most `waiting_max` reads wait for them.
-    pub(super) fn start(
-        name: &str,
-        connections: Vec<Connection>,
-        waiting_max: usize,
-    ) -> std::io::Result<Self> {
+    pub(super) fn start(name: &str, connections: Vec<Connection>, waiting_max: usize) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel::<Job>(waiting_max);
         let jobs = Arc::new(Mutex::new(jobs));
         let start = |conn: Connection| {
             let jobs = jobs.clone();
-            Builder::new()
-                .name(name.into())
-                .spawn(move || serve(&conn, &jobs))
+            Builder::new().name(name.into()).spawn(move || serve(&conn, &jobs))
         };
-        Ok(Self {
-            queue: Some(queue),
-            threads: connections
-                .into_iter()
-                .map(start)
-                .collect::<Result<_, _>>()?,
-        })
+        Ok(Self { queue: Some(queue), threads: connections.into_iter().map(start).collect::<Result<_, _>>()? })
     }
 
     /// Runs `work` on the first thread that is free, in one read transaction: all of it sees one
@@ -64,9 +52,9 @@ impl Readers {
         Box::pin(async move {
             match sent {
                 Ok(()) => answered.await.unwrap_or(Err(StoreError::Closed)),
-                Err(TrySendError::Full(_)) => Err(StoreError::Unavailable(
-                    "too many reads are waiting for the store".into(),
-                )),
+                Err(TrySendError::Full(_)) => {
+                    Err(StoreError::Unavailable("too many reads are waiting for the store".into()))
+                }
                 Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed),
             }
         })
@@ -82,10 +70,7 @@ impl Drop for Readers {
     }
 }
 
-fn in_one_moment<T>(
-    conn: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T>,
-) -> Result<T, Fault> {
+fn in_one_moment<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T, Fault> {
     let transaction = conn.unchecked_transaction()?;
     let result = work(&transaction);
     transaction.finish()?;

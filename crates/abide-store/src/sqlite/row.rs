@@ -40,8 +40,7 @@ pub(super) fn key(row: &Row<'_>, column: usize) -> Result<Key> {
 }
 
 /// The columns that [`alarm`] reads.
-pub(super) const ALARM_COLUMNS: &str =
-    "a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error";
+pub(super) const ALARM_COLUMNS: &str = "a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error";
 
 /// An alarm whose columns start at `column`.
 pub(super) fn alarm(row: &Row<'_>, column: usize) -> Result<Alarm> {
@@ -60,10 +59,5 @@ pub(super) fn alarm(row: &Row<'_>, column: usize) -> Result<Alarm> {
 
 /// A change whose seq, time and body are the first columns.
 pub(super) fn change(row: &Row<'_>) -> Result<ChangeRecord> {
-    Ok(ChangeRecord {
-        seq: seq(row, 0)?,
-        at: time(row, 1)?,
-        json: json(row, 2)?,
-        snapshot: None,
-    })
+    Ok(ChangeRecord { seq: seq(row, 0)?, at: time(row, 1)?, json: json(row, 2)?, snapshot: None })
 }

@@ -1,8 +1,8 @@
 use abide_core::{
-    Key,
+    ChangeRecord, Json, Key, Seq,
     port::store::{Alarm, MessageId, OutboxMessage, Outcome},
 };
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, Row, Statement};
 
 use super::{cache::Place, fault::Result};
 
@@ -16,8 +16,11 @@ pub(super) struct Statements<'c> {
     pub(super) put_object: Statement<'c>,
     pub(super) keep_object: Statement<'c>,
     pub(super) insert_change: Statement<'c>,
-    pub(super) drop_changes: Statement<'c>,
-    pub(super) insert_feed: Statement<'c>,
+    pub(super) insert_step: Statement<'c>,
+    set_mark: Statement<'c>,
+    drop_marks: Statement<'c>,
+    find_entry: Statement<'c>,
+    erase_entry: Statement<'c>,
     set_alarm: Statement<'c>,
     remove_alarm: Statement<'c>,
     drop_alarms: Statement<'c>,
@@ -34,26 +37,27 @@ impl<'c> Statements<'c> {
             begin: prepare("BEGIN IMMEDIATE")?,
             commit: prepare("COMMIT")?,
             data_version: prepare("PRAGMA data_version")?,
-            find: prepare(
-                "SELECT oid, head, floor FROM objects WHERE namespace = ? AND kind = ? AND id = ?",
-            )?,
+            find: prepare("SELECT oid, head, floor, pos FROM objects WHERE namespace = ? AND kind = ? AND id = ?")?,
             insert_object: prepare(
-                "INSERT INTO objects (oid, namespace, kind, id, shard, head, floor, incarnation,
+                "INSERT INTO objects (oid, namespace, kind, id, shard, head, floor, pos, incarnation,
                  version, created_at, updated_at, commit_id, state)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             put_object: prepare(
-                "UPDATE objects SET head = ?2, floor = ?3, incarnation = ?4, commit_id = ?5,
-                 updated_at = ?6, version = coalesce(?7, version),
-                 created_at = coalesce(?8, created_at), state = ?9 WHERE oid = ?1",
+                "UPDATE objects SET head = ?2, floor = ?3, pos = ?4, incarnation = ?5, commit_id = ?6,
+                 updated_at = ?7, version = coalesce(?8, version),
+                 created_at = coalesce(?9, created_at), state = ?10 WHERE oid = ?1",
             )?,
             keep_object: prepare(
-                "UPDATE objects SET head = ?2, floor = ?3, incarnation = ?4, commit_id = ?5,
-                 updated_at = coalesce(?6, updated_at) WHERE oid = ?1",
+                "UPDATE objects SET head = ?2, floor = ?3, pos = ?4, incarnation = ?5, commit_id = ?6,
+                 updated_at = coalesce(?7, updated_at) WHERE oid = ?1",
             )?,
-            insert_change: prepare("INSERT INTO changes VALUES (?, ?, ?, ?, ?)")?,
-            drop_changes: prepare("DELETE FROM changes WHERE oid = ? AND seq <= ?")?,
-            insert_feed: prepare("INSERT INTO feed (shard, oid, first, last) VALUES (?, ?, ?, ?)")?,
+            insert_change: prepare("INSERT INTO log (pos, oid, seq, prev, at, body) VALUES (?, ?, ?, ?, ?, ?)")?,
+            insert_step: prepare("INSERT INTO log (pos, oid, first, seq, prev) VALUES (?, ?, ?, ?, ?)")?,
+            set_mark: prepare("INSERT INTO marks (oid, seq, pos, snapshot) VALUES (?, ?, ?, ?)")?,
+            drop_marks: prepare("DELETE FROM marks WHERE oid = ? AND seq <= ?")?,
+            find_entry: prepare("SELECT seq, prev FROM log WHERE pos = ?")?,
+            erase_entry: prepare("UPDATE log SET at = NULL, body = NULL WHERE pos = ?")?,
             set_alarm: prepare(
                 "INSERT OR REPLACE INTO alarms (oid, name, due, dead, token, attempt, payload,
                  schedule, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -65,9 +69,7 @@ impl<'c> Statements<'c> {
                  target_kind, target_id, handler, args, principal, at)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
-            remove_message: prepare(
-                "DELETE FROM outbox WHERE namespace = ? AND kind = ? AND id = ? AND n = ?",
-            )?,
+            remove_message: prepare("DELETE FROM outbox WHERE namespace = ? AND kind = ? AND id = ? AND n = ?")?,
             set_received: prepare(
                 "INSERT INTO received (oid, namespace, kind, id, n) VALUES (?, ?, ?, ?, ?)
                  ON CONFLICT DO UPDATE SET n = max(n, excluded.n)",
@@ -89,7 +91,38 @@ impl<'c> Statements<'c> {
         let mut place = Place::new(row.get(0)?);
         place.head = super::row::seq(row, 1)?;
         place.floor = super::row::seq(row, 2)?;
+        place.pos = row.get(3)?;
         Ok(Some(place))
+    }
+
+    /// Notes where in the log a change of an object is, and takes the chance to drop notes of what
+    /// is no longer kept.
+    pub(super) fn set_mark(&mut self, oid: i64, floor: Seq, pos: i64, change: &ChangeRecord) -> Result<()> {
+        if floor > Seq::ZERO {
+            self.drop_marks(oid, floor)?;
+        }
+        let seq = change.seq.number().cast_signed();
+        let snapshot = change.snapshot.as_ref().map(Json::as_str);
+        self.set_mark.execute((oid, seq, pos, snapshot))?;
+        Ok(())
+    }
+
+    pub(super) fn drop_marks(&mut self, oid: i64, to: Seq) -> Result<()> {
+        self.drop_marks.execute((oid, to.number().cast_signed()))?;
+        Ok(())
+    }
+
+    /// Empties the entries of an object from the one at `pos` down to its floor.
+    pub(super) fn erase(&mut self, mut pos: i64, floor: Seq) -> Result<()> {
+        loop {
+            let entry = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?));
+            let (seq, prev) = self.find_entry.query_row([pos], entry)?;
+            self.erase_entry.execute([pos])?;
+            if seq.cast_unsigned() <= floor.next().number() {
+                return Ok(());
+            }
+            pos = prev;
+        }
     }
 
     pub(super) fn set_alarm(&mut self, oid: i64, alarm: &Alarm) -> Result<()> {
@@ -130,10 +163,7 @@ impl<'c> Statements<'c> {
             target.id(),
             &*message.handler,
             message.args.as_str(),
-            message
-                .principal
-                .as_ref()
-                .map(|principal| principal.as_str()),
+            message.principal.as_ref().map(|principal| principal.as_str()),
             message.at.as_millis(),
         ))?;
         Ok(())

@@ -10,8 +10,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage,
-            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status, Write,
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage, ListQuery, Loaded,
+            MessageId, OutboxMessage, Outcome, Status, Write,
         },
     },
 };
@@ -53,14 +53,8 @@ impl SqliteStore {
     /// [`OpenError`] says what stands in the way and what to do; the file is then as it was.
     pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        let Opened {
-            writer,
-            shards,
-            lock,
-        } = open::open(path, &options)?;
-        let points = (0..options.readers.max(1))
-            .map(|_| open::reader(path, &options))
-            .collect::<Result<_, _>>()?;
+        let Opened { writer, shards, lock } = open::open(path, &options)?;
+        let points = (0..options.readers.max(1)).map(|_| open::reader(path, &options)).collect::<Result<_, _>>()?;
         let scans = vec![open::reader(path, &options)?];
         let failed = |error: std::io::Error| OpenError::Failed {
             path: path.into(),
@@ -74,15 +68,7 @@ impl SqliteStore {
             .name("abide-store".into())
             .spawn(move || write(&writer, &options, &requests))
             .map_err(failed)?;
-        Ok(Self {
-            path: path.into(),
-            shards,
-            queue: Some(queue),
-            writer: Some(writer),
-            points,
-            scans,
-            _lock: lock,
-        })
+        Ok(Self { path: path.into(), shards, queue: Some(queue), writer: Some(writer), points, scans, _lock: lock })
     }
 
     /// The store's file.
@@ -94,14 +80,10 @@ impl SqliteStore {
     fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Answered<T> {
         let (answer, answered) = oneshot::channel();
         let sent = match &self.queue {
-            Some(queue) => queue
-                .try_send(request(answer))
-                .map_err(|error| match error {
-                    TrySendError::Full(_) => {
-                        StoreError::Unavailable("too many batches are waiting for the store".into())
-                    }
-                    TrySendError::Disconnected(_) => StoreError::Closed,
-                }),
+            Some(queue) => queue.try_send(request(answer)).map_err(|error| match error {
+                TrySendError::Full(_) => StoreError::Unavailable("too many batches are waiting for the store".into()),
+                TrySendError::Disconnected(_) => StoreError::Closed,
+            }),
             None => Err(StoreError::Closed),
         };
         Box::pin(async move {
@@ -120,11 +102,7 @@ impl Drop for SqliteStore {
     }
 }
 
-fn write(
-    conn: &Connection,
-    options: &SqliteOptions,
-    requests: &std::sync::mpsc::Receiver<Request>,
-) {
+fn write(conn: &Connection, options: &SqliteOptions, requests: &std::sync::mpsc::Receiver<Request>) {
     match Writer::new(conn, options) {
         Ok(writer) => writer.run(requests),
         Err(fault) => tracing::error!(?fault, "the writer of the store could not start"),
@@ -164,13 +142,7 @@ impl Store for SqliteStore {
 
     fn commit(&self, commits: Vec<Commit>) -> Answered<Vec<Committed>> {
         let bytes = commits.iter().map(bytes).sum();
-        self.ask(|answer| {
-            Request::Batch(Batch::Commit {
-                commits,
-                bytes,
-                answer,
-            })
-        })
+        self.ask(|answer| Request::Batch(Batch::Commit { commits, bytes, answer }))
     }
 
     fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<()> {
@@ -179,29 +151,20 @@ impl Store for SqliteStore {
 
     fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {
         let key = key.clone();
-        self.points
-            .read(move |conn| objects::changes(conn, &key, after, limit))
+        self.points.read(move |conn| objects::changes(conn, &key, after, limit))
     }
 
     fn snapshot(&self, key: &Key, at: Seq) -> Answered<Option<(Seq, Json)>> {
         let key = key.clone();
-        self.points
-            .read(move |conn| objects::snapshot(conn, &key, at))
+        self.points.read(move |conn| objects::snapshot(conn, &key, at))
     }
 
     fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answered<FeedPage> {
-        self.scans
-            .read(move |conn| feed::feed(conn, shard, after, limit))
+        self.scans.read(move |conn| feed::feed(conn, shard, after, limit))
     }
 
-    fn due_alarms(
-        &self,
-        until: Timestamp,
-        after: Option<AlarmCursor>,
-        limit: usize,
-    ) -> Answered<Vec<DueAlarm>> {
-        self.scans
-            .read(move |conn| alarms::due(conn, until, after.as_ref(), limit))
+    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
+        self.scans.read(move |conn| alarms::due(conn, until, after.as_ref(), limit))
     }
 
     fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
@@ -209,26 +172,17 @@ impl Store for SqliteStore {
     }
 
     fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
-        self.scans
-            .read(move |conn| messages::outbox(conn, after.as_ref(), limit))
+        self.scans.read(move |conn| messages::outbox(conn, after.as_ref(), limit))
     }
 
-    fn outcome(
-        &self,
-        key: &Key,
-        caller: &str,
-        call_key: &str,
-        now: Timestamp,
-    ) -> Answered<Option<Outcome>> {
+    fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Answered<Option<Outcome>> {
         let (key, caller, call_key) = (key.clone(), caller.to_owned(), call_key.to_owned());
-        self.points
-            .read(move |conn| messages::outcome(conn, &key, &caller, &call_key, now))
+        self.points.read(move |conn| messages::outcome(conn, &key, &caller, &call_key, now))
     }
 
     fn received(&self, key: &Key, sender: &Key) -> Answered<u64> {
         let (key, sender) = (key.clone(), sender.clone());
-        self.points
-            .read(move |conn| messages::received(conn, &key, &sender))
+        self.points.read(move |conn| messages::received(conn, &key, &sender))
     }
 
     fn list(&self, query: ListQuery) -> Answered<ListPage> {
@@ -246,7 +200,6 @@ impl Store for SqliteStore {
 
     fn verify(&self, limit: usize) -> Answered<Vec<String>> {
         let shards = self.shards;
-        self.scans
-            .read(move |conn| super::verify::verify(conn, shards, limit))
+        self.scans.read(move |conn| super::verify::verify(conn, shards, limit))
     }
 }

@@ -8,16 +8,14 @@ use super::{
 
 /// The faults found, at most `limit`.
 pub(super) fn verify(conn: &Connection, shards: u32, limit: usize) -> Result<Vec<String>> {
-    let mut faults = Faults {
-        found: Vec::new(),
-        limit,
-    };
+    let mut faults = Faults { found: Vec::new(), limit };
     file(conn, &mut faults)?;
     objects(conn, shards, &mut faults)?;
     texts(conn, &mut faults)?;
     owners(conn, &mut faults)?;
     epochs(conn, shards, &mut faults)?;
-    feed(conn, &mut faults)?;
+    steps(conn, &mut faults)?;
+    chains(conn, &mut faults)?;
     Ok(faults.found)
 }
 
@@ -70,9 +68,13 @@ fn file(conn: &Connection, faults: &mut Faults) -> Result<()> {
 /// Logs dense from floor to head, shards as the keys say, no alarms on graves.
 fn objects(conn: &Connection, shards: u32, faults: &mut Faults) -> Result<()> {
     let sql = "SELECT o.namespace, o.kind, o.id, o.head, o.floor, o.shard, o.state IS NULL,
-                      (SELECT count(*) FROM alarms a WHERE a.oid = o.oid),
-                      count(c.seq), min(c.seq), max(c.seq)
-               FROM objects o LEFT JOIN changes c ON c.oid = o.oid GROUP BY o.oid";
+                      (SELECT count(*) FROM alarms a WHERE a.oid = o.oid), c.kept, c.first, c.last
+               FROM objects o LEFT JOIN (
+                 SELECT oid, count(*) kept, min(seq) first, max(seq) last FROM log l
+                 WHERE body IS NOT NULL
+                   AND seq > (SELECT floor FROM objects p WHERE p.oid = l.oid)
+                 GROUP BY oid
+               ) c USING (oid)";
     faults.rows(conn, sql, |row, faults| {
         let Ok(key) = key(row, 0) else {
             let name = (row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?);
@@ -82,9 +84,7 @@ fn objects(conn: &Connection, shards: u32, faults: &mut Faults) -> Result<()> {
         log(&key, row, faults)?;
         let (shard, belongs): (u32, _) = (row.get(5)?, key.shard(shards));
         if shard != belongs.number() {
-            faults.add(format!(
-                "{key}: it is stored in shard {shard}, its hash belongs to {belongs}"
-            ));
+            faults.add(format!("{key}: it is stored in shard {shard}, its hash belongs to {belongs}"));
         }
         let (grave, alarms): (bool, u32) = (row.get(6)?, row.get(7)?);
         if grave && number(row, 3)? > 0 && alarms > 0 {
@@ -95,7 +95,8 @@ fn objects(conn: &Connection, shards: u32, faults: &mut Faults) -> Result<()> {
 }
 
 fn log(key: &Key, row: &Row<'_>, faults: &mut Faults) -> Result<()> {
-    let (head, floor, kept) = (seq(row, 3)?, seq(row, 4)?, number(row, 8)?);
+    let (head, floor) = (seq(row, 3)?, seq(row, 4)?);
+    let kept = row.get::<_, Option<i64>>(8)?.map_or(0, i64::cast_unsigned);
     let (first, last): (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
     let (first, last) = (first.map(i64::cast_unsigned), last.map(i64::cast_unsigned));
     let ends = match (first, last) {
@@ -115,34 +116,19 @@ fn log(key: &Key, row: &Row<'_>, faults: &mut Faults) -> Result<()> {
 /// Every text that should be JSON is.
 fn texts(conn: &Connection, faults: &mut Faults) -> Result<()> {
     for (what, sql) in [
-        (
-            "state",
-            "SELECT namespace, kind, id, state FROM objects WHERE state IS NOT NULL",
-        ),
-        (
-            "change",
-            "SELECT namespace, kind, id, body FROM changes JOIN objects USING (oid)",
-        ),
+        ("state", "SELECT namespace, kind, id, state FROM objects WHERE state IS NOT NULL"),
+        ("change", "SELECT namespace, kind, id, body FROM log JOIN objects USING (oid) WHERE body IS NOT NULL"),
         (
             "snapshot",
-            "SELECT namespace, kind, id, snapshot FROM changes JOIN objects USING (oid)
+            "SELECT namespace, kind, id, snapshot FROM marks JOIN objects USING (oid)
              WHERE snapshot IS NOT NULL",
         ),
-        (
-            "alarm's payload",
-            "SELECT namespace, kind, id, payload FROM alarms JOIN objects USING (oid)",
-        ),
-        (
-            "message's arguments",
-            "SELECT namespace, kind, id, args FROM outbox",
-        ),
+        ("alarm's payload", "SELECT namespace, kind, id, payload FROM alarms JOIN objects USING (oid)"),
+        ("message's arguments", "SELECT namespace, kind, id, args FROM outbox"),
     ] {
         faults.rows(conn, sql, |row, faults| {
             if let Err(error) = text(row, 3).map(Json::parse) {
-                faults.add(format!(
-                    "{}: its {what} is no text: {error:?}",
-                    key(row, 0)?
-                ));
+                faults.add(format!("{}: its {what} is no text: {error:?}", key(row, 0)?));
             } else if let Err(error) = Json::parse(text(row, 3)?) {
                 faults.add(format!("{}: its {what} is no JSON: {error}", key(row, 0)?));
             }
@@ -154,15 +140,11 @@ fn texts(conn: &Connection, faults: &mut Faults) -> Result<()> {
 
 /// Nothing belongs to an object that was never there.
 fn owners(conn: &Connection, faults: &mut Faults) -> Result<()> {
-    for table in ["changes", "alarms", "received", "outcomes", "feed"] {
-        let sql = format!(
-            "SELECT oid, count(*) FROM {table} WHERE oid NOT IN (SELECT oid FROM objects) GROUP BY oid"
-        );
+    for table in ["log", "marks", "alarms", "received", "outcomes"] {
+        let sql = format!("SELECT oid, count(*) FROM {table} WHERE oid NOT IN (SELECT oid FROM objects) GROUP BY oid");
         faults.rows(conn, &sql, |row, faults| {
             let (oid, rows): (i64, i64) = (row.get(0)?, row.get(1)?);
-            faults.add(format!(
-                "{rows} rows of {table} belong to no object (oid {oid})"
-            ));
+            faults.add(format!("{rows} rows of {table} belong to no object (oid {oid})"));
             Ok(())
         })?;
     }
@@ -177,45 +159,63 @@ fn epochs(conn: &Connection, shards: u32, faults: &mut Faults) -> Result<()> {
         let (count, first, last): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let shards = i64::from(shards);
         if (count, first, last) != (shards, 0, shards - 1) || row.get::<_, i64>(3)? < 0 {
-            faults.add(format!(
-                "the store has {shards} shards, but epochs for {count}, from {first} to {last}"
-            ));
+            faults.add(format!("the store has {shards} shards, but epochs for {count}, from {first} to {last}"));
         }
         Ok(())
     })
 }
 
-/// The steps of each object follow one another and end at its head.
-fn feed(conn: &Connection, faults: &mut Faults) -> Result<()> {
-    let steps = "SELECT o.namespace, o.kind, o.id, f.pos, f.first, f.last, f.shard, o.shard,
-                        lag(f.last) OVER (PARTITION BY f.oid ORDER BY f.pos)
-                 FROM feed f JOIN objects o USING (oid)";
+/// The steps of each object follow one another in the log and end at its head.
+fn steps(conn: &Connection, faults: &mut Faults) -> Result<()> {
+    let steps = "SELECT o.namespace, o.kind, o.id, l.pos, coalesce(l.first, l.seq), l.seq,
+                        lag(l.seq) OVER (PARTITION BY l.oid ORDER BY l.pos)
+                 FROM log l JOIN objects o USING (oid)
+                 WHERE l.pos > (SELECT value FROM meta WHERE name = 'feed_floor')";
     faults.rows(conn, steps, |row, faults| {
         let (pos, first, last): (i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
-        let before: Option<i64> = row.get(8)?;
+        let before: Option<i64> = row.get(6)?;
         if first > last || before.is_some_and(|before| before + 1 != first) {
             faults.add(format!(
-                "{}: its feed entry {pos} goes from {first} to {last}, the one before ended at {}",
+                "{}: its entry at {pos} of the log goes from {first} to {last}, the one before ended at {}",
                 key(row, 0)?,
                 before.unwrap_or(0),
             ));
         }
-        if row.get::<_, i64>(6)? != row.get::<_, i64>(7)? {
-            faults.add(format!(
-                "{}: its feed entry {pos} has another shard",
-                key(row, 0)?
-            ));
-        }
         Ok(())
     })?;
-    let ends = "SELECT o.namespace, o.kind, o.id, max(f.last), o.head
-                FROM feed f JOIN objects o USING (oid) GROUP BY f.oid HAVING max(f.last) != o.head";
+    let ends = "SELECT o.namespace, o.kind, o.id, max(l.seq), o.head
+                FROM log l JOIN objects o USING (oid) GROUP BY l.oid HAVING max(l.seq) != o.head";
     faults.rows(conn, ends, |row, faults| {
         let (last, head): (i64, i64) = (row.get(3)?, row.get(4)?);
+        faults.add(format!("{}: the log leads to {last}, its head is {head}", key(row, 0)?));
+        Ok(())
+    })
+}
+
+/// From an object's last entry, and from each mark, the way back through the log is unbroken.
+fn chains(conn: &Connection, faults: &mut Faults) -> Result<()> {
+    let links = "SELECT o.namespace, o.kind, o.id, l.pos, l.seq, l.prev
+                 FROM log l JOIN objects o USING (oid) LEFT JOIN log p ON p.pos = l.prev
+                 WHERE l.body IS NOT NULL AND l.seq > o.floor + 1
+                   AND (p.oid IS NOT o.oid OR p.seq IS NOT l.seq - 1)";
+    faults.rows(conn, links, |row, faults| {
+        let (pos, seq, prev): (i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
+        let key = key(row, 0)?;
         faults.add(format!(
-            "{}: the feed leads to {last}, its head is {head}",
-            key(row, 0)?
+            "{key}: its entry at {pos} of the log (seq {seq}) names {prev} as the one before, which it is not"
         ));
+        Ok(())
+    })?;
+    let starts = "SELECT o.namespace, o.kind, o.id, s.seq, s.pos FROM (
+                    SELECT oid, head seq, pos FROM objects WHERE head > floor
+                    UNION ALL
+                    SELECT m.oid, m.seq, m.pos FROM marks m JOIN objects USING (oid)
+                    WHERE m.seq > floor
+                  ) s JOIN objects o USING (oid) LEFT JOIN log l ON l.pos = s.pos
+                  WHERE l.oid IS NOT s.oid OR l.seq IS NOT s.seq";
+    faults.rows(conn, starts, |row, faults| {
+        let (seq, pos): (i64, i64) = (row.get(3)?, row.get(4)?);
+        faults.add(format!("{}: its seq {seq} is not at {pos} of the log", key(row, 0)?));
         Ok(())
     })
 }

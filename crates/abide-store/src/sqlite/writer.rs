@@ -27,24 +27,13 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(super) enum Request {
     Batch(Batch),
     Claim(Answer<Vec<Epoch>>),
-    Clean {
-        now: Timestamp,
-        limit: usize,
-        answer: Answer<u64>,
-    },
+    Clean { now: Timestamp, limit: usize, answer: Answer<u64> },
 }
 
 /// What shares a transaction with others of its kind.
 pub(super) enum Batch {
-    Commit {
-        commits: Vec<Commit>,
-        bytes: usize,
-        answer: Answer<Vec<Committed>>,
-    },
-    Acknowledge {
-        messages: Vec<MessageId>,
-        answer: Answer<()>,
-    },
+    Commit { commits: Vec<Commit>, bytes: usize, answer: Answer<Vec<Committed>> },
+    Acknowledge { messages: Vec<MessageId>, answer: Answer<()> },
 }
 
 /// The one writer of a file. It lives on its own thread and has the connection to itself.
@@ -54,8 +43,9 @@ pub(super) struct Writer<'c> {
     cache: Cache,
     epochs: Vec<Epoch>,
     next_oid: i64,
-    /// What `PRAGMA data_version` said when epochs, places and `next_oid` were last known to be
-    /// right; it moves when another connection commits.
+    next_pos: i64,
+    /// What `PRAGMA data_version` said when all that is remembered of the file was last known to
+    /// be right; it moves when another connection commits.
     known_version: Option<i64>,
     group: u64,
     feed_keep: u64,
@@ -69,6 +59,7 @@ impl<'c> Writer<'c> {
             cache: Cache::new(options.cached_objects),
             epochs: Vec::new(),
             next_oid: 1,
+            next_pos: 1,
             known_version: None,
             group: 0,
             feed_keep: options.feed_keep.max(1),
@@ -126,17 +117,14 @@ impl<'c> Writer<'c> {
             for batch in group {
                 results.push(writer.apply(batch, &mut gathered)?);
             }
-            gathered.write(&mut writer.sql)?;
+            gathered.write(&mut writer.next_pos, &mut writer.sql)?;
             Ok(results)
         })
     }
 
     fn apply<'g>(&mut self, batch: &'g Batch, group: &mut Group<'g>) -> Result<Vec<Committed>> {
         match batch {
-            Batch::Commit { commits, .. } => commits
-                .iter()
-                .map(|commit| self.apply_commit(commit, group))
-                .collect(),
+            Batch::Commit { commits, .. } => commits.iter().map(|commit| self.apply_commit(commit, group)).collect(),
             Batch::Acknowledge { messages, .. } => {
                 for id in messages {
                     self.sql.remove_message(id)?;
@@ -175,14 +163,12 @@ impl<'c> Writer<'c> {
             place.slot = group.touch(commit, place, new);
             place.group = self.group;
         }
-        group.apply(commit, place, &mut self.sql)
+        group.apply(commit, place, &mut self.next_pos, &mut self.sql)
     }
 
     fn claim(&mut self) -> Result<Vec<Epoch>> {
         self.transaction(|writer| {
-            writer
-                .conn
-                .execute("UPDATE shards SET epoch = epoch + 1", [])?;
+            writer.conn.execute("UPDATE shards SET epoch = epoch + 1", [])?;
             writer.load_epochs()?;
             Ok(writer.epochs.clone())
         })
@@ -203,11 +189,7 @@ impl<'c> Writer<'c> {
             Err(fault) => {
                 self.known_version = None;
                 self.roll_back();
-                Err(if fault.is_ambiguous() {
-                    self.settle(fault)
-                } else {
-                    fault
-                })
+                Err(if fault.is_ambiguous() { self.settle(fault) } else { fault })
             }
         }
     }
@@ -243,8 +225,9 @@ impl<'c> Writer<'c> {
         }
         self.cache.clear();
         self.load_epochs()?;
-        let last = "SELECT coalesce(max(oid), 0) FROM objects";
-        self.next_oid = 1 + self.conn.query_row(last, [], |row| row.get::<_, i64>(0))?;
+        let last = |sql| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+        self.next_oid = 1 + last("SELECT coalesce(max(oid), 0) FROM objects")?;
+        self.next_pos = 1 + last("SELECT coalesce(max(pos), 0) FROM log")?;
         self.known_version = Some(version);
         Ok(())
     }
@@ -252,8 +235,7 @@ impl<'c> Writer<'c> {
     fn load_epochs(&mut self) -> Result<()> {
         let sql = "SELECT epoch FROM shards ORDER BY shard";
         let mut statement = self.conn.prepare_cached(sql)?;
-        let epochs =
-            statement.query_and_then([], |row| super::row::number(row, 0).map(Epoch::new))?;
+        let epochs = statement.query_and_then([], |row| super::row::number(row, 0).map(Epoch::new))?;
         self.epochs = epochs.collect::<Result<_>>()?;
         Ok(())
     }

@@ -17,6 +17,7 @@ CREATE TABLE objects (
   shard       INTEGER NOT NULL,
   head        INTEGER NOT NULL,
   floor       INTEGER NOT NULL,
+  pos         INTEGER NOT NULL,
   incarnation INTEGER NOT NULL,
   version     INTEGER NOT NULL,
   created_at  INTEGER NOT NULL,
@@ -26,11 +27,20 @@ CREATE TABLE objects (
   UNIQUE (namespace, kind, id)
 ) STRICT;
 
-CREATE TABLE changes (
+CREATE TABLE log (
+  pos   INTEGER PRIMARY KEY,
+  oid   INTEGER NOT NULL,
+  first INTEGER,
+  seq   INTEGER NOT NULL,
+  prev  INTEGER NOT NULL,
+  at    INTEGER,
+  body  TEXT
+) STRICT;
+
+CREATE TABLE marks (
   oid      INTEGER NOT NULL,
   seq      INTEGER NOT NULL,
-  at       INTEGER NOT NULL,
-  body     TEXT    NOT NULL,
+  pos      INTEGER NOT NULL,
   snapshot TEXT,
   PRIMARY KEY (oid, seq)
 ) STRICT, WITHOUT ROWID;
@@ -87,11 +97,3 @@ CREATE TABLE outcomes (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX outcomes_expiry ON outcomes (expires_at);
-
-CREATE TABLE feed (
-  pos   INTEGER PRIMARY KEY,
-  shard INTEGER NOT NULL,
-  oid   INTEGER NOT NULL,
-  first INTEGER NOT NULL,
-  last  INTEGER NOT NULL
-) STRICT;

@@ -13,8 +13,7 @@ use crate::sqlite::{
 /// The order of alarms. The index gives the first column of it, ties are few.
 const ORDER: &str = "ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT ?";
 /// What comes after a cursor in that order.
-const AFTER: &str =
-    "AND a.due >= ? AND (a.due, o.namespace, o.kind, o.id, a.name) > (?, ?, ?, ?, ?)";
+const AFTER: &str = "AND a.due >= ? AND (a.due, o.namespace, o.kind, o.id, a.name) > (?, ?, ?, ?, ?)";
 
 pub(in crate::sqlite) fn due(
     conn: &Connection,
@@ -93,14 +92,7 @@ impl<'c> Place<'c> {
 }
 
 fn query(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<DueAlarm>> {
-    let read = |row: &Row<'_>| {
-        Ok(DueAlarm {
-            key: key(row, 0)?,
-            alarm: alarm(row, 3)?,
-        })
-    };
+    let read = |row: &Row<'_>| Ok(DueAlarm { key: key(row, 0)?, alarm: alarm(row, 3)? });
     let mut statement = conn.prepare_cached(sql)?;
-    statement
-        .query_and_then(params_from_iter(values), read)?
-        .collect()
+    statement.query_and_then(params_from_iter(values), read)?.collect()
 }

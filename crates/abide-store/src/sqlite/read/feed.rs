@@ -20,36 +20,30 @@ pub(in crate::sqlite) fn feed(
     limit: usize,
 ) -> Result<FeedPage> {
     let ends = "SELECT (SELECT value FROM meta WHERE name = 'feed_floor'),
-                       (SELECT max(pos) FROM feed)";
-    let (floor, last): (i64, Option<i64>) = conn
-        .prepare_cached(ends)?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                       (SELECT max(pos) FROM log)";
+    let (floor, last): (i64, Option<i64>) =
+        conn.prepare_cached(ends)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let position = |pos: i64| FeedPosition::new(pos.unsigned_abs());
-    let mut page = FeedPage {
-        next: after.max(position(floor)),
-        floor: position(floor),
-        ..FeedPage::default()
-    };
+    let mut page = FeedPage { next: after.max(position(floor)), floor: position(floor), ..FeedPage::default() };
     let mut statement = conn.prepare_cached(
-        "SELECT f.pos, f.shard, f.first, f.last, o.namespace, o.kind, o.id
-         FROM (SELECT * FROM feed WHERE pos > ?1 ORDER BY pos LIMIT ?3) f
-         LEFT JOIN objects o ON o.oid = f.oid AND f.shard = coalesce(?2, f.shard) ORDER BY f.pos",
+        "SELECT l.pos, coalesce(l.first, l.seq), l.seq, o.shard, o.namespace, o.kind, o.id
+         FROM log l CROSS JOIN objects o ON o.oid = l.oid WHERE l.pos > ? ORDER BY l.pos LIMIT ?",
     )?;
-    let after = i64::try_from(after.number()).unwrap_or(i64::MAX);
+    let after = i64::try_from(page.next.number()).unwrap_or(i64::MAX);
     let scan = if shard.is_some() { SCAN_MAX } else { limit };
-    let mut entries = statement.query((after, shard.map(Shard::number), rows(scan)))?;
+    let mut entries = statement.query((after, rows(scan)))?;
     while page.entries.len() < limit
         && let Some(row) = entries.next()?
     {
         page.next = FeedPosition::new(number(row, 0)?);
-        let found = Shard::new(row.get(1)?);
+        let found = Shard::new(row.get(3)?);
         if shard.is_none_or(|shard| shard == found) {
             page.entries.push(FeedEntry {
                 position: page.next,
                 key: key(row, 4)?,
                 shard: found,
-                first: seq(row, 2)?,
-                last: seq(row, 3)?,
+                first: seq(row, 1)?,
+                last: seq(row, 2)?,
             });
         }
     }

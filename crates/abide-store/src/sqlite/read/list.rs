@@ -11,11 +11,8 @@ use crate::{
 
 pub(in crate::sqlite) fn list(conn: &Connection, query: &ListQuery) -> Result<ListPage> {
     let after = query.after.as_deref().unwrap_or("");
-    let (from, start) = if after >= query.prefix.as_str() {
-        ("id > ?3", after)
-    } else {
-        ("id >= ?3", query.prefix.as_str())
-    };
+    let (from, start) =
+        if after >= query.prefix.as_str() { ("id > ?3", after) } else { ("id >= ?3", query.prefix.as_str()) };
     let end = end_of_prefix(&query.prefix);
     let to = end.as_ref().map_or("?4 IS NULL", |_| "id < ?4");
     let mut statement = conn.prepare_cached(&format!(

@@ -33,10 +33,7 @@ pub(in crate::sqlite) fn outbox(
 
 fn message(row: &Row<'_>) -> Result<OutboxMessage> {
     Ok(OutboxMessage {
-        id: MessageId {
-            sender: key(row, 0)?,
-            n: number(row, 3)?,
-        },
+        id: MessageId { sender: key(row, 0)?, n: number(row, 3)? },
         target: key(row, 4)?,
         handler: text(row, 7)?.into(),
         args: json(row, 8)?,
@@ -63,11 +60,7 @@ pub(in crate::sqlite) fn outcome(
     let Some(row) = found.next()? else {
         return Ok(None);
     };
-    let reply = if row.get(2)? {
-        Ok(json(row, 3)?)
-    } else {
-        Err(serde_json::from_str::<Error>(text(row, 3)?)?)
-    };
+    let reply = if row.get(2)? { Ok(json(row, 3)?) } else { Err(serde_json::from_str::<Error>(text(row, 3)?)?) };
     Ok(Some(Outcome {
         caller: caller.into(),
         call_key: call_key.into(),
@@ -82,12 +75,9 @@ pub(in crate::sqlite) fn received(conn: &Connection, key: &Key, sender: &Key) ->
     let Some(oid) = oid(conn, key)? else {
         return Ok(0);
     };
-    let mut statement = conn.prepare_cached(
-        "SELECT n FROM received WHERE oid = ? AND namespace = ? AND kind = ? AND id = ?",
-    )?;
+    let mut statement =
+        conn.prepare_cached("SELECT n FROM received WHERE oid = ? AND namespace = ? AND kind = ? AND id = ?")?;
     let (namespace, kind) = (sender.namespace().as_str(), sender.kind().as_str());
-    let last: Option<i64> = statement
-        .query_row((oid, namespace, kind, sender.id()), |row| row.get(0))
-        .optional()?;
+    let last: Option<i64> = statement.query_row((oid, namespace, kind, sender.id()), |row| row.get(0)).optional()?;
     Ok(last.unwrap_or(0).cast_unsigned())
 }

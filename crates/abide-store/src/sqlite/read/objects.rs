@@ -4,10 +4,9 @@ use abide_core::{
 };
 use rusqlite::Connection;
 
-use super::{oid, rows};
 use crate::sqlite::{
     fault::Result,
-    row::{ALARM_COLUMNS, alarm, change, json, number, optional_json, seq, time},
+    row::{self, ALARM_COLUMNS, alarm, json, number, optional_json, seq, time},
 };
 
 pub(in crate::sqlite) fn load(conn: &Connection, key: &Key) -> Result<Option<Loaded>> {
@@ -41,49 +40,77 @@ fn alarms(conn: &Connection, oid: i64) -> Result<Vec<Alarm>> {
     alarms.collect()
 }
 
-pub(in crate::sqlite) fn changes(
-    conn: &Connection,
-    key: &Key,
-    after: Seq,
-    limit: usize,
-) -> Result<ChangesPage> {
-    let mut statement = conn.prepare_cached(
-        "SELECT oid, head, floor FROM objects WHERE namespace = ? AND kind = ? AND id = ?",
-    )?;
-    let name = (key.namespace().as_str(), key.kind().as_str(), key.id());
-    let mut found = statement.query(name)?;
-    let Some(row) = found.next()? else {
+pub(in crate::sqlite) fn changes(conn: &Connection, key: &Key, after: Seq, limit: usize) -> Result<ChangesPage> {
+    let Some(log) = Log::of(conn, key)? else {
         return Ok(ChangesPage::default());
     };
-    let (oid, head, floor): (i64, _, _) = (row.get(0)?, seq(row, 1)?, seq(row, 2)?);
-    let mut statement = conn.prepare_cached(
-        "SELECT seq, at, body FROM changes WHERE oid = ? AND seq > ? ORDER BY seq LIMIT ?",
-    )?;
-    let after = i64::try_from(after.number()).unwrap_or(i64::MAX);
-    let changes = statement.query_and_then((oid, after, rows(limit)), change)?;
-    Ok(ChangesPage {
-        changes: changes.collect::<Result<_>>()?,
-        head,
-        floor,
-    })
+    let after = after.max(log.floor);
+    let mut changes = Vec::new();
+    if after < log.head && limit > 0 {
+        let last = after.plus(limit.min(u32::MAX as usize) as u64).min(log.head);
+        let mut entry = conn.prepare_cached("SELECT seq, at, body, prev FROM log WHERE pos = ?")?;
+        let (mut pos, mut seq) = (log.find(conn, last)?, last.next());
+        while seq > after.next() {
+            let mut found = entry.query([pos])?;
+            let row = found.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            (seq, pos) = (row::seq(row, 0)?, row.get(3)?);
+            if seq <= last {
+                changes.push(row::change(row)?);
+            }
+        }
+        changes.reverse();
+    }
+    Ok(ChangesPage { changes, head: log.head, floor: log.floor })
 }
 
-pub(in crate::sqlite) fn snapshot(
-    conn: &Connection,
-    key: &Key,
-    at: Seq,
-) -> Result<Option<(Seq, Json)>> {
-    let Some(oid) = oid(conn, key)? else {
+pub(in crate::sqlite) fn snapshot(conn: &Connection, key: &Key, at: Seq) -> Result<Option<(Seq, Json)>> {
+    let Some(log) = Log::of(conn, key)? else {
         return Ok(None);
     };
     let mut statement = conn.prepare_cached(
-        "SELECT seq, snapshot FROM changes WHERE oid = ? AND seq <= ? AND snapshot IS NOT NULL
-         ORDER BY seq DESC LIMIT 1",
+        "SELECT seq, snapshot FROM marks WHERE oid = ? AND seq <= ? AND seq > ?
+         AND snapshot IS NOT NULL ORDER BY seq DESC LIMIT 1",
     )?;
-    let at = i64::try_from(at.number()).unwrap_or(i64::MAX);
-    let mut found = statement.query((oid, at))?;
+    let mut found = statement.query((log.oid, signed(at), signed(log.floor)))?;
     match found.next()? {
         Some(row) => Ok(Some((seq(row, 0)?, json(row, 1)?))),
         None => Ok(None),
+    }
+}
+
+fn signed(seq: Seq) -> i64 {
+    i64::try_from(seq.number()).unwrap_or(i64::MAX)
+}
+
+/// The log of an object: entries that each know the one before.
+struct Log {
+    oid: i64,
+    head: Seq,
+    floor: Seq,
+    /// Where the last entry is.
+    pos: i64,
+}
+
+impl Log {
+    fn of(conn: &Connection, key: &Key) -> Result<Option<Self>> {
+        let mut statement = conn
+            .prepare_cached("SELECT oid, head, floor, pos FROM objects WHERE namespace = ? AND kind = ? AND id = ?")?;
+        let name = (key.namespace().as_str(), key.kind().as_str(), key.id());
+        let mut found = statement.query(name)?;
+        let Some(row) = found.next()? else {
+            return Ok(None);
+        };
+        Ok(Some(Self { oid: row.get(0)?, head: seq(row, 1)?, floor: seq(row, 2)?, pos: row.get(3)? }))
+    }
+
+    /// The position of an entry at or a little after `seq`: of the next mark, or the last entry.
+    fn find(&self, conn: &Connection, seq: Seq) -> Result<i64> {
+        let mark = "SELECT pos FROM marks WHERE oid = ? AND seq >= ? ORDER BY seq LIMIT 1";
+        let mut mark = conn.prepare_cached(mark)?;
+        let mut found = mark.query((self.oid, signed(seq)))?;
+        match found.next()? {
+            Some(row) => Ok(row.get(0)?),
+            None => Ok(self.pos),
+        }
     }
 }

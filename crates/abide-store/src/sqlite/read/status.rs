@@ -10,9 +10,8 @@ pub(in crate::sqlite) fn status(conn: &Connection, path: &Path) -> Result<Status
         let count: i64 = conn.query_row(sql, [], |row| row.get(0))?;
         Ok(count.unsigned_abs())
     };
-    let mut kinds = conn.prepare(
-        "SELECT kind, count(*) FROM objects WHERE state IS NOT NULL GROUP BY kind ORDER BY kind",
-    )?;
+    let mut kinds =
+        conn.prepare("SELECT kind, count(*) FROM objects WHERE state IS NOT NULL GROUP BY kind ORDER BY kind")?;
     let objects = kinds.query_and_then([], |row| -> Result<(String, u64)> {
         Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
     })?;
@@ -20,7 +19,7 @@ pub(in crate::sqlite) fn status(conn: &Connection, path: &Path) -> Result<Status
         store: "sqlite".into(),
         schema: migrate::schema(),
         objects: objects.collect::<Result<_>>()?,
-        changes: count("SELECT count(*) FROM changes")?,
+        changes: count("SELECT coalesce(sum(head - floor), 0) FROM objects")?,
         alarms: count("SELECT count(*) FROM alarms WHERE dead = 0")?,
         dead_alarms: count("SELECT count(*) FROM alarms WHERE dead = 1")?,
         outbox: count("SELECT count(*) FROM outbox")?,
