@@ -1,10 +1,33 @@
 //! The front door of Abide: HTTP, server-sent events, OpenAPI, health and metrics.
+//!
+//! [`serve`] is all that most programs need. [`Server`] is the same in steps: bind, add routes of your
+//! own, run until told to stop. `docs/http.md` describes what callers see.
+//!
+//! The way of a request, by module: `connection` → `guard` (whose page sent it?) → `front` → `routes` →
+//! the node → `answer`. A call takes a short cut past the router: it is the path that has to be fast.
 
-use abide_core::Result;
-use abide_node::Node;
+mod address;
+mod answer;
+mod connection;
+mod front;
+mod guard;
+mod metrics;
+mod openapi;
+mod options;
+mod request;
+mod routes;
+mod server;
+mod shared;
+mod signal;
 
-/// Serves HTTP on `address` until the process is told to stop, then drains the node.
-pub async fn serve(node: Node, address: &str) -> Result<()> {
-    let _ = (node, address);
-    Err(abide_core::Error::unavailable("the front door is being built"))
+pub use answer::problem::Problem;
+pub use metrics::install_metrics;
+pub use metrics_exporter_prometheus::PrometheusHandle;
+pub use options::{Limits, ServerOptions};
+pub use server::{Server, serve};
+
+/// The parsers that face a client, for fuzzing.
+#[doc(hidden)]
+pub mod parsers {
+    pub use crate::request::fuzz::*;
 }

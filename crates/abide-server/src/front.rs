@@ -1,0 +1,85 @@
+//! From a request to its answer.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use abide_core::{Code, Error, duration::format_duration};
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request},
+    response::{IntoResponse, Response},
+};
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+use tower::Service;
+use tracing::Instrument;
+
+use crate::{
+    Problem,
+    answer::compress::{accepted, compress},
+    guard::Guard,
+    request::{path::OBJECTS, trace},
+    routes,
+    shared::Shared,
+};
+
+/// Answers requests.
+pub(crate) struct Front {
+    pub(crate) shared: Arc<Shared>,
+    guard: Guard,
+    router: Router,
+}
+
+impl Front {
+    pub(crate) fn new(shared: Arc<Shared>, hosts: &[String], others: Router) -> Self {
+        Self { router: routes::router(shared.clone(), others), guard: Guard::new(hosts), shared }
+    }
+
+    /// Answers one request. Whatever happens, there is an answer.
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response {
+        if let Err(error) = self.guard.check(&request) {
+            return Problem::from(error).into_response();
+        }
+        let accepted = accepted(request.headers());
+        let response = match trace::span(request.method().as_str(), request.uri().path(), request.headers()) {
+            None => self.safely(request).await,
+            Some(span) => self.safely(request).instrument(span).await,
+        };
+        compress(response, accepted).await
+    }
+
+    async fn safely(&self, request: Request<Incoming>) -> Response {
+        AssertUnwindSafe(self.dispatch(request)).catch_unwind().await.unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("no message");
+            let error = Error::internal(format!("BUG: a route panicked: {message}")).maybe_applied(true);
+            Problem::from(error).into_response()
+        })
+    }
+
+    async fn dispatch(&self, request: Request<Incoming>) -> Response {
+        if is_call(&request) {
+            return routes::call::call(&self.shared, request).await.into_response();
+        }
+        let limit = self.shared.limits.request_timeout;
+        match timeout(limit, self.router.clone().call(request.map(Body::new))).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_) => {
+                let detail =
+                    format!("there was no answer within {}; try again, or ask for less", format_duration(limit));
+                Problem::from(Error::new(Code::Deadline, detail).maybe_applied(true)).into_response()
+            }
+        }
+    }
+}
+
+/// Whether this is a call. Calls have deadlines of their own and need no router.
+fn is_call(request: &Request<Incoming>) -> bool {
+    let parts = |path: &str| path.bytes().filter(|byte| *byte == b'/').count() == 2;
+    request.method() == Method::POST && request.uri().path().strip_prefix(OBJECTS).is_some_and(parts)
+}

@@ -1,0 +1,74 @@
+//! A path for each handler of each kind, with the schemas of its arguments and its result.
+
+use abide_node::{HandlerDescription, KindDescription};
+use serde_json::{Map, Value, json};
+
+use super::{
+    routes::{call_answers, call_headers, id},
+    schema,
+};
+
+/// Adds what a kind has.
+pub(super) fn describe(kind: &KindDescription, paths: &mut Map<String, Value>, schemas: &mut Map<String, Value>) {
+    let name = kind.kind.as_str();
+    add(schemas, format!("{name}.state"), kind.state.clone());
+    for handler in &kind.handlers {
+        let path = format!("/v1/objects/{name}/{{id}}/{}", handler.name);
+        paths.insert(path, json!({"parameters": [id()], "post": operation(name, handler, schemas)}));
+    }
+}
+
+fn operation(kind: &str, handler: &HandlerDescription, schemas: &mut Map<String, Value>) -> Value {
+    let operation = format!("{kind}.{}", handler.name);
+    let arguments = add(schemas, format!("{operation}.arguments"), handler.arguments());
+    let result = add(schemas, format!("{operation}.result"), handler.output.clone());
+    let needed = handler.parameters.iter().any(|parameter| !parameter.optional);
+    json!({
+        "operationId": operation,
+        "tags": [kind],
+        "summary": handler.description,
+        "parameters": call_headers(),
+        "requestBody": {"required": needed, "content": {"application/json": {"schema": arguments}}},
+        "responses": call_answers(&result),
+    })
+}
+
+/// Adds a schema to the document and answers with a reference to it. References inside it, which lead to
+/// its own root, are led to where that root is now.
+fn add(schemas: &mut Map<String, Value>, name: String, mut added: Value) -> Value {
+    let reference = schema(&name);
+    lead(&mut added, &format!("#/components/schemas/{name}"));
+    schemas.insert(name, added);
+    reference
+}
+
+fn lead(value: &mut Value, root: &str) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value) {
+                    ("$ref", Value::String(to)) if to.starts_with('#') => *to = format!("{root}{}", &to[1..]),
+                    (_, value) => lead(value, root),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| lead(item, root)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_led_to_where_the_schema_is() {
+        let mut schemas = Map::new();
+        let tree = json!({"$ref": "#/$defs/Tree", "$defs": {"Tree": {"items": [{"$ref": "#/$defs/Tree"}]}}});
+        let reference = add(&mut schemas, "Forest.state".into(), tree);
+        assert_eq!(reference, json!({"$ref": "#/components/schemas/Forest.state"}));
+        let added = &schemas["Forest.state"];
+        assert_eq!(added["$ref"], "#/components/schemas/Forest.state/$defs/Tree");
+        assert_eq!(added["$defs"]["Tree"]["items"][0]["$ref"], "#/components/schemas/Forest.state/$defs/Tree");
+    }
+}

@@ -1,0 +1,93 @@
+//! How the front door is set up.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+/// Where a server listens, who may talk to it and how much of everything it takes.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The address to listen on, `host:port`. It must be of this machine only: there is no
+    /// authentication, so a public address is refused.
+    pub address: String,
+    /// More names that callers may know this server by, for example the name of a proxy in front of it.
+    /// `localhost`, `127.0.0.1` and `[::1]` are always known.
+    pub hosts: Vec<String>,
+    /// How much of everything.
+    pub limits: Limits,
+    /// What `/metrics` shows. `None`: what [`install_metrics`](crate::install_metrics) collects.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self { address: "127.0.0.1:7070".into(), hosts: Vec::new(), limits: Limits::default(), metrics: None }
+    }
+}
+
+impl ServerOptions {
+    /// The defaults, listening on `address`.
+    pub fn on(address: impl Into<String>) -> Self {
+        Self { address: address.into(), ..Self::default() }
+    }
+}
+
+/// The limits of a server. Beyond each of them a caller gets a problem that names it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The longest body of a request as it is sent, in bytes.
+    pub body_bytes: usize,
+    /// The longest body of a request once it is decompressed, in bytes.
+    pub decompressed_bytes: usize,
+    /// How deep the JSON of a body may nest. Not over 127, where decoders stop.
+    pub json_depth: usize,
+    /// The longest head of a request (line and headers), in bytes; at least 8192.
+    pub header_bytes: usize,
+    /// How many headers a request may have.
+    pub headers: usize,
+    /// How many connections are served at a time; more wait to be accepted.
+    pub connections: usize,
+    /// How many requests one HTTP/2 connection may have under way.
+    pub streams_per_connection: u32,
+    /// How long a request's body may take to arrive.
+    pub body_timeout: Duration,
+    /// How long a connection may be idle, or take to send the head of a request.
+    pub keep_alive: Duration,
+    /// How long a request that is not a call may take until its answer begins.
+    pub request_timeout: Duration,
+    /// The longest `Abide-Timeout` that a caller may ask for.
+    pub call_timeout: Duration,
+    /// How many items one page may have.
+    pub page_items: usize,
+    /// About how many bytes one page may have: it ends early, and says that there is more.
+    pub page_bytes: usize,
+    /// How often a stream without news sends a comment, so that nobody takes it for dead.
+    pub heartbeat: Duration,
+    /// When told to stop: for how long `/readyz` already fails while requests are still taken.
+    pub drain_delay: Duration,
+    /// When told to stop: how long requests under way may take to finish.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            decompressed_bytes: 4 << 20,
+            json_depth: 100,
+            header_bytes: 64 << 10,
+            headers: 100,
+            connections: 16_384,
+            streams_per_connection: 256,
+            body_timeout: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(75),
+            request_timeout: Duration::from_secs(60),
+            call_timeout: Duration::from_secs(60 * 60),
+            page_items: 1000,
+            page_bytes: 4 << 20,
+            heartbeat: Duration::from_secs(15),
+            drain_delay: Duration::ZERO,
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The pending alarms of one object or of all, and those that were given up.
+
+use std::sync::Arc;
+
+use abide_core::{
+    Key, Result, Timestamp,
+    port::store::{AlarmCursor, AlarmsQuery, DueAlarm},
+};
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+
+use crate::{
+    Problem,
+    answer::json::Text,
+    request::{cursor, path::ObjectPath, query::Query},
+    shared::Shared,
+};
+
+/// How many alarms a page has unless asked.
+const USUAL: usize = 100;
+
+/// Due, kind, id and name of the last alarm of a page.
+type Position = (Timestamp, String, String, String);
+
+/// `GET /v1/objects/{kind}/{id}/alarms`.
+pub(crate) async fn of_object(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    let key = shared.key(&ObjectPath::parse(request.uri().path())?)?;
+    if !shared.descriptions.iter().any(|kind| kind.kind == *key.kind()) {
+        // The node has the sentence for a kind that it does not know.
+        shared.node.snapshot(&key).await?;
+    }
+    page(&shared, Some(key), request.uri().query()).await
+}
+
+/// `GET /v1/alarms`.
+pub(crate) async fn of_all(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+    page(&shared, None, request.uri().query()).await
+}
+
+async fn page(shared: &Shared, key: Option<Key>, query: Option<&str>) -> Result<Response, Problem> {
+    let mut query = Query::parse(query)?;
+    let dead = query.flag("dead")?;
+    let after = query.text("cursor")?.map(|text| read(shared, &text)).transpose()?;
+    let limit = query.limit(USUAL, shared.limits.page_items)?;
+    query.finish()?;
+    let of_one = key.is_some();
+    let ask = AlarmsQuery { key, namespace: shared.namespace.clone(), dead, after, limit: limit + 1 };
+    let mut found = shared.node.alarms(ask).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let cursor = found.last().filter(|_| more).map(write);
+    let mut alarms = Text::list();
+    for alarm in &found {
+        alarms.item(&whole(alarm, of_one).finish());
+    }
+    let mut text = Text::object(alarms.len() + 100);
+    text.bytes("alarms", &alarms.finish()).value("cursor", &cursor).boolean("more", more);
+    Ok(text.respond())
+}
+
+fn whole(DueAlarm { key, alarm }: &DueAlarm, of_one: bool) -> Text {
+    let mut text = Text::object(200);
+    if !of_one {
+        text.text("kind", key.kind().as_str()).text("id", key.id());
+    }
+    text.text("name", &alarm.name)
+        .moment("due", alarm.due)
+        .raw("payload", alarm.payload.as_str())
+        .number("attempt", u64::from(alarm.attempt))
+        .value("schedule", &alarm.schedule);
+    if let Some(reason) = &alarm.dead {
+        text.text("dead", reason);
+    }
+    text
+}
+
+fn write(DueAlarm { key, alarm }: &DueAlarm) -> String {
+    cursor::write(&(alarm.due, key.kind(), key.id(), &alarm.name))
+}
+
+fn read(shared: &Shared, text: &str) -> Result<AlarmCursor> {
+    let (due, kind, id, name): Position = cursor::read(text)?;
+    let key = Key::new(&shared.namespace, &shared.kind(&kind)?, &id)?;
+    Ok(AlarmCursor { due, key, name: name.into() })
+}

@@ -1,0 +1,117 @@
+//! The server: bound, run, stopped.
+
+use std::{future::Future, net::SocketAddr, sync::Arc};
+
+use abide_core::{Error, Result};
+use abide_node::Node;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{ServerOptions, address, connection::Connections, front::Front, shared::Shared, signal::Signals};
+
+/// Serves HTTP on `address` until the process is told to stop (Ctrl-C or SIGTERM), then drains the node.
+///
+/// Told a second time, it stops at once: what was not committed is undone.
+///
+/// # Errors
+/// Those of [`Server::bind`] and [`Server::run_until`].
+pub async fn serve(node: Node, address: &str) -> Result<()> {
+    let server = Server::bind(node, ServerOptions::on(address)).await?;
+    server.run_until_signal().await
+}
+
+/// A server that is bound to its address and not running yet.
+#[must_use = "a server answers nobody until it runs"]
+pub struct Server {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    node: Node,
+    options: ServerOptions,
+    others: Router,
+}
+
+impl Server {
+    /// Binds to the address of the options. Port 0 takes a free port: see [`Server::local_addr`].
+    ///
+    /// # Errors
+    /// `bad_request` if the address is not one, or is public (there is no authentication);
+    /// `unavailable` if it is taken. The node runs on all the same.
+    pub async fn bind(node: Node, options: ServerOptions) -> Result<Self> {
+        let listener = address::listen(&options.address).await?;
+        let local_addr = listener
+            .local_addr()
+            .map_err(|error| Error::unavailable(format!("{} has no local address: {error}", options.address)))?;
+        Ok(Self { listener, local_addr, node, options, others: Router::new() })
+    }
+
+    /// The address it is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Adds routes of the program's own, for paths that Abide does not have. Their requests pass the same
+    /// checks of host and origin; what they do not answer is a problem as everywhere.
+    pub fn extra_routes(mut self, routes: Router) -> Self {
+        self.others = self.others.merge(routes);
+        self
+    }
+
+    /// Serves until `shutdown` is ready or the node stops. Then, in this order: `/readyz` fails; after
+    /// `drain_delay` nothing more is accepted and streams end; requests under way finish, for at most
+    /// `drain_timeout`; the node shuts down.
+    ///
+    /// # Errors
+    /// `deadline` if the node could not finish everything within its drain timeout.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let Self { listener, local_addr, node, options, others } = self;
+        let shared = Arc::new(Shared::new(node.clone(), &options));
+        let connections = Connections::new(Arc::new(Front::new(shared.clone(), &options.hosts, others)));
+        let limits = &options.limits;
+        tracing::info!(address = %local_addr, "serving HTTP");
+        {
+            let mut accept = std::pin::pin!(connections.accept(&listener));
+            let node_stops = node.closing();
+            tokio::select! {
+                () = accept.as_mut() => {}
+                () = shutdown => {}
+                () = node_stops.cancelled() => {}
+            }
+            shared.draining.cancel();
+            tracing::info!("stopping: finishing what is under way");
+            tokio::select! {
+                () = accept => {}
+                () = tokio::time::sleep(limits.drain_delay) => {}
+            }
+        }
+        drop(listener);
+        shared.closing.cancel();
+        if !connections.finish(limits.drain_timeout).await {
+            tracing::warn!("some requests did not finish in time; their connections were cut");
+        }
+        let drained = node.shutdown().await;
+        tracing::info!("stopped");
+        drained
+    }
+
+    /// Serves until the process is told to stop by Ctrl-C or SIGTERM; told again, stops at once.
+    ///
+    /// # Errors
+    /// Those of [`Server::run_until`], and `unavailable` when the second signal cut it short.
+    pub async fn run_until_signal(self) -> Result<()> {
+        let mut signals = Signals::new()
+            .map_err(|error| Error::unavailable(format!("cannot listen for the signals that stop it: {error}")))?;
+        let (told, node) = (CancellationToken::new(), self.node.clone());
+        let server = self.run_until(told.clone().cancelled_owned());
+        let twice = async {
+            signals.next().await;
+            told.cancel();
+            signals.next().await;
+            node.abort();
+        };
+        tokio::select! {
+            ended = server => ended,
+            () = twice => Err(Error::unavailable("told to stop twice: stopped at once; what was not committed is undone")),
+        }
+    }
+}

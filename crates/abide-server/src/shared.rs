@@ -1,0 +1,61 @@
+//! What every request needs of the server.
+
+use std::borrow::Cow;
+
+use abide_core::{Error, Key, Kind, Namespace, Result};
+use abide_node::{KindDescription, Node};
+use bytes::Bytes;
+use metrics_exporter_prometheus::PrometheusHandle;
+use rustc_hash::FxHashMap;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Limits, ServerOptions, openapi, request::path::ObjectPath, routes::kinds};
+
+/// The node, the limits, and what is worked out once.
+pub(crate) struct Shared {
+    pub(crate) node: Node,
+    pub(crate) limits: Limits,
+    pub(crate) namespace: Namespace,
+    pub(crate) metrics: Option<PrometheusHandle>,
+    /// Cancelled when the server is told to stop: it is not ready any more.
+    pub(crate) draining: CancellationToken,
+    /// Cancelled when the server takes no more requests: streams end.
+    pub(crate) closing: CancellationToken,
+    pub(crate) descriptions: Vec<KindDescription>,
+    pub(crate) kinds_json: Bytes,
+    pub(crate) openapi_json: Bytes,
+    kinds: FxHashMap<String, Kind>,
+}
+
+impl Shared {
+    pub(crate) fn new(node: Node, options: &ServerOptions) -> Self {
+        let descriptions = node.kinds();
+        Self {
+            limits: options.limits.clone(),
+            namespace: Namespace::default(),
+            metrics: options.metrics.clone().or_else(crate::metrics::installed),
+            draining: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            kinds_json: kinds::json(&descriptions).into(),
+            openapi_json: openapi::document(&descriptions).to_string().into(),
+            kinds: descriptions.iter().map(|kind| (kind.kind.to_string(), kind.kind.clone())).collect(),
+            descriptions,
+            node,
+        }
+    }
+
+    /// The kind of this name. A name that the node does not know is refused when it is used.
+    pub(crate) fn kind(&self, name: &str) -> Result<Kind> {
+        match self.kinds.get(name) {
+            Some(kind) => Ok(kind.clone()),
+            None => Ok(Kind::new(name)?),
+        }
+    }
+
+    /// The object that a path names.
+    pub(crate) fn key(&self, path: &ObjectPath<'_>) -> Result<Key> {
+        let id = path.id.as_ref().map(Cow::as_ref).unwrap_or_default();
+        let key = Key::new(&self.namespace, &self.kind(&path.kind)?, id);
+        key.map_err(|error| Error::bad_request(format!("{error}; nothing was changed")))
+    }
+}
