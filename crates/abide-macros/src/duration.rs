@@ -4,17 +4,12 @@
 //! itself would have to be compiled before the first macro of a program could run.
 
 /// What is accepted, as errors show it.
-pub(crate) const ACCEPTED: &str = "a number and a unit (ms, s, m, h, d, w), largest unit first, like \"250ms\", \"2s\", \"5m\" or \"1h30m\"";
+pub(crate) const ACCEPTED: &str =
+    "a number and a unit (ms, s, m, h, d, w), largest unit first, like \"250ms\", \"2s\", \"5m\" or \"1h30m\"";
 
 /// Units from the largest to the smallest, in milliseconds.
-const UNITS: [(&str, u64); 6] = [
-    ("w", 7 * 86_400_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 6] =
+    [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// The longest duration: 100 years of 365 days.
 const LONGEST_MS: u64 = 36_500 * 86_400_000;

@@ -3,8 +3,8 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{
-    Attribute, Data, DeriveInput, Expr, ExprLit, Field, Fields, Generics, Ident, Lit, LitStr, Path,
-    Type, parse::ParseStream, spanned::Spanned,
+    Attribute, Data, DeriveInput, Expr, ExprLit, Field, Fields, Generics, Ident, Lit, LitStr, Path, Type,
+    parse::ParseStream, spanned::Spanned,
 };
 
 use crate::{mistakes::Mistakes, nearest, types};
@@ -32,25 +32,20 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         Err(error) => return error.into_compile_error(),
     };
     let mut mistakes = Mistakes::default();
-    refuse_generics(&input.generics, &mut mistakes);
+    if !input.generics.params.is_empty() {
+        return refuse_generics(&input.generics);
+    }
     let root = root(&input.attrs, &mut mistakes);
-    let fields: Vec<_> = fields(&input, &mut mistakes)
-        .iter()
-        .filter_map(|field| read(field, &mut mistakes))
-        .collect();
+    let fields: Vec<_> = fields(&input, &mut mistakes).iter().filter_map(|field| read(field, &mut mistakes)).collect();
     refuse_doubles(&fields, &mut mistakes);
     let implementation = implement(&input.ident, &root, &fields);
     let mistakes = mistakes.into_tokens();
     quote!(#implementation #mistakes)
 }
 
-fn refuse_generics(generics: &Generics, mistakes: &mut Mistakes) {
-    if !generics.params.is_empty() {
-        mistakes.add(
-            generics,
-            "the state of an object has no generics, for its kind is one name for one type: write concrete types in its fields",
-        );
-    }
+fn refuse_generics(generics: &Generics) -> TokenStream {
+    let text = "the state of an object has no generics, for its kind is one name for one type: write concrete types in its fields";
+    syn::Error::new_spanned(generics, text).into_compile_error()
 }
 
 /// The crate that the generated code refers to, by default `::abide`.
@@ -59,10 +54,7 @@ fn root(attributes: &[Attribute], mistakes: &mut Mistakes) -> TokenStream {
     for attribute in attributes.iter().filter(|a| a.path().is_ident("state")) {
         let read = attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("crate") {
-                root = meta
-                    .value()?
-                    .call(Path::parse_mod_style)?
-                    .into_token_stream();
+                root = meta.value()?.call(Path::parse_mod_style)?.into_token_stream();
                 return Ok(());
             }
             let name = types::text(&meta.path);
@@ -99,13 +91,8 @@ fn fields<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> Vec<&'a Field>
 
 fn read(field: &Field, mistakes: &mut Mistakes) -> Option<StateField> {
     let ident = field.ident.clone()?;
-    let mut read = StateField {
-        name: types::unraw(&ident),
-        ident,
-        ty: field.ty.clone(),
-        aliases: Vec::new(),
-        skip: false,
-    };
+    let mut read =
+        StateField { name: types::unraw(&ident), ident, ty: field.ty.clone(), aliases: Vec::new(), skip: false };
     for attribute in field.attrs.iter().filter(|a| a.path().is_ident("state")) {
         let options = attribute.parse_nested_meta(|meta| {
             let name = types::text(&meta.path);
@@ -115,9 +102,7 @@ fn read(field: &Field, mistakes: &mut Mistakes) -> Option<StateField> {
                 "skip" => read.skip = true,
                 _ => {
                     let advice = nearest::advice(&name, &FIELD_OPTIONS);
-                    return Err(
-                        meta.error(format!("`{name}` is not an option of a field: {advice}"))
-                    );
+                    return Err(meta.error(format!("`{name}` is not an option of a field: {advice}")));
                 }
             }
             Ok(())
@@ -131,14 +116,10 @@ fn read(field: &Field, mistakes: &mut Mistakes) -> Option<StateField> {
 fn text(option: &str, value: ParseStream) -> syn::Result<LitStr> {
     let value: Expr = value.parse()?;
     match value {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) if !text.value().is_empty() => Ok(text),
-        other => Err(syn::Error::new_spanned(
-            other,
-            format!("the field's name is a text: write `{option} = \"name\"`"),
-        )),
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if !text.value().is_empty() => Ok(text),
+        other => {
+            Err(syn::Error::new_spanned(other, format!("the field's name is a text: write `{option} = \"name\"`")))
+        }
     }
 }
 
@@ -148,10 +129,7 @@ fn refuse_doubles(fields: &[StateField], mistakes: &mut Mistakes) {
         let aliases = field.aliases.iter().map(LitStr::value);
         for name in aliases.chain([field.name.clone()]) {
             if seen.contains(&name) {
-                mistakes.add(
-                    &field.ident,
-                    format!("two fields are stored as `{name}`: give one of them another name"),
-                );
+                mistakes.add(&field.ident, format!("two fields are stored as `{name}`: give one of them another name"));
             }
             seen.push(name);
         }
@@ -217,12 +195,7 @@ impl StateField {
     }
 
     fn decode(&self, private: &TokenStream) -> TokenStream {
-        let Self {
-            ident,
-            name,
-            aliases,
-            ..
-        } = self;
+        let Self { ident, name, aliases, .. } = self;
         let next = quote_spanned!(self.span()=> #private::serde::de::MapAccess::next_value);
         quote!(#name #(| #aliases)* => self.#ident = #next(map)?,)
     }
@@ -232,11 +205,7 @@ impl StateField {
     fn operations(&self, private: &TokenStream) -> TokenStream {
         let Self { ident, name, .. } = self;
         let take = quote!(#private::Probe(&mut self.#ident).take_operations(#name));
-        if self.skip {
-            quote!(let _ = #take;)
-        } else {
-            quote!(out.push(#name, #take);)
-        }
+        if self.skip { quote!(let _ = #take;) } else { quote!(out.push(#name, #take);) }
     }
 
     fn schema(&self, private: &TokenStream) -> TokenStream {

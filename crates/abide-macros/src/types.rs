@@ -19,9 +19,7 @@ pub(crate) fn plain(ty: &Type) -> &Type {
 /// The last segment of the path that the type is.
 pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     match plain(ty) {
-        Type::Path(TypePath {
-            qself: None, path, ..
-        }) => path.segments.last(),
+        Type::Path(TypePath { qself: None, path, .. }) => path.segments.last(),
         _ => None,
     }
 }
@@ -46,8 +44,7 @@ pub(crate) fn without_self(ty: &Type, object: &Type) -> Type {
     impl VisitMut for Replace<'_> {
         fn visit_type_mut(&mut self, ty: &mut Type) {
             visit_mut::visit_type_mut(self, ty);
-            if matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self"))
-            {
+            if matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self")) {
                 *ty = self.0.clone();
             }
         }
@@ -78,19 +75,11 @@ pub(crate) fn unowned(ty: &Type) -> Option<Unowned> {
     }
     impl VisitMut for Find {
         fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
-            self.found(
-                &*ty,
-                format!("`{}` is borrowed", text(&*ty)),
-                Some(owned(&ty.elem)),
-            );
+            self.found(&*ty, format!("`{}` is borrowed", text(&*ty)), Some(owned(&ty.elem)));
         }
         fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
             if lifetime.ident != "static" {
-                self.found(
-                    &*lifetime,
-                    format!("`{lifetime}` is the lifetime of a borrow"),
-                    None,
-                );
+                self.found(&*lifetime, format!("`{lifetime}` is the lifetime of a borrow"), None);
             }
         }
         fn visit_type_impl_trait_mut(&mut self, ty: &mut TypeImplTrait) {

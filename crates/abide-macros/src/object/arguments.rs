@@ -10,9 +10,7 @@ impl Block {
     /// The arguments' type of a method and how it is encoded.
     pub(super) fn arguments(&self, method: &Method) -> TokenStream {
         match method.role {
-            Role::Handler { .. } if method.parameters.iter().all(|p| p.optional()) => {
-                self.optional(method)
-            }
+            Role::Handler { .. } if method.parameters.iter().all(|p| p.optional()) => self.optional(method),
             Role::Handler { .. } => self.named(method),
             Role::Alarm | Role::Hook(_) if method.parameters.is_empty() => self.ignored(method),
             Role::Alarm | Role::Hook(_) => self.payload(method),
@@ -43,18 +41,14 @@ impl Block {
         let from = LitStr::new(&format!("::core::option::Option<{named}>"), name.span());
         let derive = self.derive(&quote!(from = #from));
         let fields = self.fields(method);
-        let (idents, types): (Vec<_>, Vec<_>) =
-            method.parameters.iter().map(|p| (&p.ident, &p.ty)).unzip();
-        let missing =
-            (0..)
-                .zip(&method.parameters)
-                .map(|(index, parameter)| match parameter.fallback {
-                    Fallback::Value(_) => {
-                        let function = default_name(&name, index);
-                        quote!(#function())
-                    }
-                    Fallback::None | Fallback::Default => parameter.default(),
-                });
+        let (idents, types): (Vec<_>, Vec<_>) = method.parameters.iter().map(|p| (&p.ident, &p.ty)).unzip();
+        let missing = (0..).zip(&method.parameters).map(|(index, parameter)| match parameter.fallback {
+            Fallback::Value(_) => {
+                let function = default_name(&name, index);
+                quote!(#function())
+            }
+            Fallback::None | Fallback::Default => parameter.default(),
+        });
         quote! {
             #defaults
             #(#conditions)*
@@ -159,19 +153,17 @@ impl Block {
     fn defaults(&self, method: &Method) -> TokenStream {
         let name = self.arguments_name(method);
         let conditions = &method.conditions;
-        let functions = (0..)
-            .zip(&method.parameters)
-            .filter_map(|(index, parameter)| {
-                let Fallback::Value(value) = &parameter.fallback else {
-                    return None;
-                };
-                let (function, ty) = (default_name(&name, index), &parameter.ty);
-                Some(quote! {
-                    #(#conditions)*
-                    #[allow(non_snake_case)]
-                    fn #function() -> #ty { #value }
-                })
-            });
+        let functions = (0..).zip(&method.parameters).filter_map(|(index, parameter)| {
+            let Fallback::Value(value) = &parameter.fallback else {
+                return None;
+            };
+            let (function, ty) = (default_name(&name, index), &parameter.ty);
+            Some(quote! {
+                #(#conditions)*
+                #[allow(non_snake_case)]
+                fn #function() -> #ty { #value }
+            })
+        });
         quote!(#(#functions)*)
     }
 }

@@ -9,17 +9,8 @@ use crate::types;
 impl Block {
     /// The kind's name, options and everything that can run.
     pub(super) fn definition(&self) -> TokenStream {
-        let Self {
-            object,
-            private,
-            description,
-            ..
-        } = self;
-        let kind = self
-            .options
-            .name
-            .clone()
-            .unwrap_or_else(|| types::unraw(&self.name));
+        let Self { object, private, description, .. } = self;
+        let kind = self.options.name.clone().unwrap_or_else(|| types::unraw(&self.name));
         let reference = self.reference_name();
         let options = self.options.generate();
         let methods = self.methods.iter().map(|method| {
@@ -37,11 +28,8 @@ impl Block {
                 let definition = definition.#add;
             }
         });
-        let migrate = self
-            .options
-            .migrate
-            .as_ref()
-            .map(|function| quote!(let definition = definition.migrate(#function);));
+        let migrate =
+            self.options.migrate.as_ref().map(|function| quote!(let definition = definition.migrate(#function);));
         quote! {
             #[automatically_derived]
             impl #private::Object for #object {

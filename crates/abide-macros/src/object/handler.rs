@@ -10,21 +10,10 @@ use crate::types;
 impl Block {
     /// How a method is run and described.
     pub(super) fn handler(&self, method: &Method) -> TokenStream {
-        let Self {
-            object, private, ..
-        } = self;
-        let Method {
-            name,
-            conditions,
-            description,
-            ..
-        } = method;
+        let Self { object, private, .. } = self;
+        let Method { name, conditions, description, .. } = method;
         let arguments = self.arguments_name(method);
-        let access = if method.exclusive {
-            quote!(Exclusive)
-        } else {
-            quote!(Shared)
-        };
+        let access = if method.exclusive { quote!(Exclusive) } else { quote!(Shared) };
         let sync = !method.asynchronous;
         let reentrant = self.is_reentrant(method);
         let output = self.output(method);
@@ -56,9 +45,7 @@ impl Block {
 
     fn is_reentrant(&self, method: &Method) -> bool {
         match method.role {
-            Role::Handler { reentrant } => {
-                !method.exclusive && (reentrant || self.options.reentrant)
-            }
+            Role::Handler { reentrant } => !method.exclusive && (reentrant || self.options.reentrant),
             Role::Alarm | Role::Hook(_) => false,
         }
     }
@@ -76,14 +63,8 @@ impl Block {
     }
 
     fn run(&self, method: &Method) -> TokenStream {
-        let Self {
-            object, private, ..
-        } = self;
-        let borrow = if method.exclusive {
-            quote!(exclusive)
-        } else {
-            quote!(shared)
-        };
+        let Self { object, private, .. } = self;
+        let borrow = if method.exclusive { quote!(exclusive) } else { quote!(shared) };
         let call = self.call(method);
         let run = if method.asynchronous {
             let span = place(&method.ident);
@@ -107,17 +88,11 @@ impl Block {
 
     /// The call of the method itself, as a `Result` with Abide's error.
     fn call(&self, method: &Method) -> TokenStream {
-        let Self {
-            object, private, ..
-        } = self;
+        let Self { object, private, .. } = self;
         let ident = &method.ident;
         let context = method.context.as_ref().map(|context| {
             let span = place(&context.ty);
-            if context.mutable {
-                quote_spanned!(span=> &mut *ctx,)
-            } else {
-                quote_spanned!(span=> &*ctx,)
-            }
+            if context.mutable { quote_spanned!(span=> &mut *ctx,) } else { quote_spanned!(span=> &*ctx,) }
         });
         let values = method.parameters.iter().map(|parameter| {
             let ident = &parameter.ident;
@@ -128,13 +103,12 @@ impl Block {
         match &method.output {
             Some(ty) if types::is_result(ty) => {
                 let span = place(ty);
-                let refuse = quote_spanned!(span=> #private::Rejection(error).into_error());
-                quote! {
+                quote_spanned! {span=>
                     match #answer {
                         ::core::result::Result::Ok(value) => ::core::result::Result::Ok(value),
                         ::core::result::Result::Err(error) => {
                             use #private::{RejectionWithData as _, RejectionWithText as _};
-                            ::core::result::Result::Err(#refuse)
+                            ::core::result::Result::Err(#private::Rejection(error).into_error())
                         }
                     }
                 }

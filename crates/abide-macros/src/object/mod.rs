@@ -8,6 +8,7 @@ mod options;
 mod parameter;
 mod reference;
 mod role;
+mod value;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -76,10 +77,9 @@ fn not_a_block(item: TokenStream, error: syn::Error) -> syn::Error {
             );
             syn::Error::new_spanned(name, text)
         }
-        Ok(item) => syn::Error::new_spanned(
-            item,
-            "`#[object]` goes on an impl block: write `#[object] impl Counter { … }`",
-        ),
+        Ok(item) => {
+            syn::Error::new_spanned(item, "`#[object]` goes on an impl block: write `#[object] impl Counter { … }`")
+        }
         Err(_) => error,
     }
 }
@@ -101,10 +101,7 @@ fn read(block: &mut ItemImpl, options: Options, mistakes: &mut Mistakes) -> Opti
     }
     let object = (*block.self_ty).clone();
     let Some(name) = types::last_segment(&object).map(|segment| segment.ident.clone()) else {
-        mistakes.add(
-            &object,
-            "an object is a struct: write its name after `impl`",
-        );
+        mistakes.add(&object, "an object is a struct: write its name after `impl`");
         return None;
     };
     let methods = methods(block, &object, mistakes);
@@ -132,7 +129,10 @@ fn methods(block: &mut ItemImpl, object: &Type, mistakes: &mut Mistakes) -> Vec<
         if twin && method.conditions.is_empty() {
             mistakes.add(
                 &function.sig.ident,
-                format!("there are two methods `{}`: callers name a handler, so give one of them another name", method.name),
+                format!(
+                    "there are two methods `{}`: callers name a handler, so give one of them another name",
+                    method.name
+                ),
             );
             return false;
         }
@@ -147,9 +147,7 @@ fn refuse_unmarked_hook(function: &syn::ImplItemFn, mistakes: &mut Mistakes) {
     if HOOKS.iter().any(|(hook, _)| *hook == name) {
         mistakes.add(
             &function.sig.ident,
-            format!(
-                "a method called `{name}` is easily taken for the hook: add `#[hook]`, or rename it"
-            ),
+            format!("a method called `{name}` is easily taken for the hook: add `#[hook]`, or rename it"),
         );
     }
 }

@@ -2,10 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{
-    Expr, ExprLit, Lit, LitInt, LitStr, Meta, Path, Token, parse::Parser, punctuated::Punctuated,
-};
+use syn::{Expr, Lit, LitStr, Meta, Path, Token, parse::Parser, punctuated::Punctuated};
 
+use super::value::{flag, integer, literal, number, path, text, value, wrong};
 use crate::{duration, mistakes::Mistakes, nearest, types};
 
 const KNOWN: [&str; 11] = [
@@ -69,9 +68,8 @@ impl Options {
         let list = match Punctuated::<Meta, Token![,]>::parse_terminated.parse2(tokens) {
             Ok(list) => list,
             Err(error) => {
-                let text = format!(
-                    "{error}: options are written like `#[object(hibernate_after = \"5m\", stateless)]`"
-                );
+                let text =
+                    format!("{error}: options are written like `#[object(hibernate_after = \"5m\", stateless)]`");
                 mistakes.join(syn::Error::new(error.span(), text));
                 return options;
             }
@@ -133,40 +131,14 @@ impl Options {
         let mut set = |name: TokenStream, value: Option<TokenStream>| {
             fields.extend(value.map(|value| quote!(#name: #value,)));
         };
-        set(
-            quote!(hibernate_after),
-            self.hibernate_after.as_ref().map(Wait::generate),
-        );
-        set(
-            quote!(shutdown_after),
-            self.shutdown_after.as_ref().map(Wait::generate),
-        );
-        set(
-            quote!(history),
-            self.history
-                .as_ref()
-                .map(|history| history.generate(&private)),
-        );
-        set(
-            quote!(durability),
-            self.durability
-                .as_ref()
-                .map(|durability| durability.generate(&private)),
-        );
-        set(
-            quote!(version),
-            self.version.map(ToTokens::into_token_stream),
-        );
+        set(quote!(hibernate_after), self.hibernate_after.as_ref().map(Wait::generate));
+        set(quote!(shutdown_after), self.shutdown_after.as_ref().map(Wait::generate));
+        set(quote!(history), self.history.as_ref().map(|history| history.generate(&private)));
+        set(quote!(durability), self.durability.as_ref().map(|durability| durability.generate(&private)));
+        set(quote!(version), self.version.map(ToTokens::into_token_stream));
         set(quote!(stateless), self.stateless.then(|| quote!(true)));
-        set(
-            quote!(autoload),
-            self.autoload.as_ref().map(|ids| quote!(&[#(#ids),*])),
-        );
-        set(
-            quote!(mailbox),
-            self.mailbox
-                .map(|many| quote!(::core::option::Option::Some(#many))),
-        );
+        set(quote!(autoload), self.autoload.as_ref().map(|ids| quote!(&[#(#ids),*])));
+        set(quote!(mailbox), self.mailbox.map(|many| quote!(::core::option::Option::Some(#many))));
         quote! {
             #private::Options {
                 #fields
@@ -219,91 +191,11 @@ fn generate_duration(ms: u64) -> TokenStream {
     quote!(::core::time::Duration::from_millis(#ms))
 }
 
-fn wrong(at: impl ToTokens, text: impl std::fmt::Display) -> syn::Error {
-    syn::Error::new_spanned(at, text)
-}
-
-/// The expression after `=`.
-fn value<'a>(option: &'a Meta, write: &str) -> syn::Result<&'a Expr> {
-    match option {
-        Meta::NameValue(pair) => Ok(&pair.value),
-        other => Err(wrong(
-            other,
-            format!(
-                "`{}` needs a value: write `{write}`",
-                types::text(other.path())
-            ),
-        )),
-    }
-}
-
-fn flag(option: &Meta) -> syn::Result<bool> {
-    match option {
-        Meta::Path(_) => Ok(true),
-        other => {
-            let name = types::text(other.path());
-            Err(wrong(
-                other,
-                format!("`{name}` has no value: write `{name}` alone, or leave it out"),
-            ))
-        }
-    }
-}
-
-fn literal(value: &Expr) -> Option<&Lit> {
-    match value {
-        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
-        Expr::Group(group) => literal(&group.expr),
-        _ => None,
-    }
-}
-
-fn text(option: &Meta, write: &str) -> syn::Result<LitStr> {
-    let value = value(option, write)?;
-    match literal(value) {
-        Some(Lit::Str(text)) => Ok(text.clone()),
-        _ => Err(wrong(
-            value,
-            format!("this is a text in quotes: write `{write}`"),
-        )),
-    }
-}
-
-fn integer<N: std::str::FromStr>(number: &LitInt, write: &str) -> syn::Result<N> {
-    match number.base10_digits().parse() {
-        Ok(value) if number.suffix().is_empty() && number.base10_digits() != "0" => Ok(value),
-        _ => Err(wrong(
-            number,
-            format!("this is a whole number from 1: write `{write}`"),
-        )),
-    }
-}
-
-fn number<N: std::str::FromStr>(option: &Meta, write: &str) -> syn::Result<N> {
-    let value = value(option, write)?;
-    match literal(value) {
-        Some(Lit::Int(number)) => integer(number, write),
-        _ => Err(wrong(
-            value,
-            format!("this is a whole number from 1: write `{write}`"),
-        )),
-    }
-}
-
-fn path(option: &Meta, write: &str) -> syn::Result<Path> {
-    let value = value(option, write)?;
-    match value {
-        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
-        other => Err(wrong(other, format!("this is a path: write `{write}`"))),
-    }
-}
-
 fn kind(option: &Meta) -> syn::Result<String> {
     let text = text(option, "name = \"Counter\"")?;
     let kind = text.value();
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let fits =
-        kind.len() <= NAME_BYTES_MAX && kind.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let fits = kind.len() <= NAME_BYTES_MAX && kind.starts_with(|c: char| c.is_ascii_alphanumeric());
     if fits && kind.chars().all(legal) {
         return Ok(kind);
     }
@@ -316,10 +208,7 @@ fn kind(option: &Meta) -> syn::Result<String> {
 fn milliseconds(text: &LitStr, duration: &str, otherwise: &str) -> syn::Result<u64> {
     duration::milliseconds(duration).ok_or_else(|| {
         let accepted = duration::ACCEPTED;
-        wrong(
-            text,
-            format!("{duration:?} is not a duration: write {accepted}{otherwise}"),
-        )
+        wrong(text, format!("{duration:?} is not a duration: write {accepted}{otherwise}"))
     })
 }
 
@@ -340,17 +229,9 @@ fn history(option: &Meta) -> syn::Result<History> {
         Some(Lit::Str(text)) => match text.value().as_str() {
             "none" => Ok(History::None),
             "all" => Ok(History::All),
-            duration => milliseconds(
-                text,
-                duration,
-                "; or a number of changes, \"all\" or \"none\"",
-            )
-            .map(History::For),
+            duration => milliseconds(text, duration, "; or a number of changes, \"all\" or \"none\"").map(History::For),
         },
-        _ => Err(wrong(
-            value,
-            format!("this is a number of changes or a text: write `{WRITE}`"),
-        )),
+        _ => Err(wrong(value, format!("this is a number of changes or a text: write `{WRITE}`"))),
     }
 }
 
@@ -362,10 +243,7 @@ fn durability(option: &Meta) -> syn::Result<Durability> {
         ("commit", _) => Ok(Durability::Commit),
         ("volatile", _) => Ok(Durability::Volatile),
         (_, Some(interval)) => milliseconds(&text, interval, "").map(Durability::Behind),
-        _ => Err(wrong(
-            &text,
-            format!("{value:?} is not a durability: write `{WRITE}`"),
-        )),
+        _ => Err(wrong(&text, format!("{value:?} is not a durability: write `{WRITE}`"))),
     }
 }
 
@@ -378,10 +256,7 @@ fn ids(option: &Meta) -> syn::Result<Vec<String>> {
     };
     let id = |element: &Expr| match literal(element) {
         Some(Lit::Str(id)) if (1..=ID_BYTES_MAX).contains(&id.value().len()) => Ok(id.value()),
-        _ => Err(wrong(
-            element,
-            format!("an id is a text of 1 to 512 bytes: write `{WRITE}`"),
-        )),
+        _ => Err(wrong(element, format!("an id is a text of 1 to 512 bytes: write `{WRITE}`"))),
     };
     elements.into_iter().map(id).collect()
 }

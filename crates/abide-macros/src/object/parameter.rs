@@ -94,35 +94,17 @@ fn read_context(
     exclusive: Option<bool>,
     mistakes: &mut Mistakes,
 ) -> Option<ContextParameter> {
-    let right = if exclusive == Some(false) {
-        "&Context"
-    } else {
-        "&mut Context"
-    };
-    let Type::Reference(TypeReference {
-        mutability,
-        lifetime,
-        ..
-    }) = types::plain(&input.ty)
-    else {
-        mistakes.add(
-            &input.ty,
-            format!("the context is borrowed for the turn: write `{right}`"),
-        );
+    let right = if exclusive == Some(false) { "&Context" } else { "&mut Context" };
+    let Type::Reference(TypeReference { mutability, lifetime, .. }) = types::plain(&input.ty) else {
+        mistakes.add(&input.ty, format!("the context is borrowed for the turn: write `{right}`"));
         return None;
     };
     let mutable = mutability.is_some();
     if position > 0 {
-        mistakes.add(
-            input,
-            "the context comes first: write it directly after `self`, and once",
-        );
+        mistakes.add(input, "the context comes first: write it directly after `self`, and once");
     }
     if let Some(lifetime) = lifetime {
-        mistakes.add(
-            lifetime,
-            format!("the context is borrowed for the turn alone: write `{right}`"),
-        );
+        mistakes.add(lifetime, format!("the context is borrowed for the turn alone: write `{right}`"));
     }
     if mutable && exclusive == Some(false) {
         mistakes.add(
@@ -130,24 +112,20 @@ fn read_context(
             "a handler that takes `&self` only reads, so that many can run at once: write `&Context`, or `&mut self` if it sends, emits or sets alarms",
         );
     }
-    Some(ContextParameter {
-        mutable,
-        ty: (*input.ty).clone(),
-    })
+    Some(ContextParameter { mutable, ty: (*input.ty).clone() })
 }
 
 fn check_count(input: &PatType, role: Role, before: usize, mistakes: &mut Mistakes) {
-    match role {
-        Role::Alarm if before == 1 => mistakes.add(
-            input,
-            "an alarm carries one payload: put both values into a struct or a tuple, and take that",
-        ),
-        Role::Hook(_) if before == 0 => mistakes.add(
-            input,
-            "a hook has no arguments but the context: remove this, and read what is needed from `self`",
-        ),
-        _ => {}
-    }
+    let text = match role {
+        Role::Alarm if before == 1 => {
+            "an alarm carries one payload: put both values into a struct or a tuple, and take that"
+        }
+        Role::Hook(_) if before == 0 => {
+            "a hook has no arguments but the context: remove this, and read what is needed from `self`"
+        }
+        _ => return,
+    };
+    mistakes.add(input, text);
 }
 
 fn read_parameter(
@@ -159,46 +137,28 @@ fn read_parameter(
 ) -> Option<Parameter> {
     let ident = name_of(&input.pat, mistakes);
     if let Some(unowned) = types::unowned(&input.ty) {
-        let instead = unowned
-            .instead
-            .map_or("write an owned type".into(), |owned| {
-                format!("write `{owned}`")
-            });
+        let instead = unowned.instead.map_or("write an owned type".into(), |owned| format!("write `{owned}`"));
         mistakes.add(
             unowned.at,
-            format!(
-                "an argument is sent to the object and belongs to it, but {}: {instead}",
-                unowned.what
-            ),
+            format!("an argument is sent to the object and belongs to it, but {}: {instead}", unowned.what),
         );
     }
     let fallback = match arg {
         Some(arg) if matches!(role, Role::Handler { .. }) => mistakes.keep(read_arg(arg))?,
         Some(arg) => {
-            mistakes.add(
-                arg,
-                format!(
-                    "{} has no arguments to leave out: remove this, or take an `Option`",
-                    role.noun()
-                ),
-            );
+            mistakes
+                .add(arg, format!("{} has no arguments to leave out: remove this, or take an `Option`", role.noun()));
             Fallback::None
         }
         None if types::is_named(&input.ty, "Option") => Fallback::Default,
         None => Fallback::None,
     };
-    Some(Parameter {
-        ident: ident?,
-        ty: types::without_self(&input.ty, object),
-        fallback,
-    })
+    Some(Parameter { ident: ident?, ty: types::without_self(&input.ty, object), fallback })
 }
 
 fn name_of(pattern: &Pat, mistakes: &mut Mistakes) -> Option<Ident> {
     match pattern {
-        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => {
-            Some(name.ident.clone())
-        }
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => Some(name.ident.clone()),
         pattern => {
             mistakes.add(
                 pattern,
@@ -210,9 +170,7 @@ fn name_of(pattern: &Pat, mistakes: &mut Mistakes) -> Option<Ident> {
 }
 
 fn take_arg(attributes: &mut Vec<Attribute>) -> Option<Attribute> {
-    let place = attributes
-        .iter()
-        .position(|attribute| attribute.path().is_ident("arg"))?;
+    let place = attributes.iter().position(|attribute| attribute.path().is_ident("arg"))?;
     Some(attributes.remove(place))
 }
 
@@ -223,35 +181,23 @@ fn refuse_arg(arg: Option<&Attribute>, mistakes: &mut Mistakes) {
 }
 
 fn read_arg(arg: &Attribute) -> syn::Result<Fallback> {
-    const WRITE: &str =
-        "write `#[arg(default = 1)]`, or `#[arg(default)]` for the type's own default";
+    const WRITE: &str = "write `#[arg(default = 1)]`, or `#[arg(default)]` for the type's own default";
     if !matches!(arg.meta, Meta::List(_)) {
-        return Err(syn::Error::new_spanned(
-            &arg.meta,
-            format!("`#[arg]` says what a missing argument is: {WRITE}"),
-        ));
+        return Err(syn::Error::new_spanned(&arg.meta, format!("`#[arg]` says what a missing argument is: {WRITE}")));
     }
     let mut fallback = Fallback::None;
     arg.parse_nested_meta(|meta| {
         if !meta.path.is_ident("default") {
             let name = types::text(&meta.path);
             let advice = nearest::advice(&name, &["default"]);
-            return Err(meta.error(format!(
-                "`{name}` is not an option of an argument: {advice}"
-            )));
+            return Err(meta.error(format!("`{name}` is not an option of an argument: {advice}")));
         }
-        fallback = if meta.input.peek(syn::Token![=]) {
-            Fallback::Value(meta.value()?.parse()?)
-        } else {
-            Fallback::Default
-        };
+        fallback =
+            if meta.input.peek(syn::Token![=]) { Fallback::Value(meta.value()?.parse()?) } else { Fallback::Default };
         Ok(())
     })?;
     if matches!(fallback, Fallback::None) {
-        return Err(syn::Error::new_spanned(
-            arg.to_token_stream(),
-            format!("`#[arg()]` says nothing: {WRITE}"),
-        ));
+        return Err(syn::Error::new_spanned(arg.to_token_stream(), format!("`#[arg()]` says nothing: {WRITE}")));
     }
     Ok(fallback)
 }

@@ -11,12 +11,7 @@ impl Block {
     /// It is `pub` and names the object as a type parameter with a default: so it is as visible as
     /// the object is, which a macro on the impl block cannot see.
     pub(super) fn reference(&self) -> TokenStream {
-        let Self {
-            object,
-            private,
-            name,
-            ..
-        } = self;
+        let Self { object, private, name, .. } = self;
         let reference = self.reference_name();
         let docs = format!("The handle of a `{name}`, with a method for each of its handlers.");
         quote! {
@@ -58,14 +53,9 @@ impl Block {
 
     /// A method for each handler.
     pub(super) fn calls(&self) -> TokenStream {
-        let Self {
-            object, private, ..
-        } = self;
+        let Self { object, private, .. } = self;
         let reference = self.reference_name();
-        let handlers = self
-            .methods
-            .iter()
-            .filter(|method| matches!(method.role, Role::Handler { .. }));
+        let handlers = self.methods.iter().filter(|method| matches!(method.role, Role::Handler { .. }));
         let calls = handlers.map(|method| {
             let arguments = self.arguments_name(method);
             let (ident, conditions, docs) = (&method.ident, &method.conditions, &method.docs);
@@ -73,8 +63,7 @@ impl Block {
                 let text = format!("Calls `{}`.", method.name);
                 quote!(#[doc = #text])
             });
-            let (names, types): (Vec<_>, Vec<_>) =
-                method.parameters.iter().map(|p| (&p.ident, &p.ty)).unzip();
+            let (names, types): (Vec<_>, Vec<_>) = method.parameters.iter().map(|p| (&p.ident, &p.ty)).unzip();
             quote! {
                 #(#conditions)*
                 #(#docs)*

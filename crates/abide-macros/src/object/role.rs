@@ -5,12 +5,8 @@ use syn::{Attribute, ImplItemFn, Meta};
 use crate::{mistakes::Mistakes, nearest, types};
 
 /// The hooks: the method's name and the variant of `Hook`.
-pub(super) const HOOKS: [(&str, &str); 4] = [
-    ("on_create", "Create"),
-    ("on_activate", "Activate"),
-    ("on_deactivate", "Deactivate"),
-    ("on_delete", "Delete"),
-];
+pub(super) const HOOKS: [(&str, &str); 4] =
+    [("on_create", "Create"), ("on_activate", "Activate"), ("on_deactivate", "Deactivate"), ("on_delete", "Delete")];
 
 const ROLES: [&str; 3] = ["handler", "alarm", "hook"];
 
@@ -42,13 +38,13 @@ impl Role {
         for (other, attribute) in marks {
             mistakes.add(
                 &attribute,
-                format!("a method is one thing: it has `#[{name}]` already, so remove `#[{other}]` or write a second method"),
+                format!(
+                    "a method is one thing: it has `#[{name}]` already, so remove `#[{other}]` or write a second method"
+                ),
             );
         }
         Some(match name {
-            "handler" => Self::Handler {
-                reentrant: read_reentrant(&attribute, mistakes),
-            },
+            "handler" => Self::Handler { reentrant: read_reentrant(&attribute, mistakes) },
             "alarm" => {
                 refuse_options(&attribute, "alarm", mistakes);
                 Self::Alarm
@@ -73,11 +69,7 @@ impl Role {
 /// `handler` of `#[handler]` and of `#[abide::handler]`.
 fn role_name(attribute: &Attribute) -> Option<&'static str> {
     let path = attribute.path();
-    let ours = path.segments.len() == 1
-        || path
-            .segments
-            .first()
-            .is_some_and(|first| first.ident == "abide");
+    let ours = path.segments.len() == 1 || path.segments.first().is_some_and(|first| first.ident == "abide");
     let last = path.segments.last()?;
     ROLES.into_iter().find(|name| ours && last.ident == name)
 }
@@ -102,10 +94,7 @@ fn read_reentrant(attribute: &Attribute, mistakes: &mut Mistakes) -> bool {
 
 fn refuse_options(attribute: &Attribute, name: &str, mistakes: &mut Mistakes) {
     if !matches!(attribute.meta, Meta::Path(_)) {
-        mistakes.add(
-            &attribute.meta,
-            format!("`#[{name}]` has no options: write `#[{name}]`"),
-        );
+        mistakes.add(&attribute.meta, format!("`#[{name}]` has no options: write `#[{name}]`"));
     }
 }
 
@@ -115,9 +104,6 @@ fn hook_of(function: &ImplItemFn, mistakes: &mut Mistakes) -> Option<&'static st
         return Some(hook);
     }
     let advice = nearest::advice(&name, &HOOKS.map(|(hook, _)| hook));
-    mistakes.add(
-        &function.sig.ident,
-        format!("`{name}` is not a hook: {advice}"),
-    );
+    mistakes.add(&function.sig.ident, format!("`{name}` is not a hook: {advice}"));
     None
 }
