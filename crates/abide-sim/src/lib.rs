@@ -1,5 +1,10 @@
-//! abide-sim
-//!
 //! A deterministic world for Abide, and the checkers that hold it to its promises.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read the clock"))]
+
 pub mod check;
+mod dice;
+pub mod scenario;
+pub mod world;
+
+pub use dice::Dice;

@@ -1,0 +1,295 @@
+//! The objects that live in the simulated world. Their states are records of what was done to them.
+
+use std::time::Duration;
+
+use abide_core::{Error, Timestamp};
+use abide_macros::{State, object};
+use abide_node::{Context, Object};
+use serde::{Deserialize, Serialize};
+
+/// What a turn did with an alarm; times in milliseconds of the wall clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum AlarmNote {
+    /// `name` was set as `id`.
+    Set { at: i64, name: String, id: u64, due: i64 },
+    /// `name` was cancelled.
+    Cancelled { at: i64, name: String },
+    /// The alarm set as `id` fired.
+    Fired { at: i64, id: u64 },
+}
+
+/// How a planned failure looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Failure {
+    /// The handler answers with an error.
+    Refusal,
+    /// The handler panics.
+    Panic,
+}
+
+/// What an alarm carries.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Ring {
+    /// Tells this setting of the alarm from every other.
+    id: u64,
+    /// How many times it fails first.
+    fails: u32,
+    /// How it fails.
+    how: Failure,
+}
+
+/// Fails as planned. The panic does not go through the process's panic hook.
+fn fail(how: Failure) -> Result<(), Error> {
+    match how {
+        Failure::Refusal => Err(Error::rejected("refused, as planned")),
+        Failure::Panic => std::panic::resume_unwind(Box::new("a panic, as planned")),
+    }
+}
+
+fn millis(at: Timestamp) -> i64 {
+    at.as_millis()
+}
+
+/// Defines a kind of ledger: the same record with other options and hooks.
+macro_rules! ledger {
+    ($(#[$doc:meta])* $name:ident, ($($option:tt)*), { $($hook:tt)* }) => {
+        $(#[$doc])*
+        #[derive(State, Default)]
+        #[state(crate = abide_node)]
+        pub(crate) struct $name {
+            /// The sum of what was added since it was last set.
+            pub(crate) count: i64,
+            /// The tokens of the calls that took effect, in order.
+            pub(crate) tokens: Vec<u64>,
+            /// What was done with alarms, in order.
+            pub(crate) alarms: Vec<AlarmNote>,
+            /// The ids of reminders that fired, in order.
+            pub(crate) reminded: Vec<u64>,
+            /// How many messages were sent.
+            pub(crate) sent: u64,
+            /// Messages sent: receiver and number, and whether the receiver is to refuse it.
+            pub(crate) outgoing: Vec<(String, u64, bool)>,
+            /// Messages applied: sender and number, in order.
+            pub(crate) incoming: Vec<(String, u64)>,
+            /// How often its hooks ran.
+            pub(crate) hooks: u64,
+        }
+
+        #[object(crate = abide_node, $($option)*)]
+        impl $name {
+            #[handler]
+            fn add(&mut self, token: u64, amount: i64) -> i64 {
+                self.tokens.push(token);
+                self.count += amount;
+                self.count
+            }
+
+            #[handler]
+            fn set(&mut self, token: u64, value: i64) -> i64 {
+                self.tokens.push(token);
+                self.count = value;
+                self.count
+            }
+
+            #[handler]
+            fn get(&self) -> i64 {
+                self.count
+            }
+
+            #[handler]
+            async fn get_slowly(&self, ms: u64) -> i64 {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                self.count
+            }
+
+            #[handler]
+            async fn add_slowly(&mut self, token: u64, amount: i64, ms: u64) -> i64 {
+                self.tokens.push(token);
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                self.count += amount;
+                self.count
+            }
+
+            #[handler]
+            fn fail(&mut self, ctx: &mut Context, token: u64, how: Failure) -> Result<i64, Error> {
+                self.tokens.push(token);
+                self.count += 1_000_000;
+                ctx.alarm("ring:never").payload(Ring { id: token, fails: 0, how }).after(Duration::ZERO);
+                ctx.send(Self::KIND, "a", "receive", ("nobody", token, false))?;
+                fail(how).map(|()| self.count)
+            }
+
+            /// Adds on another object, holding this one meanwhile.
+            #[handler]
+            async fn relay(&mut self, ctx: &mut Context, to: String, token: u64, amount: i64) -> Result<i64, Error> {
+                ctx.call::<i64>(Self::KIND, &to, "add", (token, amount)).await
+            }
+
+            #[handler]
+            fn set_alarm(&mut self, ctx: &mut Context, name: String, id: u64, ms: u64, fails: u32, how: Failure) {
+                let after = Duration::from_millis(ms);
+                let due = millis(ctx.now().plus(after));
+                self.alarms.push(AlarmNote::Set { at: millis(ctx.now()), name: name.clone(), id, due });
+                ctx.alarm(format!("ring:{name}")).payload(Ring { id, fails, how }).after(after);
+            }
+
+            #[handler]
+            fn cancel_alarm(&mut self, ctx: &mut Context, name: String) {
+                ctx.alarm(format!("ring:{name}")).cancel();
+                self.alarms.push(AlarmNote::Cancelled { at: millis(ctx.now()), name });
+            }
+
+            /// Fails the first so many times.
+            #[alarm]
+            fn ring(&mut self, ctx: &mut Context, ring: Ring) -> Result<(), Error> {
+                self.alarms.push(AlarmNote::Fired { at: millis(ctx.now()), id: ring.id });
+                if ctx.attempt() < ring.fails { fail(ring.how) } else { Ok(()) }
+            }
+
+            /// Sets an alarm and changes nothing else.
+            #[handler]
+            fn remind(&mut self, ctx: &mut Context, id: u64, ms: u64) {
+                ctx.alarm(format!("reminder:{id}")).payload(id).after(Duration::from_millis(ms));
+            }
+
+            #[alarm]
+            fn reminder(&mut self, id: u64) {
+                self.reminded.push(id);
+            }
+
+            /// Sends several messages at once; `refused` says which of them the receiver refuses.
+            #[handler]
+            fn send(&mut self, ctx: &mut Context, to: Vec<String>, refused: Vec<bool>) -> Result<(), Error> {
+                let sender = ctx.key().id().to_owned();
+                for (to, refused) in to.into_iter().zip(refused) {
+                    self.sent += 1;
+                    ctx.send(Self::KIND, &to, "receive", (&sender, self.sent, refused))?;
+                    self.outgoing.push((to, self.sent, refused));
+                }
+                Ok(())
+            }
+
+            /// Applies a message; every now and then it panics, and succeeds when it is tried again.
+            #[handler]
+            fn receive(&mut self, ctx: &mut Context, sender: String, n: u64, refused: bool) -> Result<(), Error> {
+                use rand::RngExt;
+                self.incoming.push((sender, n));
+                if refused {
+                    fail(Failure::Refusal)?;
+                }
+                if ctx.rng().random_ratio(1, 8) { fail(Failure::Panic) } else { Ok(()) }
+            }
+
+            $($hook)*
+        }
+    };
+}
+
+ledger!(
+    /// Without hooks, with a short history: slow watchers are reset.
+    Ledger, (history = 8), {}
+);
+
+ledger!(
+    /// With hooks that change it, and a whole history.
+    Hooked, (history = "all", hibernate_after = "1s", shutdown_after = "3s"), {
+        #[hook]
+        fn on_create(&mut self) {
+            self.hooks += 1;
+        }
+
+        #[hook]
+        fn on_activate(&mut self) {
+            self.hooks += 1;
+        }
+
+        #[hook]
+        fn on_deactivate(&mut self) {
+            self.hooks += 1;
+        }
+    }
+);
+
+/// An object that is deleted again and again.
+#[derive(State, Default)]
+#[state(crate = abide_node)]
+pub(crate) struct Scratch {
+    count: i64,
+    /// Tells this life of the object from every other.
+    life: u64,
+    /// How often an alarm of this life rang.
+    rang: u64,
+    /// How often an alarm of another life rang.
+    pub(crate) ghosts: u64,
+}
+
+#[object(crate = abide_node, history = 4)]
+impl Scratch {
+    #[handler]
+    fn add(&mut self, ctx: &mut Context, amount: i64) -> i64 {
+        self.live(ctx);
+        self.count += amount;
+        self.count
+    }
+
+    #[handler]
+    fn get(&self) -> i64 {
+        self.count
+    }
+
+    #[handler]
+    fn arm(&mut self, ctx: &mut Context, ms: u64) {
+        self.live(ctx);
+        ctx.alarm("ring").payload(self.life).after(Duration::from_millis(ms));
+    }
+
+    #[handler]
+    fn finish(&mut self, ctx: &mut Context) {
+        ctx.delete_self();
+    }
+
+    #[alarm]
+    fn ring(&mut self, life: u64) {
+        if life == self.life {
+            self.rang += 1;
+        } else {
+            self.ghosts += 1;
+        }
+    }
+
+    fn live(&mut self, ctx: &mut Context) {
+        use rand::RngExt;
+        if self.life == 0 {
+            self.life = ctx.rng().random::<u64>() | 1;
+        }
+    }
+}
+
+/// An object with an alarm that repeats.
+#[derive(State, Default)]
+#[state(crate = abide_node)]
+pub(crate) struct Metronome {
+    /// When it began.
+    pub(crate) anchor: i64,
+    /// When it ticked.
+    pub(crate) ticks: Vec<i64>,
+}
+
+#[object(crate = abide_node)]
+impl Metronome {
+    #[handler]
+    fn begin(&mut self, ctx: &mut Context) {
+        self.anchor = millis(ctx.now());
+        ctx.alarm("tick").every(Duration::from_millis(Self::PERIOD_MS.unsigned_abs()));
+    }
+
+    #[alarm]
+    fn tick(&mut self, ctx: &mut Context) {
+        self.ticks.push(millis(ctx.now()));
+    }
+}
+
+impl Metronome {
+    /// How often it ticks, in milliseconds.
+    pub(crate) const PERIOD_MS: i64 = 1_000;
+}

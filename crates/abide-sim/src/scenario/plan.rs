@@ -1,0 +1,95 @@
+//! What a seed's world is like: drawn before it begins.
+
+use std::time::Duration;
+
+use abide_core::backoff::Backoff;
+use abide_node::NodeOptions;
+
+use crate::dice::Dice;
+
+/// The character of one world.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// How many clients call.
+    pub(crate) clients: u64,
+    /// How many operations each makes.
+    pub(crate) operations: u64,
+    /// How long a client waits at most between two operations, in milliseconds.
+    pub(crate) pause_ms: u64,
+    /// How many watchers follow changes.
+    pub(crate) watchers: u64,
+    /// How many disturbances there are.
+    pub(crate) disturbances: u64,
+    /// Which disturbances happen.
+    pub(crate) kinds: Vec<Disturbance>,
+    /// The node's limits and times.
+    pub(crate) options: NodeOptions,
+}
+
+/// Something that befalls the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disturbance {
+    /// The node ends without warning; after a while another starts.
+    Crash,
+    /// Another node takes over while the old one goes on for a while.
+    Zombie,
+    /// The node is stopped in good order and started again.
+    Restart,
+    /// The store fails in random ways from now on.
+    Faults,
+    /// The store is sound again.
+    Sound,
+    /// The wall clock jumps.
+    Jump,
+    /// All idle objects leave memory.
+    Evict,
+    /// All idle objects drop their decoded form.
+    Hibernate,
+}
+
+impl Plan {
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
+        use Disturbance::{Crash, Evict, Faults, Hibernate, Jump, Restart, Sound, Zombie};
+        let all = [Crash, Crash, Zombie, Restart, Faults, Faults, Sound, Jump, Evict, Evict, Hibernate];
+        let kinds = match dice.below(10) {
+            0 => vec![Evict, Hibernate],
+            1 => vec![Crash, Evict],
+            2 => vec![Faults, Faults, Sound, Evict],
+            3 => vec![Zombie, Evict],
+            4 => vec![Crash, Faults, Sound],
+            _ => all.to_vec(),
+        };
+        Self {
+            clients: dice.within(1..=4),
+            operations: dice.within(8..=30),
+            pause_ms: *dice.pick(&[5, 60, 400]),
+            watchers: dice.within(0..=3),
+            disturbances: dice.within(2..=9),
+            kinds,
+            options: options(dice),
+        }
+    }
+}
+
+fn options(dice: &mut Dice) -> NodeOptions {
+    NodeOptions {
+        call_timeout: Duration::from_secs(*dice.pick(&[2, 10])),
+        mailbox: *dice.pick(&[3, 10_000, 10_000]),
+        commits_in_flight: *dice.pick(&[1, 2, 2, 4]),
+        objects_max: *dice.pick(&[2, 1_000, 1_000]),
+        memory_max: 1 << 30,
+        alarms_in_flight: *dice.pick(&[1, 4, 1024]),
+        alarm_backoff: Backoff {
+            first: Duration::from_millis(200),
+            max: Duration::from_secs(2),
+            attempts_max: Some(50),
+            ..Backoff::default()
+        },
+        messages_in_memory: *dice.pick(&[3, 10_000]),
+        watch_buffer: *dice.pick(&[1, 4, 64]),
+        drain_timeout: Duration::from_secs(*dice.pick(&[1, 10])),
+        inline: dice.chance(0.7),
+        metered: false,
+        ..NodeOptions::default()
+    }
+}

@@ -1,0 +1,111 @@
+//! Wall-clock time and randomness from a seed.
+
+use std::time::Duration;
+
+use abide_core::{Clock, Timestamp};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::instant;
+use crate::dice::Dice;
+
+/// A clock that follows the virtual time of its runtime, and jumps when it is told to.
+#[derive(Debug)]
+pub struct SimClock {
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    dice: Dice,
+    /// What the wall clock said when virtual time began, with all jumps since.
+    base_ms: i64,
+    /// The latest time the wall clock has shown before a jump back.
+    highest: Timestamp,
+    /// Backward jumps: the time before and the time after.
+    back: Vec<(Timestamp, Timestamp)>,
+}
+
+impl SimClock {
+    /// When simulated wall clocks begin: 2026-01-01T00:00:00Z.
+    pub const BEGINNING: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+    /// A clock that shows [`Self::BEGINNING`] now. To be made inside the paused runtime.
+    pub fn new(seed: u64) -> Self {
+        let state = State {
+            dice: Dice::part(seed, "clock"),
+            base_ms: Self::BEGINNING.as_millis(),
+            highest: Self::BEGINNING,
+            back: Vec::new(),
+        };
+        Self { started: instant(), state: Mutex::new(state) }
+    }
+
+    /// Virtual time since the world began. It never jumps.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Makes the wall clock jump by so many milliseconds, forward or backward.
+    pub fn jump(&self, by_ms: i64) {
+        let before = self.now();
+        let mut state = self.state.lock();
+        state.base_ms = state.base_ms.saturating_add(by_ms);
+        if by_ms < 0 {
+            state.highest = state.highest.max(before);
+            let after = Timestamp::from_millis(before.as_millis().saturating_add(by_ms));
+            state.back.push((before, after));
+        }
+    }
+
+    /// Ends the time of jumps: the clock goes to the latest time it has ever shown.
+    pub fn settle(&self) {
+        let now = self.now();
+        let mut state = self.state.lock();
+        let behind = state.highest.as_millis() - now.as_millis();
+        state.base_ms += behind.max(0);
+    }
+
+    /// Backward jumps so far: the time before and the time after each.
+    pub fn backward_jumps(&self) -> Vec<(Timestamp, Timestamp)> {
+        self.state.lock().back.clone()
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(self.state.lock().base_ms.saturating_add(elapsed))
+    }
+
+    fn random(&self) -> u64 {
+        self.state.lock().dice.number()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wall_clock_follows_virtual_time_and_jumps() {
+        let clock = SimClock::new(1);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(clock.now().since(SimClock::BEGINNING), Duration::from_secs(2));
+        clock.jump(10_000);
+        assert_eq!(clock.now().since(SimClock::BEGINNING), Duration::from_secs(12));
+        clock.jump(-11_000);
+        assert_eq!(clock.now().since(SimClock::BEGINNING), Duration::from_secs(1));
+        assert_eq!(clock.backward_jumps().len(), 1);
+        assert_eq!(clock.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_settled_clock_is_never_behind_what_it_has_shown() {
+        let clock = SimClock::new(1);
+        clock.jump(-5_000);
+        clock.settle();
+        assert_eq!(clock.now(), SimClock::BEGINNING);
+    }
+}
