@@ -1,3 +1,14 @@
 //! The `abide` command, as a library: its demo objects are examples to read and to copy from.
 
+mod cli;
+mod client;
+mod commands;
+mod config;
+mod copy;
 pub mod demo;
+mod failure;
+mod output;
+mod session;
+mod web;
+
+pub use cli::run;

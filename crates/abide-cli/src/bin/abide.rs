@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The `abide` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    abide_cli::run(std::env::args_os())
+}

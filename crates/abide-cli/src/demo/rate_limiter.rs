@@ -35,6 +35,8 @@ pub struct Limited {
     pub retry_after_ms: u64,
 }
 
+/// So many permits in a window of time.
+///
 /// A window begins with the first permit taken in it, and ends with an alarm: no clock is compared,
 /// and a limiter that nobody asks costs nothing.
 #[object(history = 100)]

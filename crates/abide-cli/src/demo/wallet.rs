@@ -22,7 +22,7 @@ pub struct InsufficientFunds {
     pub missing: u64,
 }
 
-/// A balance that never falls below zero.
+/// Money that moves between wallets, and a balance that never falls below zero.
 ///
 /// A transfer is two turns on two objects: the debit here, and the credit there. The credit is a
 /// durable message, stored in the same commit as the debit, delivered after it and applied once:

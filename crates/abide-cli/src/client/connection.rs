@@ -1,0 +1,54 @@
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, task::AbortHandle};
+
+use super::BaseUrl;
+
+/// What a request carries.
+pub(crate) type Body = Full<Bytes>;
+
+/// One connection to a node: one request after the other.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    sender: SendRequest<Body>,
+    task: AbortHandle,
+}
+
+impl Connection {
+    /// Connects.
+    #[expect(clippy::disallowed_methods, reason = "the connection's task ends with the connection")]
+    pub(crate) async fn open(base: &BaseUrl) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(base.target()).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
+        let task = tokio::spawn(async move {
+            // A fault of the connection reaches whoever waits for an answer on it.
+            let _ = connection.await;
+        });
+        Ok(Self { sender, task: task.abort_handle() })
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
+        self.sender.ready().await?;
+        self.sender.send_request(request).await
+    }
+
+    /// Reads an answer to its end.
+    pub(crate) async fn read(response: Response<Incoming>) -> std::io::Result<Bytes> {
+        let body = response.into_body().collect().await.map_err(std::io::Error::other)?;
+        Ok(body.to_bytes())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

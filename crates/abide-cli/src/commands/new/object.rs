@@ -1,0 +1,80 @@
+use std::{fs, path::Path};
+
+use serde_json::json;
+
+use super::name::TypeName;
+use crate::{
+    failure::{Failure, Outcome},
+    session::Session,
+};
+
+const TEMPLATE: &str = include_str!("../../../templates/object.rs.txt");
+
+/// Writes `src/NAME.rs` and registers its type in `src/lib.rs`.
+pub(super) fn add(session: &Session, name: &TypeName) -> Outcome {
+    let library = Path::new("src/lib.rs");
+    let text = fs::read_to_string(library).map_err(|error| {
+        Failure::new("not_found", format!("src/lib.rs cannot be read: {error}; nothing was changed"))
+            .hint("run this in a project: `abide new NAME` makes one")
+    })?;
+    let (name, module) = (name.as_str(), name.module());
+    let path = format!("src/{module}.rs");
+    if Path::new(&path).exists() {
+        return Err(Failure::new("conflict", format!("{path} is there already; nothing was changed")));
+    }
+    let registered = register(&text, name, &module);
+    fs::write(&path, TEMPLATE.replace("{{Name}}", name))?;
+    if let Some(text) = &registered {
+        fs::write(library, text)?;
+    }
+    let output = &session.output;
+    if output.is_json() {
+        return output.value(&json!({"object": name, "file": path, "registered": registered.is_some()}));
+    }
+    output.line(format!("made {path}"))?;
+    if registered.is_none() {
+        output.line(format!(
+            "src/lib.rs has no line with `.register::<…>()` to follow: add `mod {module};`, `pub use {module}::{name};` \
+             and `.register::<{name}>()` yourself"
+        ))?;
+    }
+    Ok(())
+}
+
+/// The library with the new object after the last one. `None` if it has no such lines.
+fn register(text: &str, name: &str, module: &str) -> Option<String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let last = |lines: &[String], is: fn(&str) -> bool| lines.iter().rposition(|line| is(line));
+    let at = last(&lines, |line| line.trim_start().starts_with(".register::<"))?;
+    let indent: String = lines[at].chars().take_while(|c| c.is_whitespace()).collect();
+    let ended = lines[at].trim_end().ends_with(';');
+    let line = lines[at].trim_end().trim_end_matches(';').to_owned();
+    lines[at] = line;
+    lines.insert(at + 1, format!("{indent}.register::<{name}>(){}", if ended { ";" } else { "" }));
+    let at = last(&lines, |line| line.starts_with("pub use "))?;
+    lines.insert(at + 1, format!("pub use {module}::{name};"));
+    let at = last(&lines, |line| line.starts_with("mod ") || line.starts_with("pub mod "))?;
+    lines.insert(at + 1, format!("mod {module};"));
+    Some(lines.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_registered_after_the_last_one() {
+        let before = include_str!("../../../templates/project/src/lib.rs.txt");
+        let once = register(before, "ChatRoom", "chat_room").unwrap();
+        let twice = register(&once, "Lobby", "lobby").unwrap();
+        assert!(twice.contains("mod reminder;\nmod chat_room;\nmod lobby;\n"), "{twice}");
+        assert!(twice.contains("pub use chat_room::ChatRoom;\npub use lobby::Lobby;\n"), "{twice}");
+        let chain = "        .register::<Reminder>()\n        .register::<ChatRoom>()\n        .register::<Lobby>()\n}";
+        assert!(twice.contains(chain), "{twice}");
+    }
+
+    #[test]
+    fn a_library_of_another_form_is_left_alone() {
+        assert_eq!(register("fn main() {}\n", "ChatRoom", "chat_room"), None);
+    }
+}

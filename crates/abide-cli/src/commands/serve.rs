@@ -1,0 +1,146 @@
+use std::{ffi::OsString, io::IsTerminal, path::PathBuf};
+
+use abide::{
+    Abide,
+    server::{Server, ServerOptions, install_metrics},
+};
+use clap::Args;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    config::{Config, Flags},
+    demo,
+    failure::{Failure, Outcome},
+    session::Session,
+    web,
+};
+
+/// Run a node with the demo objects, on embedded SQLite.
+///
+/// Settings come from abide.toml, then from ABIDE_… in the environment, then from these flags.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// The file to read instead of abide.toml.
+    #[arg(long, value_name = "FILE", env = "ABIDE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:7070]; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The store: sqlite:PATH or memory: [default: sqlite:data/abide.db].
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    store: Option<String>,
+    /// The folder of the default store, made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// What to log: error, warn, info, debug, or for example warn,abide_node=debug.
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl Serve {
+    /// Starts the node and serves until it is told to stop.
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
+        let Self { config, listen, store, data, log } = self;
+        let flags = Flags { config, listen, store, data, log };
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let config = Config::load(&flags, std::env::vars_os().filter_map(text))?;
+        start_log(&config.log)?;
+        let metrics = install_metrics();
+        let abide = start(&config).await?;
+        let server = Server::bind(abide.node().clone(), options(&config, metrics)).await;
+        let server = server.map_err(|error| explain(error, &config))?.extra_routes(web::routes());
+        banner(session, &config, &format!("http://{}", server.local_addr()))?;
+        Ok(server.run_until_signal().await?)
+    }
+}
+
+async fn start(config: &Config) -> Outcome<Abide> {
+    let limits = &config.limits;
+    let builder = demo::register(Abide::open(&config.store)).configure(|options| {
+        options.metered = true;
+        options.mailbox = limits.mailbox.unwrap_or(options.mailbox);
+        options.objects_max = limits.objects.unwrap_or(options.objects_max);
+        options.memory_max = limits.memory.unwrap_or(options.memory_max);
+        options.call_timeout = limits.call_timeout.unwrap_or(options.call_timeout);
+        options.drain_timeout = limits.drain.unwrap_or(options.drain_timeout);
+    });
+    Ok(builder.start().await?)
+}
+
+fn options(config: &Config, metrics: abide::server::PrometheusHandle) -> ServerOptions {
+    let mut options = ServerOptions::on(&config.listen);
+    let (given, limits) = (&config.limits, &mut options.limits);
+    limits.body_bytes = given.body.unwrap_or(limits.body_bytes);
+    limits.decompressed_bytes = given.decompressed.unwrap_or(limits.decompressed_bytes).max(limits.body_bytes);
+    limits.connections = given.connections.unwrap_or(limits.connections);
+    limits.drain_timeout = given.drain.unwrap_or(limits.drain_timeout);
+    options.hosts.clone_from(&config.hosts);
+    options.metrics = Some(metrics);
+    options
+}
+
+/// An address that is refused is bad usage; one that is taken is not.
+fn explain(error: abide::Error, config: &Config) -> Failure {
+    match error.code() {
+        abide::Code::BadRequest => Failure::usage(error.detail()),
+        _ => Failure::from(error)
+            .hint(format!("is another node running? {} is taken; choose another with --listen", config.listen)),
+    }
+}
+
+/// Text on a terminal, JSON otherwise; always on standard error.
+fn start_log(filter: &str) -> Outcome {
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        Failure::usage(format!("the log filter {filter:?} cannot be read: {error}"))
+            .hint("write error, warn, info, debug, or for example warn,abide_node=debug")
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match std::io::stderr().is_terminal() {
+        true => log.with_ansi(console::colors_enabled_stderr()).with_target(false).try_init(),
+        false => log.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| Failure::new("log", error.to_string()))
+}
+
+/// How this program was called, so that what is shown can be copied.
+fn program() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    let is_installed = !called.contains(std::path::MAIN_SEPARATOR);
+    if is_installed || called.is_empty() { "abide".into() } else { called }
+}
+
+fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
+    let output = &session.output;
+    if output.is_json() {
+        return output.value(&json!({"url": url, "store": config.store, "pid": std::process::id()}));
+    }
+    let (name, version) = (output.bold("abide"), env!("CARGO_PKG_VERSION"));
+    let program = program();
+    let at = if url == "http://127.0.0.1:7070" { String::new() } else { format!(" --url {url}") };
+    let link = |path: &str| output.cyan(format!("{url}{path}"));
+    output.line(format!(
+        "
+  {name} {version} on {store}
+
+  look      {page}
+  API       {openapi}
+  metrics   {metrics}
+
+  {try_it}
+  curl {url}/v1/objects/Counter/visits/increment --json '{{\"amount\": 5}}'
+  curl {url}/v1/objects/Counter/visits
+  curl -N {url}/v1/objects/Counter/visits/changes -H 'Accept: text/event-stream'
+  {program} call Counter visits increment amount=5{at}
+  {program} kinds{at}
+
+  {stop}
+",
+        store = config.store,
+        page = link("/"),
+        openapi = link("/openapi.json"),
+        metrics = link("/metrics"),
+        try_it = output.dim("try, in another terminal:"),
+        stop = output.dim("Ctrl-C stops it; what was answered is kept."),
+    ))
+}
