@@ -180,7 +180,7 @@ fn bare(folder: &Path, batch: usize, time: Duration) -> f64 {
     conn.execute_batch("BEGIN IMMEDIATE").expect("begun");
     for object in 0..OBJECTS {
         let oid = object as i64 + 1;
-        insert.execute((oid, id(object), 7, AT, AT, state(1))).expect("inserted");
+        insert.execute((oid, id(object), 7, oid, AT, AT, state(1))).expect("inserted");
         log.execute((oid, oid, 1, 0, AT, change(1))).expect("inserted");
     }
     conn.execute_batch("COMMIT").expect("committed");

@@ -99,3 +99,22 @@ pub enum OpenError {
         why: String,
     },
 }
+
+/// Why a backup was not made. The store itself is as it was, and nothing is left at the backup's path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BackupError {
+    /// There is something at the path already.
+    #[error("{} is there already and is not overwritten: give another path", path.display())]
+    Exists {
+        /// Where the backup was to go.
+        path: PathBuf,
+    },
+    /// Reading or writing failed.
+    #[error("the backup to {} failed: {why}; the store was not changed, the backup may be tried again", path.display())]
+    Failed {
+        /// Where the backup was to go.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+}

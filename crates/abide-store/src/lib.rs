@@ -12,7 +12,7 @@ pub mod memory;
 pub mod sqlite;
 mod url;
 
-pub use error::OpenError;
+pub use error::{BackupError, OpenError};
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};

@@ -62,22 +62,14 @@ pub trait Store: Send + Sync + 'static {
     fn acknowledge(&self, messages: Vec<MessageId>) -> BoxFuture<'static, Result<(), StoreError>>;
 
     /// A page of the changes of an object after `after`, oldest first, without snapshots.
-    fn changes(
-        &self,
-        key: &Key,
-        after: Seq,
-        limit: usize,
-    ) -> BoxFuture<'static, Result<ChangesPage, StoreError>>;
+    fn changes(&self, key: &Key, after: Seq, limit: usize) -> BoxFuture<'static, Result<ChangesPage, StoreError>>;
 
     /// The latest kept snapshot at or before `at`, from which changes lead to the state at `at`.
     /// `None` if history does not reach back that far.
-    fn snapshot(
-        &self,
-        key: &Key,
-        at: Seq,
-    ) -> BoxFuture<'static, Result<Option<(Seq, Json)>, StoreError>>;
+    fn snapshot(&self, key: &Key, at: Seq) -> BoxFuture<'static, Result<Option<(Seq, Json)>, StoreError>>;
 
     /// A page of the feed: which object reached which seq, in commit order, of one shard or of all.
+    /// An object's entries follow one another without a gap; one may span several commits.
     fn feed(
         &self,
         shard: Option<Shard>,
@@ -103,7 +95,7 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'static, Result<Vec<OutboxMessage>, StoreError>>;
 
-    /// The stored outcome of a keyed call, if it has not expired at `now`.
+    /// The stored outcome of a keyed call, if it expires after `now`.
     fn outcome(
         &self,
         key: &Key,
@@ -118,7 +110,7 @@ pub trait Store: Send + Sync + 'static {
     /// A page of the objects of a kind, by id.
     fn list(&self, query: ListQuery) -> BoxFuture<'static, Result<ListPage, StoreError>>;
 
-    /// Removes outcomes that expired before `now` and feed entries beyond what is kept; at most
+    /// Removes outcomes that expired at or before `now` and feed entries beyond what is kept; at most
     /// `limit` rows at once. Returns how many it removed.
     fn clean(&self, now: Timestamp, limit: usize) -> BoxFuture<'static, Result<u64, StoreError>>;
 
@@ -155,10 +147,9 @@ impl From<StoreError> for Error {
         let maybe = matches!(error, StoreError::Unknown(_));
         let code = match error {
             StoreError::Damaged(_) => Code::Internal,
-            StoreError::Unavailable(_)
-            | StoreError::Full(_)
-            | StoreError::Unknown(_)
-            | StoreError::Closed => Code::Unavailable,
+            StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::Unknown(_) | StoreError::Closed => {
+                Code::Unavailable
+            }
         };
         Self::new(code, error.to_string()).maybe_applied(maybe)
     }
@@ -223,7 +214,8 @@ pub struct Commit {
 /// What a commit does to the state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// The state stays.
+    /// The state stays. On an object that was never there this leaves a row without a state at head
+    /// zero, which loads as a grave does and is in no list. Only objects with a state have alarms.
     Keep,
     /// The new state.
     Put {
@@ -236,8 +228,10 @@ pub enum Write {
         /// When this commit's last change was made.
         updated_at: Timestamp,
     },
-    /// The object is deleted: state, alarms and changes go (its messages in the outbox stay); a grave
-    /// with head and incarnation remains.
+    /// The object is deleted: state, alarms and changes go, this commit's own alarms and changes too;
+    /// a grave with head and incarnation remains. What others rely on stays: its messages in the
+    /// outbox, the numbers it received, and outcomes until they expire (a keyed call that is repeated
+    /// after a delete must not take effect again).
     Delete {
         /// When.
         at: Timestamp,
@@ -247,9 +241,7 @@ pub enum Write {
 impl Commit {
     /// The object's head after this commit.
     pub fn head(&self) -> Seq {
-        self.changes
-            .last()
-            .map_or(self.expected, |change| change.seq)
+        self.changes.last().map_or(self.expected, |change| change.seq)
     }
 }
 
@@ -325,7 +317,7 @@ pub struct AlarmsQuery {
     pub key: Option<Key>,
     /// In this namespace.
     pub namespace: Namespace,
-    /// Only dead letters.
+    /// Only dead letters; otherwise pending and dead ones.
     pub dead: bool,
     /// Continue after this one.
     pub after: Option<AlarmCursor>,

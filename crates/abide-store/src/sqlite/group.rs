@@ -105,8 +105,10 @@ impl<'g> Group<'g> {
         for object in &mut self.touched {
             object.log_step(next_pos, sql)?;
         }
-        self.touched.sort_unstable_by_key(|object| object.oid);
-        self.touched.iter().try_for_each(|object| object.write(sql))
+        let place = |(slot, object): (usize, &Touched<'_>)| (object.oid, slot);
+        let mut order: Vec<(i64, usize)> = self.touched.iter().enumerate().map(place).collect();
+        order.sort_unstable();
+        order.into_iter().try_for_each(|(_, slot)| self.touched[slot].write(sql))
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! The file's format is described in `docs/format/sqlite.md`.
 
+mod backup;
 mod cache;
 mod clean;
 mod fault;

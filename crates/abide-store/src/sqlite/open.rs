@@ -19,6 +19,8 @@ use crate::error::OpenError;
 const BUSY: Duration = Duration::from_secs(10);
 /// What every SQLite file begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// How many bytes the header of a SQLite file has.
+const HEADER_BYTES: u64 = 100;
 /// The size of a page of a new file.
 pub(super) const PAGE_BYTES: u32 = 4_096;
 
@@ -68,18 +70,41 @@ fn look_before(path: &Path, options: &SqliteOptions) -> Result<(), OpenError> {
     if path.is_dir() {
         return Err(OpenError::NotAStore { path: path.into(), why: "it is a folder".into() });
     }
-    let mut start = Vec::new();
+    let mut header = Vec::new();
     match File::open(path) {
-        Ok(file) => file.take(16).read_to_end(&mut start).map_err(failed)?,
+        Ok(file) => file.take(HEADER_BYTES).read_to_end(&mut header).map_err(failed)?,
         Err(error) if error.kind() == ErrorKind::NotFound && options.create => {
             return create_folder(path);
         }
         Err(error) => return Err(failed(error)),
     };
-    if start.is_empty() || start == MAGIC {
-        return Ok(());
+    if !header.is_empty() && !header.starts_with(MAGIC) {
+        return Err(OpenError::NotAStore {
+            path: path.into(),
+            why: "it does not begin as a SQLite database does".into(),
+        });
     }
-    Err(OpenError::NotAStore { path: path.into(), why: "it does not begin as a SQLite database does".into() })
+    match missing_bytes(path, &header) {
+        Some(missing) => Err(OpenError::Damaged {
+            path: path.into(),
+            why: format!("it was cut short: {missing} bytes are missing at its end"),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// How many bytes a file lacks of what its own header promises. A file whose write-ahead log has
+/// pages to come may be short.
+fn missing_bytes(path: &Path, header: &[u8]) -> Option<u64> {
+    let size = |path: &Path| path.metadata().map_or(0, |file| file.len());
+    if header.is_empty() || size(&beside(path, "-wal")) > 0 {
+        return None;
+    }
+    let page_bytes = header.get(16..18).map(|b| u64::from(b[0]) << 8 | u64::from(b[1]));
+    let page_bytes = page_bytes.map(|bytes| if bytes == 1 { 65_536 } else { bytes });
+    let pages = header.get(28..32).map(|b| b.iter().fold(0, |pages, byte| pages << 8 | u64::from(*byte)));
+    let promised = page_bytes.zip(pages).map_or(HEADER_BYTES, |(bytes, pages)| bytes * pages);
+    promised.checked_sub(size(path)).filter(|missing| *missing > 0)
 }
 
 fn create_folder(path: &Path) -> Result<(), OpenError> {

@@ -34,6 +34,14 @@ impl Readers {
         Ok(Self { queue: Some(queue), threads: connections.into_iter().map(start).collect::<Result<_, _>>()? })
     }
 
+    /// Answers what is queued, then ends the threads and closes their connections.
+    pub(super) fn stop(&mut self) {
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+
     /// Runs `work` on the first thread that is free, in one read transaction: all of it sees one
     /// moment, which is not before the call.
     pub(super) fn read<T: Send + 'static>(
@@ -63,10 +71,7 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.queue = None;
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
-        }
+        self.stop();
     }
 }
 

@@ -19,13 +19,14 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
+    backup,
     open::{self, Opened},
     options::SqliteOptions,
     read::{alarms, feed, list, messages, objects, status},
     readers::Readers,
     writer::{Answer, Batch, Request, Writer},
 };
-use crate::error::OpenError;
+use crate::error::{BackupError, OpenError};
 
 /// A store in one SQLite file.
 ///
@@ -76,6 +77,15 @@ impl SqliteStore {
         &self.path
     }
 
+    /// Copies the store, as it is at this moment, into a new file, while it is in use. The copy opens
+    /// as a store. `progress` is told how many pages of how many are copied. Blocks until it is done.
+    ///
+    /// # Errors
+    /// [`BackupError`]; the store is as it was, and nothing is left at `to`.
+    pub fn backup(&self, to: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<(), BackupError> {
+        backup::backup(&self.path, to.as_ref(), progress)
+    }
+
     /// Puts a request into the writer's queue, now; the future waits for its answer.
     fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Answered<T> {
         let (answer, answered) = oneshot::channel();
@@ -94,7 +104,10 @@ impl SqliteStore {
 }
 
 impl Drop for SqliteStore {
+    /// The writer's connection is the last to close, so that it copies the write-ahead log into the file.
     fn drop(&mut self) {
+        self.points.stop();
+        self.scans.stop();
         self.queue = None;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
