@@ -308,6 +308,8 @@ async fn retrying_boxed<T>(
     let timeout = options.timeout.unwrap_or(place.node.options.call_timeout);
     let deadline = Instant::now() + timeout.min(CALL_TIMEOUT_MAX);
     let mut wait = Duration::from_millis(10);
+    // An earlier try may have taken effect although the last one certainly did not.
+    let mut maybe_applied = false;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         options.timeout = Some(left);
@@ -316,12 +318,16 @@ async fn retrying_boxed<T>(
             Ok(reply) => return Ok(reply),
             Err(error) => error,
         };
+        maybe_applied |= error.is_maybe_applied();
         let again = options.delivery != Delivery::AtMostOnce
             && matches!(error.code(), Code::Unavailable | Code::Overloaded)
             && place.node.is_running()
             && Instant::now() + wait < deadline;
         if !again {
-            return Err(error);
+            // With a key, a handler that ran and failed proves that no earlier try took effect.
+            let open =
+                options.key.is_none() || matches!(error.code(), Code::Unavailable | Code::Overloaded | Code::Deadline);
+            return Err(error.maybe_applied(maybe_applied && open));
         }
         sleep(wait).await;
         wait = (wait * 2).min(Duration::from_secs(1));

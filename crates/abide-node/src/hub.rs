@@ -11,12 +11,15 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::broadcast;
 
+/// A change, or `None`: what happened is not known, look into the log.
+type Item = Option<Arc<ChangeRecord>>;
+
 const SLICES: usize = 16;
 
 /// One channel for each watched object. Publishing never waits: a watcher that falls behind is told
 /// so and reads from the log.
 pub(crate) struct Hub {
-    slices: Box<[Mutex<FxHashMap<Key, broadcast::Sender<Arc<ChangeRecord>>>>]>,
+    slices: Box<[Mutex<FxHashMap<Key, broadcast::Sender<Item>>>]>,
     watched: AtomicUsize,
     buffer: usize,
     subscribers: Gauge,
@@ -28,7 +31,7 @@ impl Hub {
         Self { slices, watched: AtomicUsize::new(0), buffer, subscribers }
     }
 
-    fn slice(&self, key: &Key) -> &Mutex<FxHashMap<Key, broadcast::Sender<Arc<ChangeRecord>>>> {
+    fn slice(&self, key: &Key) -> &Mutex<FxHashMap<Key, broadcast::Sender<Item>>> {
         &self.slices[usize::try_from(key.hash() >> 8).unwrap_or(0) % SLICES]
     }
 
@@ -50,7 +53,15 @@ impl Hub {
         let Some(sender) = slice.get(key) else { return };
         for change in changes {
             // A send without receivers is fine: the last one is just leaving.
-            let _ = sender.send(Arc::new(ChangeRecord { snapshot: None, ..change.clone() }));
+            let _ = sender.send(Some(Arc::new(ChangeRecord { snapshot: None, ..change.clone() })));
+        }
+    }
+
+    /// Tells watchers that the object may have changed in a way that this node cannot tell.
+    pub(crate) fn unsure(&self, key: &Key) {
+        if let Some(sender) = self.slice(key).lock().get(key) {
+            // A send without receivers is fine: the last one is just leaving.
+            let _ = sender.send(None);
         }
     }
 
@@ -71,7 +82,7 @@ impl Hub {
 
 /// A place at the hub; leaving it is dropping it.
 pub(crate) struct Subscription {
-    receiver: Option<broadcast::Receiver<Arc<ChangeRecord>>>,
+    receiver: Option<broadcast::Receiver<Item>>,
     key: Key,
     hub: Arc<Hub>,
 }
@@ -83,8 +94,8 @@ impl Subscription {
             return Next::Closed;
         };
         match receiver.recv().await {
-            Ok(change) => Next::Change(change),
-            Err(broadcast::error::RecvError::Lagged(_)) => Next::Missed,
+            Ok(Some(change)) => Next::Change(change),
+            Ok(None) | Err(broadcast::error::RecvError::Lagged(_)) => Next::Missed,
             Err(broadcast::error::RecvError::Closed) => Next::Closed,
         }
     }

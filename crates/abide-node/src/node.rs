@@ -333,6 +333,11 @@ impl NodeCore {
         self.commit_ids.fetch_add(1, Ordering::Relaxed) & (u64::MAX >> 1)
     }
 
+    /// Whether `id` was given by this node to a commit after `earlier`.
+    pub(crate) fn is_later_commit(&self, id: u64, earlier: u64) -> bool {
+        id > earlier && id < self.commit_ids.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.accepting.load(Ordering::SeqCst)
     }

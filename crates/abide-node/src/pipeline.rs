@@ -11,7 +11,7 @@ use abide_core::{
     },
 };
 use parking_lot::Mutex;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
 
 use crate::{
@@ -43,6 +43,9 @@ struct Queue {
     answered: BTreeMap<u64, (Vec<(Issued, Mark)>, Answer)>,
     /// A task is settling.
     settling: bool,
+    /// Objects with a commit on its way that leaves the head where it is. Their next commit waits: its
+    /// expected seq would hold even if this one failed.
+    headless: FxHashSet<Key>,
 }
 
 /// A batch on its way: what the store is asked, and what hangs on the answer.
@@ -57,7 +60,8 @@ struct Batch {
 struct Mark {
     key: Key,
     id: u64,
-    head: abide_core::Seq,
+    /// Whether the commit moves the object's head, so that no later one succeeds without it.
+    moves: bool,
 }
 
 impl Pipeline {
@@ -96,14 +100,20 @@ impl Pipeline {
             queue.in_flight -= 1;
             return None;
         }
-        let take = queue.waiting.len().min(BATCH_MAX);
-        let rest = queue.waiting.split_off(take);
-        let batch = std::mem::replace(&mut queue.waiting, rest);
-        let mark = |commit: &Commit| Mark { key: commit.key.clone(), id: commit.id, head: commit.head() };
-        let mut commits = Vec::with_capacity(take);
-        let mut issued = Vec::with_capacity(take);
+        let batch = queue.take_ready();
+        if batch.is_empty() {
+            queue.in_flight -= 1;
+            return None;
+        }
+        let mark = |commit: &Commit| Mark { key: commit.key.clone(), id: commit.id, moves: !commit.changes.is_empty() };
+        let mut commits = Vec::with_capacity(batch.len());
+        let mut issued = Vec::with_capacity(batch.len());
         for (commit, effects) in batch {
-            issued.push((effects, mark(&commit)));
+            let mark = mark(&commit);
+            if !mark.moves {
+                queue.headless.insert(mark.key.clone());
+            }
+            issued.push((effects, mark));
             commits.push(commit);
         }
         queue.handed += 1;
@@ -123,11 +133,21 @@ impl Pipeline {
                 self.next_batch(&mut queue)
             };
             self.settle_answered(node).await;
-            match next {
+            match next.or_else(|| self.freed_batch()) {
                 Some(next) => batch = next,
                 None => return,
             }
         }
+    }
+
+    /// A batch of commits that waited for others to be settled, if there is room for one.
+    fn freed_batch(&self) -> Option<Batch> {
+        let mut queue = self.queue.lock();
+        if queue.waiting.is_empty() || queue.in_flight >= self.depth {
+            return None;
+        }
+        queue.in_flight += 1;
+        self.next_batch(&mut queue)
     }
 
     /// Settles what was answered, in the order it was handed over; one task at a time.
@@ -156,16 +176,45 @@ impl Pipeline {
     }
 
     async fn settle(&self, node: &Arc<NodeCore>, issued: Vec<(Issued, Mark)>, answer: Answer) {
+        let verdicts = self.verdicts(node, &issued, answer).await;
+        let mut headless = Vec::new();
+        for ((issued, mark), verdict) in issued.into_iter().zip(verdicts) {
+            if !mark.moves {
+                headless.push((mark.key, issued.activation.clone(), verdict.as_ref().err().cloned()));
+            }
+            node.settle(issued, verdict);
+        }
+        for (key, activation, failure) in headless {
+            self.let_go(node, &key, activation.as_ref(), failure);
+        }
+    }
+
+    /// Lets the commits go that waited for a headless one. If it failed they fail with it: what they
+    /// build on is not there.
+    fn let_go(&self, node: &Arc<NodeCore>, key: &Key, activation: Option<&Arc<Activation>>, failure: Option<Error>) {
+        let doomed: Vec<Issued> = {
+            let mut queue = self.queue.lock();
+            queue.headless.remove(key);
+            let (Some(activation), Some(_)) = (activation, &failure) else { return };
+            let of_it = |issued: &Issued| issued.activation.as_ref().is_some_and(|a| Arc::ptr_eq(a, activation));
+            queue.waiting.extract_if(.., |(_, issued)| of_it(issued)).map(|(_, issued)| issued).collect()
+        };
+        if let Some(error) = failure {
+            doomed.into_iter().for_each(|issued| node.settle(issued, Err(error.clone())));
+        }
+    }
+
+    /// What became of each commit of a batch.
+    async fn verdicts(&self, node: &Arc<NodeCore>, issued: &[(Issued, Mark)], answer: Answer) -> Vec<Verdict> {
         match answer {
             Ok(results) => {
-                for ((issued, mark), result) in issued.into_iter().zip(results) {
-                    node.settle(issued, self.verdict(node, &mark, result));
-                }
+                let marks = issued.iter().map(|(_, mark)| mark);
+                marks.zip(results).map(|(mark, result)| self.verdict(node, mark, result)).collect()
             }
             Err(StoreError::Unknown(cause)) => self.read_back(node, issued, &cause).await,
             Err(error) => {
                 let error = Error::from(error);
-                issued.into_iter().for_each(|(issued, _)| node.settle(issued, Err(error.clone())));
+                issued.iter().map(|_| Err(error.clone())).collect()
             }
         }
     }
@@ -192,15 +241,19 @@ impl Pipeline {
     }
 
     /// Settles a batch whose result is unknown by what the store holds now.
-    async fn read_back(&self, node: &Arc<NodeCore>, issued: Vec<(Issued, Mark)>, cause: &str) {
-        let mut last: FxHashMap<Key, (u64, abide_core::Seq)> = FxHashMap::default();
-        for (_, mark) in &issued {
-            last.insert(mark.key.clone(), (mark.id, mark.head));
+    ///
+    /// A commit is known to be applied if the object's last commit is this one, or a later one of this
+    /// node that builds on it. The head alone proves nothing: another owner may have moved it.
+    async fn read_back(&self, node: &Arc<NodeCore>, issued: &[(Issued, Mark)], cause: &str) -> Vec<Verdict> {
+        let mut last: FxHashMap<Key, (u64, bool)> = FxHashMap::default();
+        for (_, mark) in issued {
+            last.insert(mark.key.clone(), (mark.id, mark.moves));
         }
         let mut durable: FxHashMap<Key, bool> = FxHashMap::default();
-        for (key, (id, head)) in last {
+        for (key, (id, moves)) in last {
             let found = self.load_patiently(&key).await;
-            let applied = matches!(&found, Ok(Some(found)) if found.commit_id == id || found.head > head);
+            let of_ours = |found: u64| found == id || moves && node.is_later_commit(found, id);
+            let applied = matches!(&found, Ok(Some(found)) if of_ours(found.commit_id));
             durable.insert(key, applied);
         }
         let error = Error::new(
@@ -208,10 +261,11 @@ impl Pipeline {
             format!("{cause}; the effect may be there: read before you retry, or use an idempotency key"),
         )
         .maybe_applied(true);
-        for (issued, mark) in issued {
-            let applied = durable.get(&mark.key).copied().unwrap_or(false);
-            node.settle(issued, if applied { Ok(()) } else { Err(error.clone()) });
-        }
+        let verdict = |mark: &Mark| match durable.get(&mark.key) {
+            Some(true) => Ok(()),
+            Some(false) | None => Err(error.clone()),
+        };
+        issued.iter().map(|(_, mark)| verdict(mark)).collect()
     }
 
     async fn load_patiently(&self, key: &Key) -> Result<Option<abide_core::port::store::Loaded>, StoreError> {
@@ -225,6 +279,24 @@ impl Pipeline {
             wait *= 2;
         }
         self.store.load(key).await
+    }
+}
+
+impl Queue {
+    /// Takes what may go into the next batch: the oldest commits, without those that have to wait.
+    fn take_ready(&mut self) -> Vec<(Commit, Issued)> {
+        if self.headless.is_empty() {
+            let take = self.waiting.len().min(BATCH_MAX);
+            let rest = self.waiting.split_off(take);
+            return std::mem::replace(&mut self.waiting, rest);
+        }
+        let (mut ready, mut rest) = (Vec::new(), Vec::new());
+        for (commit, issued) in std::mem::take(&mut self.waiting) {
+            let waits = ready.len() >= BATCH_MAX || self.headless.contains(&commit.key);
+            if waits { rest.push((commit, issued)) } else { ready.push((commit, issued)) }
+        }
+        self.waiting = rest;
+        ready
     }
 }
 

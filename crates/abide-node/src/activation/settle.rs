@@ -41,6 +41,7 @@ impl NodeCore {
             }
             Err(error) => {
                 tracing::warn!(key = %activation.key, %error, "a commit failed; the object is loaded afresh");
+                self.hub.unsure(&activation.key);
                 (activation.break_at(issued.number), Some(error))
             }
         };

@@ -70,40 +70,19 @@ pub fn check(object: &str, events: &[AlarmEvent], horizon: Horizon) -> Result<()
     let mut pending: BTreeMap<&str, u64> = BTreeMap::new();
     let mut findings = Vec::new();
     let mut found = |fault, evidence| {
-        findings.push(Finding {
-            promise: Promise::EveryAlarmFires,
-            fault,
-            object: object.to_owned(),
-            evidence,
-        });
+        findings.push(Finding { promise: Promise::EveryAlarmFires, fault, object: object.to_owned(), evidence });
     };
     for AlarmEvent { at_ns, what } in events {
         match what {
             AlarmAct::Schedule { name, id, due_ns } => {
-                let alarm = Alarm {
-                    id: *id,
-                    name,
-                    due_ns: *due_ns,
-                    scheduled_ns: *at_ns,
-                    end: End::Pending,
-                };
-                assert!(
-                    alarms.insert(*id, alarm).is_none(),
-                    "BUG: two alarms were scheduled with id {id}"
-                );
-                if let Some(replaced) = pending.insert(name, *id).and_then(|id| alarms.get_mut(&id))
-                {
-                    replaced.end = End::Replaced {
-                        at_ns: *at_ns,
-                        by: *id,
-                    };
+                let alarm = Alarm { id: *id, name, due_ns: *due_ns, scheduled_ns: *at_ns, end: End::Pending };
+                assert!(alarms.insert(*id, alarm).is_none(), "BUG: two alarms were scheduled with id {id}");
+                if let Some(replaced) = pending.insert(name, *id).and_then(|id| alarms.get_mut(&id)) {
+                    replaced.end = End::Replaced { at_ns: *at_ns, by: *id };
                 }
             }
             AlarmAct::Cancel { name } => {
-                if let Some(alarm) = pending
-                    .remove(name.as_str())
-                    .and_then(|id| alarms.get_mut(&id))
-                {
+                if let Some(alarm) = pending.remove(name.as_str()).and_then(|id| alarms.get_mut(&id)) {
                     alarm.end = End::Cancelled { at_ns: *at_ns };
                 }
             }
@@ -114,13 +93,7 @@ pub fn check(object: &str, events: &[AlarmEvent], horizon: Horizon) -> Result<()
                     }
                     alarm.fire(*at_ns, horizon, &mut found);
                 }
-                None => found(
-                    Fault::Invented,
-                    format!(
-                        "alarm #{id} fired at {}, but nobody scheduled it",
-                        At(*at_ns)
-                    ),
-                ),
+                None => found(Fault::Invented, format!("alarm #{id} fired at {}, but nobody scheduled it", At(*at_ns))),
             },
         }
     }
@@ -156,30 +129,18 @@ impl Alarm<'_> {
             }
             End::Pending if now_ns > self.deadline_ns(horizon) => {
                 let deadline = At(self.deadline_ns(horizon));
-                found(
-                    Fault::Late,
-                    format!("{what} fired at {now}, after {deadline}"),
-                );
+                found(Fault::Late, format!("{what} fired at {now}, after {deadline}"));
             }
             End::Pending => {}
             End::Fired { at_ns } => {
-                found(
-                    Fault::Duplicate,
-                    format!("{what} fired at {}, and again at {now}", At(at_ns)),
-                );
+                found(Fault::Duplicate, format!("{what} fired at {}, and again at {now}", At(at_ns)));
             }
             End::Cancelled { at_ns } => {
-                found(
-                    Fault::Stale,
-                    format!("{what} was cancelled at {}, yet fired at {now}", At(at_ns)),
-                );
+                found(Fault::Stale, format!("{what} was cancelled at {}, yet fired at {now}", At(at_ns)));
             }
             End::Replaced { at_ns, by } => {
                 let at = At(at_ns);
-                found(
-                    Fault::Stale,
-                    format!("{what} was replaced by #{by} at {at}, yet fired at {now}"),
-                );
+                found(Fault::Stale, format!("{what} was replaced by #{by} at {at}, yet fired at {now}"));
             }
         }
         if let End::Pending = self.end {
@@ -191,34 +152,18 @@ impl Alarm<'_> {
         let deadline_ns = self.deadline_ns(horizon);
         if matches!(self.end, End::Pending) && deadline_ns <= horizon.end_ns {
             let (what, deadline) = (self.describe(), At(deadline_ns));
-            found(
-                Fault::Missing,
-                format!("{what} had to fire by {deadline} and has not"),
-            );
+            found(Fault::Missing, format!("{what} had to fire by {deadline} and has not"));
         }
     }
 
     /// The last moment at which it may fire.
     fn deadline_ns(&self, horizon: Horizon) -> u64 {
-        self.due_ns
-            .max(self.scheduled_ns)
-            .max(horizon.healed_ns)
-            .saturating_add(horizon.grace_ns)
+        self.due_ns.max(self.scheduled_ns).max(horizon.healed_ns).saturating_add(horizon.grace_ns)
     }
 
     fn describe(&self) -> String {
-        let Self {
-            id,
-            name,
-            due_ns,
-            scheduled_ns,
-            ..
-        } = self;
-        format!(
-            "alarm {name:?} #{id} (scheduled at {}, due at {})",
-            At(*scheduled_ns),
-            At(*due_ns)
-        )
+        let Self { id, name, due_ns, scheduled_ns, .. } = self;
+        format!("alarm {name:?} #{id} (scheduled at {}, due at {})", At(*scheduled_ns), At(*due_ns))
     }
 }
 

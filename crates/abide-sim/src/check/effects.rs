@@ -44,21 +44,11 @@ pub struct Attempt {
 pub fn check(object: &str, attempts: &[Attempt], present: &[u64]) -> Result<(), Violation> {
     let calls = calls(attempts);
     let places = places(present);
-    let mut findings = Findings {
-        object,
-        list: Vec::new(),
-    };
+    let mut findings = Findings { object, list: Vec::new() };
     let mut known = BTreeSet::new();
     for (name, attempts) in &calls {
-        for token in attempts
-            .iter()
-            .map(|attempt| attempt.token)
-            .collect::<BTreeSet<_>>()
-        {
-            assert!(
-                known.insert(token),
-                "BUG: token {token} belongs to more than one call"
-            );
+        for token in attempts.iter().map(|attempt| attempt.token).collect::<BTreeSet<_>>() {
+            assert!(known.insert(token), "BUG: token {token} belongs to more than one call");
         }
         check_call(name, attempts, &places, &mut findings);
     }
@@ -92,10 +82,7 @@ fn calls(attempts: &[Attempt]) -> BTreeMap<CallName<'_>, Vec<&Attempt>> {
         let caller = attempt.caller.as_str();
         let name = match &attempt.key {
             Some(key) => CallName::Keyed { caller, key },
-            None => CallName::Once {
-                caller,
-                token: attempt.token,
-            },
+            None => CallName::Once { caller, token: attempt.token },
         };
         calls.entry(name).or_default().push(attempt);
     }
@@ -118,40 +105,26 @@ fn check_call(
     findings: &mut Findings<'_>,
 ) {
     let tokens: BTreeSet<u64> = attempts.iter().map(|attempt| attempt.token).collect();
-    let found: Vec<usize> = tokens
-        .iter()
-        .filter_map(|token| places.get(token))
-        .flatten()
-        .copied()
-        .collect();
-    let answered = attempts
-        .iter()
-        .find_map(|attempt| Some((attempt, attempt.outcome.answer()?)));
+    let found: Vec<usize> = tokens.iter().filter_map(|token| places.get(token)).flatten().copied().collect();
+    let answered = attempts.iter().find_map(|attempt| Some((attempt, attempt.outcome.answer()?)));
     let once = match name {
         CallName::Keyed { .. } => Promise::OnceByKey,
         CallName::Once { .. } => Promise::NoLostEffect,
     };
     if let (Some((attempt, answer)), true) = (answered, found.is_empty()) {
         let at = At(attempt.returned_ns);
-        let evidence = format!(
-            "{name} was acknowledged at {at} with {answer:?}, but token {} is not in the state",
-            list(&tokens)
-        );
+        let evidence =
+            format!("{name} was acknowledged at {at} with {answer:?}, but token {} is not in the state", list(&tokens));
         findings.add(Promise::NoLostEffect, Fault::Missing, evidence);
     }
     if found.len() > 1 {
-        let evidence = format!(
-            "{name} took effect {} times: token {} at positions {}",
-            found.len(),
-            list(&tokens),
-            list(&found)
-        );
+        let evidence =
+            format!("{name} took effect {} times: token {} at positions {}", found.len(), list(&tokens), list(&found));
         findings.add(once, Fault::Duplicate, evidence);
     }
     for token in &tokens {
         let mut of_token = attempts.iter().filter(|attempt| attempt.token == *token);
-        if of_token.all(|attempt| attempt.outcome == Outcome::Failed) && places.contains_key(token)
-        {
+        if of_token.all(|attempt| attempt.outcome == Outcome::Failed) && places.contains_key(token) {
             let evidence = format!("{name} was refused, but token {token} is in the state");
             findings.add(once, Fault::Refused, evidence);
         }
@@ -163,16 +136,11 @@ fn check_call(
 
 /// Finds the first answer that differs from the one before it.
 fn check_answers(name: &CallName<'_>, attempts: &[&Attempt], findings: &mut Findings<'_>) {
-    let answers: Vec<(&String, u64)> = attempts
-        .iter()
-        .filter_map(|attempt| Some((attempt.outcome.answer()?, attempt.returned_ns)))
-        .collect();
-    if let Some([(one, one_ns), (other, other_ns)]) =
-        answers.array_windows().find(|[(a, _), (b, _)]| a != b)
-    {
+    let answers: Vec<(&String, u64)> =
+        attempts.iter().filter_map(|attempt| Some((attempt.outcome.answer()?, attempt.returned_ns))).collect();
+    if let Some([(one, one_ns), (other, other_ns)]) = answers.array_windows().find(|[(a, _), (b, _)]| a != b) {
         let (one_at, other_at) = (At(*one_ns), At(*other_ns));
-        let evidence =
-            format!("{name} was answered {one:?} at {one_at} and {other:?} at {other_at}");
+        let evidence = format!("{name} was answered {one:?} at {one_at} and {other:?} at {other_at}");
         findings.add(Promise::OnceByKey, Fault::Disagreement, evidence);
     }
 }
@@ -185,21 +153,12 @@ struct Findings<'a> {
 
 impl Findings<'_> {
     fn add(&mut self, promise: Promise, fault: Fault, evidence: String) {
-        self.list.push(Finding {
-            promise,
-            fault,
-            object: self.object.to_owned(),
-            evidence,
-        });
+        self.list.push(Finding { promise, fault, object: self.object.to_owned(), evidence });
     }
 }
 
 fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
-    items
-        .into_iter()
-        .map(|item| item.to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

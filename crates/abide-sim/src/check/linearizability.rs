@@ -50,12 +50,7 @@ pub trait Model {
 
     /// The state after `op` runs on `state`, or `None` if it would not have answered `ret`. With no
     /// `ret` the answer is not known, and any will do.
-    fn step(
-        &self,
-        state: &Self::State,
-        op: &Self::Op,
-        ret: Option<&Self::Ret>,
-    ) -> Option<Self::State>;
+    fn step(&self, state: &Self::State, op: &Self::Op, ret: Option<&Self::Ret>) -> Option<Self::State>;
 
     /// Whether `op` leaves every state as it is. Saying so is optional and makes the search short
     /// where many read at once; saying so wrongly makes it wrong.
@@ -104,18 +99,10 @@ pub fn check<M: Model>(
         Verdict::Illegal(explanation) => (Fault::NotLinearizable, explanation.to_string()),
         Verdict::Undecided(explanation) => {
             let advice = "raise the budget, or record fewer different unknown operations";
-            (
-                Fault::Undecided,
-                format!("gave up after {steps} steps; {advice}\n{explanation}"),
-            )
+            (Fault::Undecided, format!("gave up after {steps} steps; {advice}\n{explanation}"))
         }
     };
-    let finding = Finding {
-        promise: Promise::OneOwner,
-        fault,
-        object: object.to_owned(),
-        evidence,
-    };
+    let finding = Finding { promise: Promise::OneOwner, fault, object: object.to_owned(), evidence };
     Violation::unless_empty(vec![finding])
 }
 
@@ -126,9 +113,7 @@ pub fn judge<M: Model>(model: &M, history: &History<M::Op, M::Ret>, steps_max: u
     let verdict = match end {
         search::End::Found(order) => Verdict::Linearizable(order),
         search::End::Stuck(longest) => Verdict::Illegal(Explanation::new(model, history, longest)),
-        search::End::OutOfSteps(longest) => {
-            Verdict::Undecided(Explanation::new(model, history, longest))
-        }
+        search::End::OutOfSteps(longest) => Verdict::Undecided(Explanation::new(model, history, longest)),
     };
     Judgement { verdict, steps }
 }

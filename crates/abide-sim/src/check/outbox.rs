@@ -41,29 +41,16 @@ pub enum Turn {
 pub fn check(sent: &[(Message, Turn)], applied: &[Message]) -> Result<(), Violation> {
     let mut pairs: BTreeMap<(&str, &str), Pair> = BTreeMap::new();
     for (message, turn) in sent {
-        pairs
-            .entry((&message.sender, &message.receiver))
-            .or_default()
-            .sent
-            .push((message.n, *turn));
+        pairs.entry((&message.sender, &message.receiver)).or_default().sent.push((message.n, *turn));
     }
     for message in applied {
-        pairs
-            .entry((&message.sender, &message.receiver))
-            .or_default()
-            .applied
-            .push(message.n);
+        pairs.entry((&message.sender, &message.receiver)).or_default().applied.push(message.n);
     }
     let mut findings = Vec::new();
     for ((sender, receiver), pair) in &pairs {
         pair.check(&mut |fault, evidence| {
             let object = format!("{sender} to {receiver}");
-            findings.push(Finding {
-                promise: Promise::MessagesOnce,
-                fault,
-                object,
-                evidence,
-            });
+            findings.push(Finding { promise: Promise::MessagesOnce, fault, object, evidence });
         });
     }
     Violation::unless_empty(findings)
@@ -84,49 +71,26 @@ impl Pair {
         }
         let durable = self.with(Turn::Durable);
         let known: BTreeSet<u64> = self.sent.iter().map(|(n, _)| *n).collect();
-        let possible: BTreeSet<u64> = durable
-            .iter()
-            .copied()
-            .chain(self.with(Turn::Unknown))
-            .collect();
+        let possible: BTreeSet<u64> = durable.iter().copied().chain(self.with(Turn::Unknown)).collect();
         for pair in durable.array_windows().filter(|[a, b]| a == b) {
-            found(
-                Fault::Duplicate,
-                format!("two durable turns sent message {}", pair[0]),
-            );
+            found(Fault::Duplicate, format!("two durable turns sent message {}", pair[0]));
         }
         for n in durable.iter().collect::<BTreeSet<_>>() {
             if !places.contains_key(n) {
-                found(
-                    Fault::Missing,
-                    format!("message {n} was sent by a durable turn and never applied"),
-                );
+                found(Fault::Missing, format!("message {n} was sent by a durable turn and never applied"));
             }
         }
         for (n, at) in &places {
             if at.len() > 1 {
                 found(
                     Fault::Duplicate,
-                    format!(
-                        "message {n} was applied {} times, as number {}",
-                        at.len(),
-                        Positions(at)
-                    ),
+                    format!("message {n} was applied {} times, as number {}", at.len(), Positions(at)),
                 );
             }
             if !known.contains(n) {
-                found(
-                    Fault::Invented,
-                    format!(
-                        "message {n} was applied as number {}, but never sent",
-                        Positions(at)
-                    ),
-                );
+                found(Fault::Invented, format!("message {n} was applied as number {}, but never sent", Positions(at)));
             } else if !possible.contains(n) {
-                found(
-                    Fault::Refused,
-                    format!("message {n} was applied, but its turn was never durable"),
-                );
+                found(Fault::Refused, format!("message {n} was applied, but its turn was never durable"));
             }
         }
         self.check_order(found);
@@ -139,22 +103,14 @@ impl Pair {
             if let (Some(highest), true) = (seen.last().copied(), seen.insert(*n))
                 && highest > *n
             {
-                found(
-                    Fault::OutOfOrder,
-                    format!("message {n} was applied after message {highest}"),
-                );
+                found(Fault::OutOfOrder, format!("message {n} was applied after message {highest}"));
             }
         }
     }
 
     /// The numbers sent by turns with this fate, lowest first.
     fn with(&self, fate: Turn) -> Vec<u64> {
-        let mut numbers: Vec<u64> = self
-            .sent
-            .iter()
-            .filter(|(_, turn)| *turn == fate)
-            .map(|(n, _)| *n)
-            .collect();
+        let mut numbers: Vec<u64> = self.sent.iter().filter(|(_, turn)| *turn == fate).map(|(n, _)| *n).collect();
         numbers.sort_unstable();
         numbers
     }

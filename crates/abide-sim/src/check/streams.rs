@@ -58,22 +58,14 @@ pub fn check(
     state: &Value,
     apply: impl Fn(&mut Value, &Value) -> Result<(), String>,
 ) -> Result<(), Violation> {
-    let mut view = View {
-        seq: watch.seq,
-        state: watch.state.clone(),
-        findings: Vec::new(),
-    };
+    let mut view = View { seq: watch.seq, state: watch.state.clone(), findings: Vec::new() };
     for (at, item) in watch.items.iter().enumerate() {
         view.receive(at, item, &apply);
     }
     view.check_end(watch.items.len(), seq, state);
     let name = format!("{object}, watched by {}", watch.watcher);
-    let finding = |(fault, evidence)| Finding {
-        promise: Promise::GapFreeStreams,
-        fault,
-        object: name.clone(),
-        evidence,
-    };
+    let finding =
+        |(fault, evidence)| Finding { promise: Promise::GapFreeStreams, fault, object: name.clone(), evidence };
     Violation::unless_empty(view.findings.into_iter().map(finding).collect())
 }
 
@@ -85,16 +77,10 @@ pub fn check(
 pub fn replace_fields(state: &mut Value, patch: &Value) -> Result<(), String> {
     match (state, patch) {
         (Value::Object(state), Value::Object(patch)) => {
-            state.extend(
-                patch
-                    .iter()
-                    .map(|(field, value)| (field.clone(), value.clone())),
-            );
+            state.extend(patch.iter().map(|(field, value)| (field.clone(), value.clone())));
             Ok(())
         }
-        (state, patch) => Err(format!(
-            "patch {patch} does not fit state {state}: both must be objects"
-        )),
+        (state, patch) => Err(format!("patch {patch} does not fit state {state}: both must be objects")),
     }
 }
 
@@ -106,49 +92,29 @@ struct View {
 }
 
 impl View {
-    fn receive(
-        &mut self,
-        at: usize,
-        item: &StreamItem,
-        apply: &impl Fn(&mut Value, &Value) -> Result<(), String>,
-    ) {
+    fn receive(&mut self, at: usize, item: &StreamItem, apply: &impl Fn(&mut Value, &Value) -> Result<(), String>) {
         let (last, item_no) = (self.seq, at + 1);
         match item {
             StreamItem::Change { seq, patch } => {
                 let seq = *seq;
                 if seq == last {
-                    self.add(
-                        Fault::Duplicate,
-                        format!("item {item_no} is change {seq} again"),
-                    );
+                    self.add(Fault::Duplicate, format!("item {item_no} is change {seq} again"));
                 } else if seq < last {
-                    self.add(
-                        Fault::OutOfOrder,
-                        format!("item {item_no} is change {seq}, after {last}"),
-                    );
+                    self.add(Fault::OutOfOrder, format!("item {item_no} is change {seq}, after {last}"));
                 } else if seq > last + 1 {
                     let expected = last + 1;
-                    self.add(
-                        Fault::Gap,
-                        format!("item {item_no} is change {seq}, expected {expected} or a reset"),
-                    );
+                    self.add(Fault::Gap, format!("item {item_no} is change {seq}, expected {expected} or a reset"));
                 }
                 if let Err(why) = apply(&mut self.state, patch)
                     && self.findings.is_empty()
                 {
-                    self.add(
-                        Fault::WrongState,
-                        format!("item {item_no}, change {seq}, does not apply: {why}"),
-                    );
+                    self.add(Fault::WrongState, format!("item {item_no}, change {seq}, does not apply: {why}"));
                 }
                 self.seq = last.max(seq);
             }
             StreamItem::Reset { seq, state } => {
                 if *seq < last {
-                    self.add(
-                        Fault::OutOfOrder,
-                        format!("item {item_no} resets to {seq}, after {last}"),
-                    );
+                    self.add(Fault::OutOfOrder, format!("item {item_no} resets to {seq}, after {last}"));
                 }
                 self.seq = last.max(*seq);
                 self.state.clone_from(state);
@@ -159,22 +125,13 @@ impl View {
     fn check_end(&mut self, items: usize, seq: u64, state: &Value) {
         let last = self.seq;
         if last < seq {
-            self.add(
-                Fault::Missing,
-                format!("the stream ends at {last} after {items} items, the object is at {seq}"),
-            );
+            self.add(Fault::Missing, format!("the stream ends at {last} after {items} items, the object is at {seq}"));
         } else if last > seq {
-            self.add(
-                Fault::Invented,
-                format!("the stream goes to {last}, the object is only at {seq}"),
-            );
+            self.add(Fault::Invented, format!("the stream goes to {last}, the object is only at {seq}"));
         } else if self.findings.is_empty() && self.state != *state {
             let mut differences = Vec::new();
             differ("", &self.state, state, &mut differences);
-            let evidence = format!(
-                "at {seq} the watcher's state is not the object's: {}",
-                differences.join("; ")
-            );
+            let evidence = format!("at {seq} the watcher's state is not the object's: {}", differences.join("; "));
             self.add(Fault::WrongState, evidence);
         }
     }

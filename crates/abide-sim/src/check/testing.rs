@@ -5,10 +5,7 @@ use proptest::sample::Index;
 
 /// Many cases have nothing to change in the way a test wants: those are thrown away.
 pub(crate) fn config() -> ProptestConfig {
-    ProptestConfig {
-        max_global_rejects: 1_000_000,
-        ..ProptestConfig::default()
-    }
+    ProptestConfig { max_global_rejects: 1_000_000, ..ProptestConfig::default() }
 }
 
 /// One of `items`; the case is thrown away if there is none.

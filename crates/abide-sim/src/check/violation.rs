@@ -77,11 +77,7 @@ pub enum Fault {
 impl Violation {
     /// `Ok` if there are no findings, otherwise the violation they make.
     pub(crate) fn unless_empty(findings: Vec<Finding>) -> Result<(), Self> {
-        if findings.is_empty() {
-            Ok(())
-        } else {
-            Err(Self { findings })
-        }
+        if findings.is_empty() { Ok(()) } else { Err(Self { findings }) }
     }
 
     /// The evidence, in the order it was found.
@@ -96,9 +92,7 @@ impl Violation {
 
     /// Whether the checker only gave up, and found nothing wrong.
     pub fn is_undecided(&self) -> bool {
-        self.findings
-            .iter()
-            .all(|finding| finding.fault == Fault::Undecided)
+        self.findings.iter().all(|finding| finding.fault == Fault::Undecided)
     }
 
     /// The findings by promise and object, each group in the order it was found.
@@ -108,9 +102,7 @@ impl Violation {
         let mut groups: Vec<(Promise, &str, Vec<&Finding>)> = Vec::new();
         for finding in sorted {
             match groups.last_mut() {
-                Some((promise, object, group))
-                    if *promise == finding.promise && *object == finding.object =>
-                {
+                Some((promise, object, group)) if *promise == finding.promise && *object == finding.object => {
                     group.push(finding);
                 }
                 _ => groups.push((finding.promise, &finding.object, vec![finding])),
@@ -126,9 +118,7 @@ impl fmt::Display for Violation {
             if at > 0 {
                 writeln!(f)?;
             }
-            let unsure = findings
-                .iter()
-                .all(|finding| finding.fault == Fault::Undecided);
+            let unsure = findings.iter().all(|finding| finding.fault == Fault::Undecided);
             let verdict = if unsure { "not decided" } else { "broken" };
             write!(f, "{promise}: {verdict} for {object}")?;
             for finding in findings.iter().take(PRINTED_MAX) {
@@ -149,15 +139,11 @@ impl fmt::Display for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoLostEffect => "promise 1 (no acknowledged effect is lost)",
-            Self::OneOwner => {
-                "promise 2 (one owner commits and answers: calls look as if run one at a time)"
-            }
+            Self::OneOwner => "promise 2 (one owner commits and answers: calls look as if run one at a time)",
             Self::OnceByKey => "promise 3 (a keyed call takes effect once)",
             Self::EveryAlarmFires => "promise 4 (every alarm fires, its effect applies once)",
             Self::GapFreeStreams => "promise 5 (every stream is gap-free, or says reset)",
-            Self::MessagesOnce => {
-                "durable messages (applied once, in order per sender and receiver)"
-            }
+            Self::MessagesOnce => "durable messages (applied once, in order per sender and receiver)",
         })
     }
 }
@@ -200,12 +186,7 @@ mod tests {
     use super::*;
 
     fn finding(object: &str, promise: Promise, fault: Fault) -> Finding {
-        Finding {
-            promise,
-            fault,
-            object: object.to_owned(),
-            evidence: "first line\nsecond line".to_owned(),
-        }
+        Finding { promise, fault, object: object.to_owned(), evidence: "first line\nsecond line".to_owned() }
     }
 
     #[test]
@@ -241,9 +222,7 @@ mod tests {
 
     #[test]
     fn giving_up_is_not_called_broken() {
-        let given_up =
-            Violation::unless_empty(vec![finding("a", Promise::OneOwner, Fault::Undecided)])
-                .unwrap_err();
+        let given_up = Violation::unless_empty(vec![finding("a", Promise::OneOwner, Fault::Undecided)]).unwrap_err();
         assert!(given_up.is_undecided());
         assert!(given_up.to_string().contains("not decided for a"));
     }

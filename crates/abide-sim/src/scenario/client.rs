@@ -214,13 +214,7 @@ impl Client {
 
     /// What a replaced node reads from its memory is not held against it: proving that memory is
     /// current takes a lease, which one node alone does not have.
-    fn end_read(
-        &self,
-        up: &Arc<Up>,
-        book: Book,
-        call: CallId,
-        outcome: Outcome<i64>,
-    ) {
+    fn end_read(&self, up: &Arc<Up>, book: Book, call: CallId, outcome: Outcome<i64>) {
         let outcome = if up.is_replaced() { Outcome::Unknown } else { outcome };
         let now_ns = self.scene.now_ns();
         self.scene.records.lock().book(book).ended(call, outcome, now_ns);

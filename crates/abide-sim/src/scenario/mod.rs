@@ -162,8 +162,7 @@ fn scene(seed: u64, settings: Settings, trace: Trace) -> Scene {
 /// The world from its first node to the verdict.
 async fn act(scene: &Arc<Scene>, seed: u64) -> Result<(), String> {
     let up = scene.host.start().await;
-    let begin =
-        Ask { kind: Metronome::KIND, id: "m", handler: "begin", args: (), timeout_ms: 10_000, key: None };
+    let begin = Ask { kind: Metronome::KIND, id: "m", handler: "begin", args: (), timeout_ms: 10_000, key: None };
     scene.ask::<(), _>(0, &up, begin).await;
     drop(up);
     let mut dice = Dice::part(seed, "actors");

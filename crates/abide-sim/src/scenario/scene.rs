@@ -51,7 +51,8 @@ impl Scene {
         A: Serialize + fmt::Debug,
     {
         let Ask { kind, id, handler, args, timeout_ms, key } = ask;
-        let name = format!("{kind}/{id}.{handler}{args:?}{}{}", if key.is_some() { " key " } else { "" }, key.unwrap_or(""));
+        let name =
+            format!("{kind}/{id}.{handler}{args:?}{}{}", if key.is_some() { " key " } else { "" }, key.unwrap_or(""));
         self.trace.line(format_args!("client {client}: node {}: {name}", up.number));
         let call: DynamicCall<R> = up.node.call(kind, id, handler, args);
         let call = call.timeout(std::time::Duration::from_millis(timeout_ms));

@@ -95,8 +95,7 @@ fn unrest(scene: &Scene) -> Vec<String> {
     let mut restless = Vec::new();
     let messages = ready(scene.disk.data().outbox(None, 10)).unwrap_or_default();
     restless.extend(messages.iter().map(|m| format!("message {} of {} to {}", m.id.n, m.id.sender, m.target)));
-    let query =
-        AlarmsQuery { key: None, namespace: Namespace::default(), dead: false, after: None, limit: 10 };
+    let query = AlarmsQuery { key: None, namespace: Namespace::default(), dead: false, after: None, limit: 10 };
     let alarms = ready(scene.disk.data().alarms(query)).unwrap_or_default();
     let pending = alarms.iter().filter(|due| due.key.kind().as_str() != Metronome::KIND && due.alarm.dead.is_none());
     restless.extend(pending.map(|due| format!("alarm {} of {}", due.alarm.name, due.key)));
@@ -187,10 +186,9 @@ fn alarm_events(scene: &Scene, notes: &[AlarmNote]) -> Vec<AlarmEvent> {
     };
     let ns = |at: i64| nanos(since_before(Timestamp::from_millis(at)));
     let event = |note: &AlarmNote| match note {
-        AlarmNote::Set { at, name, id, due } => AlarmEvent {
-            at_ns: ns(*at),
-            what: AlarmAct::Schedule { name: name.clone(), id: *id, due_ns: ns(*due) },
-        },
+        AlarmNote::Set { at, name, id, due } => {
+            AlarmEvent { at_ns: ns(*at), what: AlarmAct::Schedule { name: name.clone(), id: *id, due_ns: ns(*due) } }
+        }
         AlarmNote::Cancelled { at, name } => {
             AlarmEvent { at_ns: ns(*at), what: AlarmAct::Cancel { name: name.clone() } }
         }

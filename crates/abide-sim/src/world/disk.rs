@@ -1,12 +1,16 @@
 //! What survives the crash of a node.
 
-use std::{sync::Arc, task::Poll};
+use std::{collections::VecDeque, sync::Arc, task::Poll};
 
 use abide_core::{Epoch, StoreError, port::store::Commit};
 use abide_store::MemoryStore;
 use parking_lot::Mutex;
 
-use super::{faults::Faults, store::FaultyStore, trace::Trace};
+use super::{
+    faults::Faults,
+    store::{Fate, FaultyStore},
+    trace::Trace,
+};
 use crate::dice::Dice;
 
 /// The data of a simulated store and the faults in reaching it. Each node has a connection of its
@@ -27,6 +31,7 @@ struct Inner {
 struct State {
     dice: Dice,
     faults: Faults,
+    planned: VecDeque<Fate>,
     epochs: Vec<Epoch>,
     connections: u32,
 }
@@ -40,7 +45,13 @@ impl Disk {
     /// As [`Disk::new`]; without the fence, any node may commit in any epoch.
     pub(crate) fn with_fence(seed: u64, faults: Faults, trace: Trace, fenced: bool) -> Self {
         const SHARDS: u32 = 16;
-        let state = State { dice: Dice::part(seed, "disk"), faults, epochs: Vec::new(), connections: 0 };
+        let state = State {
+            dice: Dice::part(seed, "disk"),
+            faults,
+            planned: VecDeque::new(),
+            epochs: Vec::new(),
+            connections: 0,
+        };
         Self(Arc::new(Inner { memory: MemoryStore::new(SHARDS), trace, fenced, state: Mutex::new(state) }))
     }
 
@@ -60,6 +71,15 @@ impl Disk {
     /// What goes wrong now.
     pub fn faults(&self) -> Faults {
         self.0.state.lock().faults.clone()
+    }
+
+    /// Says what becomes of the next batches of commits, whatever the faults are otherwise.
+    pub fn plan(&self, fates: impl IntoIterator<Item = Fate>) {
+        self.0.state.lock().planned.extend(fates);
+    }
+
+    pub(super) fn planned_fate(&self) -> Option<Fate> {
+        self.0.state.lock().planned.pop_front()
     }
 
     /// The data itself, without faults.

@@ -8,11 +8,11 @@ mod store;
 mod trace;
 
 pub use clock::SimClock;
-pub(crate) use disk::ready;
 pub use disk::Disk;
+pub(crate) use disk::ready;
 pub use faults::Faults;
 pub use host::{Host, Up};
-pub use store::{FaultyStore, InFlight};
+pub use store::{Fate, FaultyStore, InFlight};
 pub use trace::Trace;
 
 /// Runs a future of the simulation beside the others, on the world's one thread.

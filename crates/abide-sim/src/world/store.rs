@@ -27,8 +27,10 @@ use tokio::{
 
 use super::{
     disk::{Disk, ready},
+    faults::Faults,
     instant, spawn,
 };
+use crate::dice::Dice;
 
 /// A store as a node sees it over a bad connection.
 ///
@@ -76,14 +78,33 @@ struct Order {
 
 type Answer = Result<Vec<Committed>, StoreError>;
 
-/// What becomes of a batch.
+/// What becomes of a batch of commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub enum Fate {
+    /// It is applied and answered.
     Done,
+    /// It fails and changes nothing.
     Refused,
+    /// The store is full; it changes nothing.
     Full,
+    /// It is applied, but its answer is lost.
     UnknownApplied,
+    /// It is lost on its way, and nobody can tell.
     UnknownLost,
+}
+
+impl Fate {
+    fn draw(faults: &Faults, dice: &mut Dice) -> Self {
+        if dice.chance(faults.commits_fail) {
+            Self::Refused
+        } else if dice.chance(faults.commits_full) {
+            Self::Full
+        } else if dice.chance(faults.commits_unknown) {
+            if dice.chance(0.5) { Self::UnknownApplied } else { Self::UnknownLost }
+        } else {
+            Self::Done
+        }
+    }
 }
 
 impl FaultyStore {
@@ -114,18 +135,8 @@ impl FaultyStore {
 
     /// Takes a batch's place in the order.
     fn enqueue(&self, batch: Vec<Commit>) -> oneshot::Receiver<Answer> {
-        let (delay, fate) = self.disk.draw(|faults, dice| {
-            let fate = if dice.chance(faults.commits_fail) {
-                Fate::Refused
-            } else if dice.chance(faults.commits_full) {
-                Fate::Full
-            } else if dice.chance(faults.commits_unknown) {
-                if dice.chance(0.5) { Fate::UnknownApplied } else { Fate::UnknownLost }
-            } else {
-                Fate::Done
-            };
-            (faults.delay(dice), fate)
-        });
+        let (fate, delay) = self.disk.draw(|faults, dice| (Fate::draw(faults, dice), faults.delay(dice)));
+        let fate = self.disk.planned_fate().unwrap_or(fate);
         let (answer, answered) = oneshot::channel();
         let mut queue = self.link.queue.lock();
         queue.handed += 1;
@@ -184,7 +195,9 @@ impl FaultyStore {
             text.push_str(&format!(" {}@{}", commit.key, commit.head()));
         }
         let answer = ready(self.disk.data().commit(batch));
-        self.disk.trace().line(format_args!("store {}: batch {number} took effect:{text} {answer:?}", self.link.number));
+        self.disk
+            .trace()
+            .line(format_args!("store {}: batch {number} took effect:{text} {answer:?}", self.link.number));
         answer
     }
 

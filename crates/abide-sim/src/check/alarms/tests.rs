@@ -7,34 +7,18 @@ use super::*;
 use crate::check::testing::{config, pick};
 
 const GRACE_NS: u64 = 50;
-const HORIZON: Horizon = Horizon {
-    healed_ns: 0,
-    grace_ns: GRACE_NS,
-    end_ns: 1_000_000,
-};
+const HORIZON: Horizon = Horizon { healed_ns: 0, grace_ns: GRACE_NS, end_ns: 1_000_000 };
 
 fn event(at_ns: u64, what: AlarmAct) -> AlarmEvent {
     AlarmEvent { at_ns, what }
 }
 
 fn schedule(at_ns: u64, name: &str, id: u64, due_ns: u64) -> AlarmEvent {
-    event(
-        at_ns,
-        AlarmAct::Schedule {
-            name: name.to_owned(),
-            id,
-            due_ns,
-        },
-    )
+    event(at_ns, AlarmAct::Schedule { name: name.to_owned(), id, due_ns })
 }
 
 fn cancel(at_ns: u64, name: &str) -> AlarmEvent {
-    event(
-        at_ns,
-        AlarmAct::Cancel {
-            name: name.to_owned(),
-        },
-    )
+    event(at_ns, AlarmAct::Cancel { name: name.to_owned() })
 }
 
 fn fire(at_ns: u64, id: u64) -> AlarmEvent {
@@ -57,17 +41,12 @@ fn play(turns: &[Turn]) -> Vec<AlarmEvent> {
     let names = ["bell", "lease", "sweep"];
     let (mut now_ns, mut events) = (1, Vec::new());
     let mut pending: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    let fire_until =
-        |until_ns, pending: &mut BTreeMap<&str, (u64, u64)>, events: &mut Vec<AlarmEvent>| {
-            let mut due: Vec<(u64, u64)> = pending
-                .values()
-                .copied()
-                .filter(|(at_ns, _)| *at_ns <= until_ns)
-                .collect();
-            due.sort_unstable();
-            events.extend(due.into_iter().map(|(at_ns, id)| fire(at_ns, id)));
-            pending.retain(|_, (at_ns, _)| *at_ns > until_ns);
-        };
+    let fire_until = |until_ns, pending: &mut BTreeMap<&str, (u64, u64)>, events: &mut Vec<AlarmEvent>| {
+        let mut due: Vec<(u64, u64)> = pending.values().copied().filter(|(at_ns, _)| *at_ns <= until_ns).collect();
+        due.sort_unstable();
+        events.extend(due.into_iter().map(|(at_ns, id)| fire(at_ns, id)));
+        pending.retain(|_, (at_ns, _)| *at_ns > until_ns);
+    };
     for (id, turn) in (0..).zip(turns) {
         now_ns += turn.pause_ns;
         fire_until(now_ns, &mut pending, &mut events);
@@ -86,26 +65,14 @@ fn play(turns: &[Turn]) -> Vec<AlarmEvent> {
 }
 
 fn histories() -> impl Strategy<Value = Vec<AlarmEvent>> {
-    let turn = (
-        0..3_usize,
-        0..40_u64,
-        prop::option::weighted(0.8, 0..60_u64),
-        0..=GRACE_NS,
-    )
-        .prop_map(|(name, pause_ns, due_in_ns, late_ns)| Turn {
-            name,
-            pause_ns,
-            due_in_ns,
-            late_ns,
-        });
+    let turn = (0..3_usize, 0..40_u64, prop::option::weighted(0.8, 0..60_u64), 0..=GRACE_NS)
+        .prop_map(|(name, pause_ns, due_in_ns, late_ns)| Turn { name, pause_ns, due_in_ns, late_ns });
     prop::collection::vec(turn, 1..40).prop_map(|turns| play(&turns))
 }
 
 /// The events that fire an alarm, by index.
 fn fires(events: &[AlarmEvent]) -> Vec<usize> {
-    (0..events.len())
-        .filter(|at| matches!(events[*at].what, AlarmAct::Fire { .. }))
-        .collect()
+    (0..events.len()).filter(|at| matches!(events[*at].what, AlarmAct::Fire { .. })).collect()
 }
 
 /// Name, id and due time of each scheduling.
@@ -121,13 +88,8 @@ fn schedulings(events: &[AlarmEvent]) -> Vec<(&str, u64, u64)> {
 
 /// Id and due time of the alarm that fires at this index.
 fn fired(events: &[AlarmEvent], at: usize) -> (u64, u64) {
-    let AlarmAct::Fire { id } = events[at].what else {
-        panic!("event {at} fires nothing")
-    };
-    let (_, _, due_ns) = schedulings(events)
-        .into_iter()
-        .find(|(_, known, _)| *known == id)
-        .unwrap();
+    let AlarmAct::Fire { id } = events[at].what else { panic!("event {at} fires nothing") };
+    let (_, _, due_ns) = schedulings(events).into_iter().find(|(_, known, _)| *known == id).unwrap();
     (id, due_ns)
 }
 
@@ -136,11 +98,7 @@ fn found(events: &[AlarmEvent], fault: Fault) -> Result<(), TestCaseError> {
     let Err(violation) = check("Clock/a", events, HORIZON) else {
         return Err(TestCaseError::fail(format!("{fault} was not found")));
     };
-    let faults: Vec<Fault> = violation
-        .findings()
-        .iter()
-        .map(|finding| finding.fault)
-        .collect();
+    let faults: Vec<Fault> = violation.findings().iter().map(|finding| finding.fault).collect();
     prop_assert_eq!(faults, [fault], "{}", violation);
     Ok(())
 }
@@ -212,55 +170,23 @@ proptest! {
 
 #[test]
 fn faults_excuse_lateness_until_the_grace_after_they_stop() {
-    let horizon = Horizon {
-        healed_ns: 1000,
-        grace_ns: 50,
-        end_ns: 2000,
-    };
-    let with_fire_at = |at_ns| {
-        check(
-            "Clock/a",
-            &[schedule(1, "bell", 1, 10), fire(at_ns, 1)],
-            horizon,
-        )
-    };
+    let horizon = Horizon { healed_ns: 1000, grace_ns: 50, end_ns: 2000 };
+    let with_fire_at = |at_ns| check("Clock/a", &[schedule(1, "bell", 1, 10), fire(at_ns, 1)], horizon);
     assert_eq!(with_fire_at(1050), Ok(()));
     assert!(with_fire_at(1051).unwrap_err().has(Fault::Late));
 }
 
 #[test]
 fn an_alarm_need_not_have_fired_when_its_time_reaches_beyond_the_end() {
-    let horizon = Horizon {
-        healed_ns: 0,
-        grace_ns: 50,
-        end_ns: 100,
-    };
-    assert_eq!(
-        check("Clock/a", &[schedule(1, "bell", 1, 51)], horizon),
-        Ok(())
-    );
-    assert!(
-        check("Clock/a", &[schedule(1, "bell", 1, 50)], horizon)
-            .unwrap_err()
-            .has(Fault::Missing)
-    );
+    let horizon = Horizon { healed_ns: 0, grace_ns: 50, end_ns: 100 };
+    assert_eq!(check("Clock/a", &[schedule(1, "bell", 1, 51)], horizon), Ok(()));
+    assert!(check("Clock/a", &[schedule(1, "bell", 1, 50)], horizon).unwrap_err().has(Fault::Missing));
 }
 
 #[test]
 fn an_alarm_scheduled_into_the_past_counts_from_its_scheduling() {
-    let horizon = Horizon {
-        healed_ns: 0,
-        grace_ns: 50,
-        end_ns: 1000,
-    };
-    assert_eq!(
-        check(
-            "Clock/a",
-            &[schedule(100, "bell", 1, 10), fire(150, 1)],
-            horizon
-        ),
-        Ok(())
-    );
+    let horizon = Horizon { healed_ns: 0, grace_ns: 50, end_ns: 1000 };
+    assert_eq!(check("Clock/a", &[schedule(100, "bell", 1, 10), fire(150, 1)], horizon), Ok(()));
 }
 
 #[test]
@@ -272,11 +198,7 @@ fn the_evidence_names_the_alarm_and_its_times() {
         fire(5 * SECOND, 1),
         fire(5_500_000_000, 2),
     ];
-    let horizon = Horizon {
-        healed_ns: 0,
-        grace_ns: SECOND,
-        end_ns: 60 * SECOND,
-    };
+    let horizon = Horizon { healed_ns: 0, grace_ns: SECOND, end_ns: 60 * SECOND };
     assert_eq!(
         check("Clock/a", &events, horizon).unwrap_err().to_string(),
         "promise 4 (every alarm fires, its effect applies once): broken for Clock/a\n  \

@@ -34,17 +34,8 @@ impl World {
         for (call, plan) in plans.iter().enumerate() {
             let attempts = if plan.keyed { plan.lost.len() } else { 1 };
             for (at, lost) in plan.lost.iter().take(attempts).enumerate() {
-                let token = call as u64 * 10
-                    + if plan.own_tokens && plan.keyed {
-                        at as u64
-                    } else {
-                        0
-                    };
-                let truth = if at < plan.effective {
-                    Outcome::Failed
-                } else {
-                    Outcome::Ok(format!("answer {call}"))
-                };
+                let token = call as u64 * 10 + if plan.own_tokens && plan.keyed { at as u64 } else { 0 };
+                let truth = if at < plan.effective { Outcome::Failed } else { Outcome::Ok(format!("answer {call}")) };
                 world.attempts.push(Attempt {
                     caller: format!("client {}", call % 3),
                     key: plan.keyed.then(|| format!("key {call}")),
@@ -62,9 +53,7 @@ impl World {
 
     /// The attempts for which `wanted` holds, by index.
     fn attempts(&self, wanted: impl Fn(&Attempt) -> bool) -> Vec<usize> {
-        (0..self.attempts.len())
-            .filter(|at| wanted(&self.attempts[*at]))
-            .collect()
+        (0..self.attempts.len()).filter(|at| wanted(&self.attempts[*at])).collect()
     }
 
     fn same_call(&self, attempt: &Attempt) -> Vec<&Attempt> {
@@ -77,18 +66,8 @@ impl World {
 }
 
 fn worlds() -> impl Strategy<Value = World> {
-    let plan = (
-        any::<bool>(),
-        any::<bool>(),
-        prop::collection::vec(any::<bool>(), 1..4),
-        0..4_usize,
-    )
-        .prop_map(|(keyed, own_tokens, lost, effective)| Plan {
-            keyed,
-            own_tokens,
-            lost,
-            effective,
-        });
+    let plan = (any::<bool>(), any::<bool>(), prop::collection::vec(any::<bool>(), 1..4), 0..4_usize)
+        .prop_map(|(keyed, own_tokens, lost, effective)| Plan { keyed, own_tokens, lost, effective });
     prop::collection::vec(plan, 1..30).prop_map(|plans| World::play(&plans))
 }
 
@@ -98,22 +77,13 @@ fn found(world: &World, promise: Promise, fault: Fault) -> Result<(), TestCaseEr
         return Err(TestCaseError::fail(format!("{fault} was not found")));
     };
     for finding in violation.findings() {
-        prop_assert_eq!(
-            (finding.promise, finding.fault),
-            (promise, fault),
-            "{}",
-            violation
-        );
+        prop_assert_eq!((finding.promise, finding.fault), (promise, fault), "{}", violation);
     }
     Ok(())
 }
 
 fn once(attempt: &Attempt) -> Promise {
-    if attempt.key.is_some() {
-        Promise::OnceByKey
-    } else {
-        Promise::NoLostEffect
-    }
+    if attempt.key.is_some() { Promise::OnceByKey } else { Promise::NoLostEffect }
 }
 
 proptest! {
@@ -185,13 +155,7 @@ fn ok(answer: &str) -> Outcome<String> {
 }
 
 fn attempt(key: Option<&str>, token: u64, outcome: Outcome<String>) -> Attempt {
-    Attempt {
-        caller: "alice".to_owned(),
-        key: key.map(str::to_owned),
-        token,
-        returned_ns: 2_000_000_000,
-        outcome,
-    }
+    Attempt { caller: "alice".to_owned(), key: key.map(str::to_owned), token, returned_ns: 2_000_000_000, outcome }
 }
 
 #[test]
@@ -216,28 +180,19 @@ fn the_evidence_names_call_answer_and_tokens() {
 #[test]
 fn the_same_key_of_another_caller_is_another_call() {
     let mine = attempt(Some("k"), 1, ok("mine"));
-    let theirs = Attempt {
-        caller: "bob".to_owned(),
-        ..attempt(Some("k"), 2, ok("theirs"))
-    };
+    let theirs = Attempt { caller: "bob".to_owned(), ..attempt(Some("k"), 2, ok("theirs")) };
     assert_eq!(check("List/a", &[mine, theirs], &[1, 2]), Ok(()));
 }
 
 #[test]
 fn an_unknown_call_may_or_may_not_have_happened() {
-    let attempts = [
-        attempt(None, 1, Outcome::Unknown),
-        attempt(None, 2, Outcome::Unknown),
-    ];
+    let attempts = [attempt(None, 1, Outcome::Unknown), attempt(None, 2, Outcome::Unknown)];
     assert_eq!(check("List/a", &attempts, &[2]), Ok(()));
 }
 
 #[test]
 #[should_panic(expected = "token 1 belongs to more than one call")]
 fn calls_that_share_a_token_cannot_be_checked() {
-    let attempts = [
-        attempt(Some("k"), 1, Outcome::Unknown),
-        attempt(None, 1, Outcome::Unknown),
-    ];
+    let attempts = [attempt(Some("k"), 1, Outcome::Unknown), attempt(None, 1, Outcome::Unknown)];
     let _ = check("List/a", &attempts, &[]);
 }

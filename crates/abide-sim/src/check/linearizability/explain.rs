@@ -30,30 +30,17 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn new<M: Model>(
-        model: &M,
-        history: &History<M::Op, M::Ret>,
-        placed: Vec<usize>,
-    ) -> Self {
+    pub(super) fn new<M: Model>(model: &M, history: &History<M::Op, M::Ret>, placed: Vec<usize>) -> Self {
         let known: FxHashSet<usize> = placed.iter().copied().collect();
         let mut later: Vec<usize> = (0..history.operations().len())
-            .filter(|index| {
-                history.operations()[*index].outcome.is_acknowledged() && !known.contains(index)
-            })
+            .filter(|index| history.operations()[*index].outcome.is_acknowledged() && !known.contains(index))
             .collect();
         later.sort_unstable_by_key(|index| history.span(*index).ret);
-        let horizon = later
-            .first()
-            .map_or(usize::MAX, |index| history.span(*index).ret);
-        let (blocked, later): (Vec<_>, Vec<_>) = later
-            .into_iter()
-            .partition(|index| history.span(*index).call < horizon);
+        let horizon = later.first().map_or(usize::MAX, |index| history.span(*index).ret);
+        let (blocked, later): (Vec<_>, Vec<_>) =
+            later.into_iter().partition(|index| history.span(*index).call < horizon);
         let text = describe(model, history, &placed, &blocked, &later);
-        Self {
-            placed,
-            blocked,
-            text,
-        }
+        Self { placed, blocked, text }
     }
 }
 
@@ -71,10 +58,7 @@ fn describe<M: Model>(
     later: &[usize],
 ) -> String {
     let answered = |indexes: &[usize]| {
-        indexes
-            .iter()
-            .filter(|index| history.operations()[**index].outcome.is_acknowledged())
-            .count()
+        indexes.iter().filter(|index| history.operations()[**index].outcome.is_acknowledged()).count()
     };
     let of = answered(placed) + blocked.len() + later.len();
     let states = replay(model, history, placed);
@@ -88,19 +72,14 @@ fn describe<M: Model>(
         lines.push(format!("  … {skipped} before"));
     }
     for (index, state) in placed.iter().zip(&states).skip(skipped) {
-        lines.push(format!(
-            "  {} makes {state:?}",
-            call(&history.operations()[*index])
-        ));
+        lines.push(format!("  {} makes {state:?}", call(&history.operations()[*index])));
     }
     lines.push("what must come next, and cannot:".to_owned());
     for index in blocked.iter().take(BLOCKED_PRINTED) {
         let operation = &history.operations()[*index];
         lines.push(format!("  {}, {}", call(operation), times(operation)));
     }
-    lines.push(
-        "in the order of events (= running, ? outcome unknown, X cannot be placed):".to_owned(),
-    );
+    lines.push("in the order of events (= running, ? outcome unknown, X cannot be placed):".to_owned());
     lines.extend(timeline(history, &placed[skipped..], blocked, later));
     lines.join("\n")
 }
@@ -146,11 +125,7 @@ fn timeline<O: Debug, R: Debug>(
         };
         let bar = format!("{}[{}{end}", " ".repeat(from), "=".repeat(to - from - 1));
         let mark = if blocked.contains(index) { 'X' } else { ' ' };
-        format!(
-            "  {mark} {bar:<width$}  {}",
-            call(operation),
-            width = events.len() + 1
-        )
+        format!("  {mark} {bar:<width$}  {}", call(operation), width = events.len() + 1)
     };
     rows.iter().map(row).collect()
 }
@@ -166,11 +141,7 @@ fn call<O: Debug, R: Debug>(operation: &Operation<O, R>) -> String {
 
 fn times<O, R>(operation: &Operation<O, R>) -> String {
     match operation.returned_ns {
-        Some(returned_ns) => format!(
-            "called at {}, returned at {}",
-            At(operation.called_ns),
-            At(returned_ns)
-        ),
+        Some(returned_ns) => format!("called at {}, returned at {}", At(operation.called_ns), At(returned_ns)),
         None => format!("called at {}", At(operation.called_ns)),
     }
 }

@@ -44,11 +44,7 @@ pub(super) struct Span {
 impl<O, R> History<O, R> {
     /// An empty history.
     pub fn new() -> Self {
-        Self {
-            operations: Vec::new(),
-            spans: Vec::new(),
-            events: 0,
-        }
+        Self { operations: Vec::new(), spans: Vec::new(), events: 0 }
     }
 
     /// The history of calls recorded elsewhere with comparable times. Calls at the same instant as
@@ -64,26 +60,14 @@ impl<O, R> History<O, R> {
             events.push((operation.called_ns, CALL, at));
             match operation.returned_ns {
                 Some(returned_ns) => {
-                    assert!(
-                        returned_ns >= operation.called_ns,
-                        "BUG: operation {at} returned before it was called"
-                    );
+                    assert!(returned_ns >= operation.called_ns, "BUG: operation {at} returned before it was called");
                     events.push((returned_ns, RETURN, at));
                 }
-                None => assert!(
-                    !operation.outcome.is_acknowledged(),
-                    "BUG: operation {at} was answered at no time"
-                ),
+                None => assert!(!operation.outcome.is_acknowledged(), "BUG: operation {at} was answered at no time"),
             }
         }
         events.sort_unstable();
-        let mut spans = vec![
-            Span {
-                call: 0,
-                ret: usize::MAX
-            };
-            operations.len()
-        ];
+        let mut spans = vec![Span { call: 0, ret: usize::MAX }; operations.len()];
         for (position, (_, event, at)) in events.iter().enumerate() {
             if *event == CALL {
                 spans[*at].call = position;
@@ -91,28 +75,15 @@ impl<O, R> History<O, R> {
                 spans[*at].ret = position;
             }
         }
-        Self {
-            operations,
-            spans,
-            events: events.len(),
-        }
+        Self { operations, spans, events: events.len() }
     }
 
     /// Records that `client` made a call at `now_ns`.
     pub fn called(&mut self, client: u64, op: O, now_ns: u64) -> CallId {
         let id = CallId(self.operations.len());
         let outcome = Outcome::Unknown;
-        self.operations.push(Operation {
-            client,
-            op,
-            called_ns: now_ns,
-            returned_ns: None,
-            outcome,
-        });
-        self.spans.push(Span {
-            call: self.events,
-            ret: usize::MAX,
-        });
+        self.operations.push(Operation { client, op, called_ns: now_ns, returned_ns: None, outcome });
+        self.spans.push(Span { call: self.events, ret: usize::MAX });
         self.events += 1;
         id
     }
@@ -123,11 +94,7 @@ impl<O, R> History<O, R> {
     /// If the call is not of this history or has returned before.
     pub fn returned(&mut self, id: CallId, outcome: Outcome<R>, now_ns: u64) {
         let operation = &mut self.operations[id.0];
-        assert!(
-            operation.returned_ns.is_none(),
-            "BUG: call {} returned twice",
-            id.0
-        );
+        assert!(operation.returned_ns.is_none(), "BUG: call {} returned twice", id.0);
         operation.returned_ns = Some(now_ns);
         operation.outcome = outcome;
         self.spans[id.0].ret = self.events;
@@ -155,18 +122,8 @@ impl<O, R> Default for History<O, R> {
 mod tests {
     use super::*;
 
-    fn operation(
-        called_ns: u64,
-        returned_ns: Option<u64>,
-        outcome: Outcome<()>,
-    ) -> Operation<&'static str, ()> {
-        Operation {
-            client: 1,
-            op: "op",
-            called_ns,
-            returned_ns,
-            outcome,
-        }
+    fn operation(called_ns: u64, returned_ns: Option<u64>, outcome: Outcome<()>) -> Operation<&'static str, ()> {
+        Operation { client: 1, op: "op", called_ns, returned_ns, outcome }
     }
 
     #[test]

@@ -69,11 +69,7 @@ pub struct FnModel<S, O, R, F> {
 impl<S, O, R, F: Fn(&S, &O, Option<&R>) -> Option<S>> FnModel<S, O, R, F> {
     /// The model that starts at `init` and steps as [`Model::step`] says.
     pub fn new(init: S, step: F) -> Self {
-        Self {
-            init,
-            step,
-            calls: PhantomData,
-        }
+        Self { init, step, calls: PhantomData }
     }
 }
 

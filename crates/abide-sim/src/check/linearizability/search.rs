@@ -121,12 +121,7 @@ impl<'h, M: Model> Search<'h, M> {
             state: model.init(),
             came: None,
         };
-        let first = Task {
-            promise: 0,
-            number: 0,
-            node: 0,
-            what: What::Answer,
-        };
+        let first = Task { promise: 0, number: 0, node: 0, what: What::Answer };
         Self {
             model,
             history,
@@ -239,11 +234,7 @@ impl<'h, M: Model> Search<'h, M> {
         }
         self.steps += 1;
         let operation = &self.history.operations()[index];
-        Ok(self.model.step(
-            &self.nodes[from].state,
-            &operation.op,
-            operation.outcome.answer(),
-        ))
+        Ok(self.model.step(&self.nodes[from].state, &operation.op, operation.outcome.answer()))
     }
 
     /// Takes up a node, if it is worth it.
@@ -260,12 +251,7 @@ impl<'h, M: Model> Search<'h, M> {
     }
 
     fn add_task(&mut self, promise: i64, node: usize, what: What) {
-        self.tasks.push(Task {
-            promise,
-            number: self.tasks_made,
-            node,
-            what,
-        });
+        self.tasks.push(Task { promise, number: self.tasks_made, node, what });
         self.tasks_made += 1;
     }
 
@@ -288,15 +274,10 @@ impl<'h, M: Model> Search<'h, M> {
     /// What is placed at a node, in order, as indexes of the history.
     fn order(&self, node: usize) -> Vec<usize> {
         let came = |node: usize| self.nodes[node].came;
-        let mut steps: Vec<Step> = std::iter::successors(came(node), |(from, _)| came(*from))
-            .map(|(_, step)| step)
-            .collect();
+        let mut steps: Vec<Step> =
+            std::iter::successors(came(node), |(from, _)| came(*from)).map(|(_, step)| step).collect();
         steps.reverse();
-        let mut calls: Vec<_> = self
-            .unknown
-            .iter()
-            .map(|calls| calls.iter().copied())
-            .collect();
+        let mut calls: Vec<_> = self.unknown.iter().map(|calls| calls.iter().copied()).collect();
         let index = |step: Step| match step {
             Step::Answered(position) => Some(self.answered[position]),
             Step::Unknown(kind) => calls[kind].next(),
@@ -310,9 +291,7 @@ fn by_kind<O: Eq + Hash, R>(history: &History<O, R>, calls: Vec<usize>) -> Vec<V
     let mut kinds: Vec<Vec<usize>> = Vec::new();
     let mut known: FxHashMap<&O, usize> = FxHashMap::default();
     for index in calls {
-        let kind = *known
-            .entry(&history.operations()[index].op)
-            .or_insert(kinds.len());
+        let kind = *known.entry(&history.operations()[index].op).or_insert(kinds.len());
         if kind == kinds.len() {
             kinds.push(Vec::new());
         }

@@ -76,14 +76,7 @@ fn play(moments: &[Moment], trouble: u32) -> Vec<Event> {
                 Client::Idle
             }
             Client::Served(id, answer) => {
-                events.push(Event::Return(
-                    id,
-                    if lucky {
-                        Outcome::Ok(answer)
-                    } else {
-                        Outcome::Unknown
-                    },
-                ));
+                events.push(Event::Return(id, if lucky { Outcome::Ok(answer) } else { Outcome::Unknown }));
                 Client::Idle
             }
         };
@@ -96,13 +89,9 @@ fn play(moments: &[Moment], trouble: u32) -> Vec<Event> {
     events
 }
 
-fn moments(
-    len: impl Into<prop::collection::SizeRange>,
-    amounts: i64,
-) -> impl Strategy<Value = Vec<Moment>> {
+fn moments(len: impl Into<prop::collection::SizeRange>, amounts: i64) -> impl Strategy<Value = Vec<Moment>> {
     let op = prop_oneof![4 => (1..=amounts).prop_map(Add), 3 => Just(Get), 1 => (0..amounts).prop_map(Set)];
-    let moment =
-        (0..8_usize, op, 0..1000_u32).prop_map(|(client, op, luck)| Moment { client, op, luck });
+    let moment = (0..8_usize, op, 0..1000_u32).prop_map(|(client, op, luck)| Moment { client, op, luck });
     prop::collection::vec(moment, len)
 }
 
@@ -113,11 +102,7 @@ fn corrupt(events: &mut [Event], which: usize, by: i64) -> bool {
     if count == 0 {
         return false;
     }
-    match events
-        .iter_mut()
-        .filter(|event| answers(event))
-        .nth(which % count)
-    {
+    match events.iter_mut().filter(|event| answers(event)).nth(which % count) {
         Some(Event::Return(_, Outcome::Ok(answer))) => *answer += by,
         other => panic!("not an answer: {other:?}"),
     }
@@ -126,19 +111,16 @@ fn corrupt(events: &mut [Event], which: usize, by: i64) -> bool {
 
 /// A few operations at any times with any answers.
 fn operations() -> impl Strategy<Value = Vec<Operation<CounterOp, i64>>> {
-    let op =
-        prop_oneof![3 => (1..3_i64).prop_map(Add), 2 => Just(Get), 1 => (0..3_i64).prop_map(Set)];
-    let outcome = prop_oneof![6 => (0..5_i64).prop_map(Outcome::Ok), 1 => Just(Outcome::Failed), 3 => Just(Outcome::Unknown)];
-    let operation =
-        (op, outcome, 0..10_u64, 0..6_u64).prop_map(|(op, outcome, called_ns, took_ns)| {
-            Operation {
-                client: 1,
-                op,
-                called_ns,
-                returned_ns: Some(called_ns + took_ns),
-                outcome,
-            }
-        });
+    let op = prop_oneof![3 => (1..3_i64).prop_map(Add), 2 => Just(Get), 1 => (0..3_i64).prop_map(Set)];
+    let outcome =
+        prop_oneof![6 => (0..5_i64).prop_map(Outcome::Ok), 1 => Just(Outcome::Failed), 3 => Just(Outcome::Unknown)];
+    let operation = (op, outcome, 0..10_u64, 0..6_u64).prop_map(|(op, outcome, called_ns, took_ns)| Operation {
+        client: 1,
+        op,
+        called_ns,
+        returned_ns: Some(called_ns + took_ns),
+        outcome,
+    });
     prop::collection::vec(operation, 0..7)
 }
 
@@ -151,22 +133,14 @@ fn by_brute_force(history: &Calls) -> bool {
         }
         left.iter().any(|&next| {
             let call = history.span(next).call;
-            if left
-                .iter()
-                .any(|other| answered(*other) && history.span(*other).ret < call)
-            {
+            if left.iter().any(|other| answered(*other) && history.span(*other).ret < call) {
                 return false;
             }
             let operation = &history.operations()[next];
-            let Some(state) = Counter.step(&state, &operation.op, operation.outcome.answer())
-            else {
+            let Some(state) = Counter.step(&state, &operation.op, operation.outcome.answer()) else {
                 return false;
             };
-            let left: Vec<usize> = left
-                .iter()
-                .copied()
-                .filter(|index| *index != next)
-                .collect();
+            let left: Vec<usize> = left.iter().copied().filter(|index| *index != next).collect();
             go(history, state, &left)
         })
     }
@@ -203,25 +177,14 @@ fn decide(history: &Calls) -> bool {
     let answered = |index: &usize| history.operations()[*index].outcome.is_acknowledged();
     match judge(&Counter, history, STEPS_MAX).verdict {
         Verdict::Linearizable(order) => {
-            assert!(
-                explains(history, &order),
-                "{order:?} does not explain the history"
-            );
-            let complete = (0..history.operations().len())
-                .filter(answered)
-                .all(|index| order.contains(&index));
+            assert!(explains(history, &order), "{order:?} does not explain the history");
+            let complete = (0..history.operations().len()).filter(answered).all(|index| order.contains(&index));
             assert!(complete, "{order:?} leaves out an answered operation");
             true
         }
         Verdict::Illegal(explanation) => {
-            assert!(
-                explains(history, &explanation.placed),
-                "a wrong prefix: {explanation}"
-            );
-            assert!(
-                explanation.blocked.iter().all(answered) && !explanation.blocked.is_empty(),
-                "{explanation}"
-            );
+            assert!(explains(history, &explanation.placed), "a wrong prefix: {explanation}");
+            assert!(explanation.blocked.iter().all(answered) && !explanation.blocked.is_empty(), "{explanation}");
             false
         }
         Verdict::Undecided(explanation) => panic!("a small history was not decided: {explanation}"),
@@ -229,11 +192,7 @@ fn decide(history: &Calls) -> bool {
 }
 
 /// Compares with brute force over `cases` histories; both verdicts must be frequent.
-fn agrees_with_brute_force<T: Debug>(
-    cases: u32,
-    strategy: &impl Strategy<Value = T>,
-    history: impl Fn(&T) -> Calls,
-) {
+fn agrees_with_brute_force<T: Debug>(cases: u32, strategy: &impl Strategy<Value = T>, history: impl Fn(&T) -> Calls) {
     let (legal, illegal) = (Cell::new(0), Cell::new(0));
     let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
     let compared = runner.run(strategy, |case| {
@@ -246,17 +205,12 @@ fn agrees_with_brute_force<T: Debug>(
     });
     compared.unwrap_or_else(|error| panic!("{error}"));
     let (legal, illegal) = (legal.get(), illegal.get());
-    assert!(
-        legal > cases / 10 && illegal > cases / 10,
-        "one-sided: {legal} legal, {illegal} illegal"
-    );
+    assert!(legal > cases / 10 && illegal > cases / 10, "one-sided: {legal} legal, {illegal} illegal");
 }
 
 #[test]
 fn any_small_history_is_judged_as_by_brute_force() {
-    agrees_with_brute_force(8000, &operations(), |operations| {
-        History::from_operations(operations.clone())
-    });
+    agrees_with_brute_force(8000, &operations(), |operations| History::from_operations(operations.clone()));
 }
 
 #[test]
@@ -294,25 +248,13 @@ fn long(operations: usize, amounts: i64, trouble: u32) -> Vec<Event> {
 
 #[test]
 fn two_thousand_calls_take_few_steps() {
-    let cases = [
-        (1, 0),
-        (3, 0),
-        (1000, 0),
-        (3, 20),
-        (3, 50),
-        (1, 100),
-        (1000, 20),
-        (1000, 50),
-    ];
+    let cases = [(1, 0), (3, 0), (1000, 0), (3, 20), (3, 50), (1, 100), (1000, 20), (1000, 50)];
     for (amounts, trouble) in cases {
         let history = history(&long(2000, amounts, trouble));
         assert!(history.operations().len() >= 2000);
         let Judgement { verdict, steps } = judge(&Counter, &history, 100_000);
         let found = matches!(verdict, Verdict::Linearizable(_));
-        assert!(
-            found,
-            "amounts to {amounts}, trouble {trouble}: {steps} steps"
-        );
+        assert!(found, "amounts to {amounts}, trouble {trouble}: {steps} steps");
     }
 }
 
@@ -323,10 +265,7 @@ fn one_wrong_answer_among_two_thousand_calls_is_found_in_few_steps() {
         assert!(corrupt(&mut events, 900, 1_000_000));
         let Judgement { verdict, steps } = judge(&Counter, &history(&events), 200_000);
         let found = matches!(verdict, Verdict::Illegal(_));
-        assert!(
-            found,
-            "amounts to {amounts}, trouble {trouble}: {steps} steps"
-        );
+        assert!(found, "amounts to {amounts}, trouble {trouble}: {steps} steps");
     }
 }
 
@@ -343,40 +282,17 @@ fn a_history_of_nothing_is_linearizable() {
 #[test]
 fn a_stale_read_is_found() {
     use Event::{Call, Return};
-    let stale = [
-        Call(1, Add(5)),
-        Return(0, Outcome::Ok(5)),
-        Call(2, Get),
-        Return(1, Outcome::Ok(0)),
-    ];
-    assert!(
-        check_events(&stale)
-            .unwrap_err()
-            .has(Fault::NotLinearizable)
-    );
-    let concurrent = [
-        Call(1, Add(5)),
-        Call(2, Get),
-        Return(0, Outcome::Ok(5)),
-        Return(1, Outcome::Ok(0)),
-    ];
+    let stale = [Call(1, Add(5)), Return(0, Outcome::Ok(5)), Call(2, Get), Return(1, Outcome::Ok(0))];
+    assert!(check_events(&stale).unwrap_err().has(Fault::NotLinearizable));
+    let concurrent = [Call(1, Add(5)), Call(2, Get), Return(0, Outcome::Ok(5)), Return(1, Outcome::Ok(0))];
     assert_eq!(check_events(&concurrent), Ok(()));
 }
 
 #[test]
 fn two_owners_that_both_answer_are_found() {
     use Event::{Call, Return};
-    let split = [
-        Call(1, Add(1)),
-        Call(2, Add(1)),
-        Return(0, Outcome::Ok(1)),
-        Return(1, Outcome::Ok(1)),
-    ];
-    assert!(
-        check_events(&split)
-            .unwrap_err()
-            .has(Fault::NotLinearizable)
-    );
+    let split = [Call(1, Add(1)), Call(2, Add(1)), Return(0, Outcome::Ok(1)), Return(1, Outcome::Ok(1))];
+    assert!(check_events(&split).unwrap_err().has(Fault::NotLinearizable));
 }
 
 #[test]
@@ -400,19 +316,9 @@ fn a_call_with_an_unknown_outcome_may_take_effect_long_after_it_was_given_up() {
 #[test]
 fn a_call_with_an_unknown_outcome_takes_effect_at_most_once_and_not_before_it_was_made() {
     use Event::{Call, Return};
-    let twice = [
-        Call(1, Add(5)),
-        Return(0, Outcome::Unknown),
-        Call(2, Get),
-        Return(1, Outcome::Ok(10)),
-    ];
+    let twice = [Call(1, Add(5)), Return(0, Outcome::Unknown), Call(2, Get), Return(1, Outcome::Ok(10))];
     assert!(check_events(&twice).is_err());
-    let before = [
-        Call(2, Get),
-        Return(0, Outcome::Ok(5)),
-        Call(1, Add(5)),
-        Return(1, Outcome::Unknown),
-    ];
+    let before = [Call(2, Get), Return(0, Outcome::Ok(5)), Call(1, Add(5)), Return(1, Outcome::Unknown)];
     assert!(check_events(&before).is_err());
 }
 
@@ -435,10 +341,7 @@ fn without_steps_left_nothing_is_decided() {
     let events = long(100, 3, 20);
     let violation = check("Counter/a", &Counter, &history(&events), 10).unwrap_err();
     assert!(violation.is_undecided());
-    assert!(
-        violation.to_string().contains("gave up after 10 steps"),
-        "{violation}"
-    );
+    assert!(violation.to_string().contains("gave up after 10 steps"), "{violation}");
 }
 
 #[test]

@@ -19,10 +19,7 @@ pub(super) struct Visited<S> {
 impl<S: Clone + Eq + Hash> Visited<S> {
     /// Whether it is worth going to this configuration; it counts as taken up from here on.
     pub(super) fn visit(&mut self, placed: &Placed, state: &S, used: &Used) -> bool {
-        let earlier = self
-            .known
-            .entry((placed.clone(), state.clone()))
-            .or_default();
+        let earlier = self.known.entry((placed.clone(), state.clone())).or_default();
         if earlier.iter().any(|less| less.is_within(used)) {
             return false;
         }
@@ -33,9 +30,7 @@ impl<S: Clone + Eq + Hash> Visited<S> {
 
 impl<S> Default for Visited<S> {
     fn default() -> Self {
-        Self {
-            known: FxHashMap::default(),
-        }
+        Self { known: FxHashMap::default() }
     }
 }
 
@@ -46,11 +41,7 @@ mod tests {
     #[test]
     fn a_configuration_that_took_more_than_an_earlier_one_is_not_worth_it() {
         let (one, other) = (Placed::default().with(1), Placed::default().with(2));
-        let used = |kinds: &[usize]| {
-            kinds
-                .iter()
-                .fold(Used::default(), |used, kind| used.with(*kind))
-        };
+        let used = |kinds: &[usize]| kinds.iter().fold(Used::default(), |used, kind| used.with(*kind));
         let mut visited = Visited::default();
         assert!(visited.visit(&one, &'a', &used(&[0, 1])));
         assert!(!visited.visit(&one, &'a', &used(&[0, 1])));

@@ -18,20 +18,12 @@ impl World {
 
     /// The messages whose turn had this fate.
     fn sent(&self, fate: Turn) -> Vec<Message> {
-        self.sent
-            .iter()
-            .filter(|(_, turn)| *turn == fate)
-            .map(|(message, _)| message.clone())
-            .collect()
+        self.sent.iter().filter(|(_, turn)| *turn == fate).map(|(message, _)| message.clone()).collect()
     }
 }
 
 fn message(sender: &str, receiver: &str, n: u64) -> Message {
-    Message {
-        sender: sender.to_owned(),
-        receiver: receiver.to_owned(),
-        n,
-    }
+    Message { sender: sender.to_owned(), receiver: receiver.to_owned(), n }
 }
 
 fn pair(message: &Message) -> (&str, &str) {
@@ -45,16 +37,9 @@ fn worlds() -> impl Strategy<Value = World> {
     let send = (0..3_u64, 0..2_u64, turn, any::<bool>());
     let swaps = prop::collection::vec(any::<Index>(), 0..60);
     (prop::collection::vec(send, 1..40), swaps).prop_map(|(sends, swaps)| {
-        let mut world = World {
-            sent: Vec::new(),
-            applied: Vec::new(),
-        };
+        let mut world = World { sent: Vec::new(), applied: Vec::new() };
         for (n, (sender, receiver, turn, lucky)) in sends.into_iter().enumerate() {
-            let message = message(
-                &format!("Cart/{sender}"),
-                &format!("Shop/{receiver}"),
-                n as u64,
-            );
+            let message = message(&format!("Cart/{sender}"), &format!("Shop/{receiver}"), n as u64);
             if turn == Turn::Durable || (turn == Turn::Unknown && lucky) {
                 world.applied.push(message.clone());
             }
@@ -78,10 +63,7 @@ fn found(world: &World, victim: &Message, fault: Fault) -> Result<(), TestCaseEr
     };
     for finding in violation.findings() {
         prop_assert_eq!(finding.fault, fault, "{}", violation);
-        prop_assert_eq!(
-            &finding.object,
-            &format!("{} to {}", victim.sender, victim.receiver)
-        );
+        prop_assert_eq!(&finding.object, &format!("{} to {}", victim.sender, victim.receiver));
     }
     Ok(())
 }
@@ -139,10 +121,7 @@ proptest! {
 
 #[test]
 fn a_number_used_by_two_durable_turns_is_found() {
-    let sent = [
-        (message("a", "b", 1), Turn::Durable),
-        (message("a", "b", 1), Turn::Durable),
-    ];
+    let sent = [(message("a", "b", 1), Turn::Durable), (message("a", "b", 1), Turn::Durable)];
     let violation = check(&sent, &[message("a", "b", 1)]).unwrap_err();
     assert_eq!(
         violation.to_string(),
@@ -153,24 +132,14 @@ fn a_number_used_by_two_durable_turns_is_found() {
 
 #[test]
 fn a_number_rolled_back_and_used_again_is_the_new_message() {
-    let sent = [
-        (message("a", "b", 1), Turn::NeverDurable),
-        (message("a", "b", 1), Turn::Durable),
-    ];
+    let sent = [(message("a", "b", 1), Turn::NeverDurable), (message("a", "b", 1), Turn::Durable)];
     assert_eq!(check(&sent, &[message("a", "b", 1)]), Ok(()));
 }
 
 #[test]
 fn the_evidence_names_pair_and_positions() {
-    let sent = [
-        (message("a", "b", 1), Turn::Durable),
-        (message("a", "b", 2), Turn::Durable),
-    ];
-    let applied = [
-        message("a", "b", 2),
-        message("a", "b", 1),
-        message("a", "b", 2),
-    ];
+    let sent = [(message("a", "b", 1), Turn::Durable), (message("a", "b", 2), Turn::Durable)];
+    let applied = [message("a", "b", 2), message("a", "b", 1), message("a", "b", 2)];
     assert_eq!(
         check(&sent, &applied).unwrap_err().to_string(),
         "durable messages (applied once, in order per sender and receiver): broken for a to b\n  \

@@ -16,21 +16,13 @@ struct World {
 impl World {
     fn check(&self) -> Result<(), Violation> {
         let seq = self.states.len() - 1;
-        check(
-            "Doc/a",
-            &self.watch,
-            seq as u64,
-            &self.states[seq],
-            replace_fields,
-        )
+        check("Doc/a", &self.watch, seq as u64, &self.states[seq], replace_fields)
     }
 
     /// The items for which `wanted` holds of them and the one after them, by index.
     fn items(&self, wanted: impl Fn(&StreamItem, Option<&StreamItem>) -> bool) -> Vec<usize> {
         let items = &self.watch.items;
-        (0..items.len())
-            .filter(|at| wanted(&items[*at], items.get(at + 1)))
-            .collect()
+        (0..items.len()).filter(|at| wanted(&items[*at], items.get(at + 1))).collect()
     }
 
     /// Changes whose loss nothing makes up for: those that no reset follows at once.
@@ -49,44 +41,33 @@ fn change(seq: u64, patch: Value) -> StreamItem {
 
 /// Streams as they should be: every change, or now and then a reset to where the object is by then.
 fn worlds() -> impl Strategy<Value = World> {
-    let patch = (0..4_u32, any::<i8>())
-        .prop_map(|(field, value)| json!({ format!("field{field}"): value }));
+    let patch = (0..4_u32, any::<i8>()).prop_map(|(field, value)| json!({ format!("field{field}"): value }));
     let skips = prop::collection::vec(prop::option::weighted(0.15, 0..5_usize), 1..40);
-    (prop::collection::vec(patch, 1..40), any::<Index>(), skips).prop_map(
-        |(patches, start, skips)| {
-            let mut states = vec![json!({})];
-            for patch in &patches {
-                let mut state = states[states.len() - 1].clone();
-                replace_fields(&mut state, patch).unwrap();
-                states.push(state);
+    (prop::collection::vec(patch, 1..40), any::<Index>(), skips).prop_map(|(patches, start, skips)| {
+        let mut states = vec![json!({})];
+        for patch in &patches {
+            let mut state = states[states.len() - 1].clone();
+            replace_fields(&mut state, patch).unwrap();
+            states.push(state);
+        }
+        let start = start.index(states.len());
+        let (mut at, mut items) = (start, Vec::new());
+        for skip in skips.iter().cycle() {
+            if at == patches.len() {
+                break;
             }
-            let start = start.index(states.len());
-            let (mut at, mut items) = (start, Vec::new());
-            for skip in skips.iter().cycle() {
-                if at == patches.len() {
-                    break;
-                }
-                if let Some(skipped) = skip {
-                    at = (at + skipped).min(patches.len());
-                    items.push(StreamItem::Reset {
-                        seq: at as u64,
-                        state: states[at].clone(),
-                    });
-                }
-                if at < patches.len() {
-                    items.push(change(at as u64 + 1, patches[at].clone()));
-                    at += 1;
-                }
+            if let Some(skipped) = skip {
+                at = (at + skipped).min(patches.len());
+                items.push(StreamItem::Reset { seq: at as u64, state: states[at].clone() });
             }
-            let watch = Watch {
-                watcher: "w1".to_owned(),
-                seq: start as u64,
-                state: states[start].clone(),
-                items,
-            };
-            World { states, watch }
-        },
-    )
+            if at < patches.len() {
+                items.push(change(at as u64 + 1, patches[at].clone()));
+                at += 1;
+            }
+        }
+        let watch = Watch { watcher: "w1".to_owned(), seq: start as u64, state: states[start].clone(), items };
+        World { states, watch }
+    })
 }
 
 /// Asserts that this fault is found, first.
@@ -94,11 +75,7 @@ fn found(world: &World, faults: &[Fault]) -> Result<(), TestCaseError> {
     let Err(violation) = world.check() else {
         return Err(TestCaseError::fail(format!("{faults:?} was not found")));
     };
-    prop_assert!(
-        faults.contains(&violation.findings()[0].fault),
-        "{}",
-        violation
-    );
+    prop_assert!(faults.contains(&violation.findings()[0].fault), "{}", violation);
     Ok(())
 }
 
@@ -169,24 +146,14 @@ proptest! {
 }
 
 fn watch(state: Value, items: Vec<StreamItem>) -> Watch {
-    Watch {
-        watcher: "w1".to_owned(),
-        seq: 0,
-        state,
-        items,
-    }
+    Watch { watcher: "w1".to_owned(), seq: 0, state, items }
 }
 
 #[test]
 fn the_evidence_names_the_watcher_and_the_expected_change() {
-    let watch = watch(
-        json!({}),
-        vec![change(1, json!({"n": 1})), change(3, json!({"n": 3}))],
-    );
+    let watch = watch(json!({}), vec![change(1, json!({"n": 1})), change(3, json!({"n": 3}))]);
     assert_eq!(
-        check("Doc/a", &watch, 3, &json!({"n": 3}), replace_fields)
-            .unwrap_err()
-            .to_string(),
+        check("Doc/a", &watch, 3, &json!({"n": 3}), replace_fields).unwrap_err().to_string(),
         "promise 5 (every stream is gap-free, or says reset): broken for Doc/a, watched by w1\n  \
            gap: item 2 is change 3, expected 2 or a reset"
     );
@@ -194,23 +161,10 @@ fn the_evidence_names_the_watcher_and_the_expected_change() {
 
 #[test]
 fn the_evidence_names_the_fields_that_differ() {
-    let watch = watch(
-        json!({"same": 0, "extra": 1}),
-        vec![change(1, json!({"deep": {"a": 1}}))],
-    );
-    let violation = check(
-        "Doc/a",
-        &watch,
-        1,
-        &json!({"same": 0, "deep": {"a": 2}, "more": 3}),
-        replace_fields,
-    );
+    let watch = watch(json!({"same": 0, "extra": 1}), vec![change(1, json!({"deep": {"a": 1}}))]);
+    let violation = check("Doc/a", &watch, 1, &json!({"same": 0, "deep": {"a": 2}, "more": 3}), replace_fields);
     let text = violation.unwrap_err().to_string();
-    for part in [
-        "/deep/a is 1, should be 2",
-        "/extra is 1, should not be there",
-        "/more is not there, should be 3",
-    ] {
+    for part in ["/deep/a is 1, should be 2", "/extra is 1, should not be there", "/more is not there, should be 3"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }
@@ -219,22 +173,10 @@ fn the_evidence_names_the_fields_that_differ() {
 fn a_patch_that_does_not_apply_is_found() {
     let watch = watch(json!({}), vec![change(1, json!(7))]);
     let violation = check("Doc/a", &watch, 1, &json!({}), replace_fields).unwrap_err();
-    assert!(
-        violation.has(Fault::WrongState) && violation.to_string().contains("does not apply"),
-        "{violation}"
-    );
+    assert!(violation.has(Fault::WrongState) && violation.to_string().contains("does not apply"), "{violation}");
 }
 
 #[test]
 fn a_watcher_of_a_quiet_object_receives_nothing() {
-    assert_eq!(
-        check(
-            "Doc/a",
-            &watch(json!({"n": 1}), Vec::new()),
-            0,
-            &json!({"n": 1}),
-            replace_fields
-        ),
-        Ok(())
-    );
+    assert_eq!(check("Doc/a", &watch(json!({"n": 1}), Vec::new()), 0, &json!({"n": 1}), replace_fields), Ok(()));
 }
