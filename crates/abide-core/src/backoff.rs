@@ -62,11 +62,7 @@ impl Default for Backoff {
 
 /// `value` kept within 0 and 1; what is no number counts as 0.
 fn unit(value: f64) -> f64 {
-    if value.is_nan() {
-        0.0
-    } else {
-        value.clamp(0.0, 1.0)
-    }
+    if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }
 }
 
 /// The upper 32 bits of a random number as a fraction from 0 up to, but not including, 1.
@@ -77,9 +73,8 @@ fn fraction(random: u64) -> f64 {
 
 /// A number of milliseconds that is known to be neither negative nor huge, rounded.
 fn whole(millis: f64) -> u64 {
-    Duration::try_from_secs_f64(millis.max(0.0) / 1000.0).map_or(u64::MAX, |wait| {
-        u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
-    })
+    Duration::try_from_secs_f64(millis.max(0.0) / 1000.0)
+        .map_or(u64::MAX, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -89,36 +84,21 @@ mod tests {
     use super::*;
 
     fn steady() -> Backoff {
-        Backoff {
-            jitter: 0.0,
-            ..Backoff::default()
-        }
+        Backoff { jitter: 0.0, ..Backoff::default() }
     }
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let seconds: Vec<u64> = (1..=10)
-            .map(|attempt| steady().delay(attempt, 0).unwrap().as_secs())
-            .collect();
+        let seconds: Vec<u64> = (1..=10).map(|attempt| steady().delay(attempt, 0).unwrap().as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
     }
 
     #[test]
     fn it_gives_up_after_the_last_attempt_unless_told_never_to() {
         assert_eq!(steady().delay(11, 0), None);
-        let tireless = Backoff {
-            attempts_max: None,
-            ..steady()
-        };
+        let tireless = Backoff { attempts_max: None, ..steady() };
         assert_eq!(tireless.delay(u32::MAX, 0), Some(Duration::from_secs(300)));
-        assert_eq!(
-            Backoff {
-                attempts_max: Some(0),
-                ..steady()
-            }
-            .delay(1, 0),
-            None
-        );
+        assert_eq!(Backoff { attempts_max: Some(0), ..steady() }.delay(1, 0), None);
     }
 
     #[test]
@@ -136,10 +116,7 @@ mod tests {
             json,
             serde_json::json!({"first": "1s", "max": "5m", "factor": 2.0, "attempts_max": 10, "jitter": 0.5})
         );
-        assert_eq!(
-            serde_json::from_value::<Backoff>(json).unwrap(),
-            Backoff::default()
-        );
+        assert_eq!(serde_json::from_value::<Backoff>(json).unwrap(), Backoff::default());
         assert!(serde_json::from_str::<Backoff>(r#"{"frist":"1s"}"#).is_err());
     }
 

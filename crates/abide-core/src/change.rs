@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    json::Json, operation::Operation, operation::OperationMisfit, seq::Seq, time::Timestamp,
-};
+use crate::{json::Json, operation::Operation, operation::OperationMisfit, seq::Seq, time::Timestamp};
 
 /// A domain event a handler emitted with `ctx.emit`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

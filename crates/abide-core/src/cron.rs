@@ -85,18 +85,11 @@ impl CronExpr {
         let cron = parse_expr(expr)?;
         let zone = parse_zone(zone)?;
         let zone_name = zone.iana_name().unwrap_or("UTC").to_owned();
-        let parts = Parts {
-            expr: expr.trim().to_owned(),
-            zone,
-            zone_name,
-            cron,
-        };
+        let parts = Parts { expr: expr.trim().to_owned(), zone, zone_name, cron };
         let parsed = Self(Arc::new(parts));
         match parsed.next_after(Timestamp::EPOCH) {
             Some(_) => Ok(parsed),
-            None => Err(CronError::Never {
-                expr: parsed.expr().to_owned(),
-            }),
+            None => Err(CronError::Never { expr: parsed.expr().to_owned() }),
         }
     }
 
@@ -155,10 +148,7 @@ struct Stored {
 
 impl From<CronExpr> for Stored {
     fn from(cron: CronExpr) -> Self {
-        Self {
-            expr: cron.expr().to_owned(),
-            tz: cron.zone().to_owned(),
-        }
+        Self { expr: cron.expr().to_owned(), tz: cron.zone().to_owned() }
     }
 }
 
@@ -175,26 +165,15 @@ fn utc() -> String {
 }
 
 fn parse_expr(expr: &str) -> Result<Cron, CronError> {
-    let malformed = |reason: String| CronError::Malformed {
-        expr: expr.chars().take(EXPR_BYTES_MAX).collect(),
-        reason,
-    };
+    let malformed = |reason: String| CronError::Malformed { expr: expr.chars().take(EXPR_BYTES_MAX).collect(), reason };
     let text = expr.trim();
     if text.len() > EXPR_BYTES_MAX {
-        return Err(malformed(format!(
-            "it is longer than {EXPR_BYTES_MAX} bytes"
-        )));
+        return Err(malformed(format!("it is longer than {EXPR_BYTES_MAX} bytes")));
     }
     if !text.is_ascii() {
-        return Err(malformed(
-            "it holds a character that is not ASCII".to_owned(),
-        ));
+        return Err(malformed("it holds a character that is not ASCII".to_owned()));
     }
-    let text = if text.eq_ignore_ascii_case("@midnight") {
-        "@daily"
-    } else {
-        text
-    };
+    let text = if text.eq_ignore_ascii_case("@midnight") { "@daily" } else { text };
     CronParser::builder()
         .seconds(Seconds::Optional)
         .year(Year::Disallowed)
@@ -204,9 +183,7 @@ fn parse_expr(expr: &str) -> Result<Cron, CronError> {
 }
 
 fn parse_zone(zone: &str) -> Result<TimeZone, CronError> {
-    let unknown = || CronError::UnknownZone {
-        zone: zone.chars().take(ZONE_BYTES_MAX).collect(),
-    };
+    let unknown = || CronError::UnknownZone { zone: zone.chars().take(ZONE_BYTES_MAX).collect() };
     if zone.len() > ZONE_BYTES_MAX {
         return Err(unknown());
     }
@@ -244,22 +221,12 @@ mod tests {
 
     #[test]
     fn five_fields_are_minutes_to_weekdays() {
-        check(
-            "30 9 * * MON-FRI",
-            "UTC",
-            "2026-01-02T09:30:00Z",
-            &["2026-01-05T09:30:00Z", "2026-01-06T09:30:00Z"],
-        );
+        check("30 9 * * MON-FRI", "UTC", "2026-01-02T09:30:00Z", &["2026-01-05T09:30:00Z", "2026-01-06T09:30:00Z"]);
     }
 
     #[test]
     fn six_fields_start_with_seconds() {
-        check(
-            "*/20 0 12 * * *",
-            "UTC",
-            "2026-01-02T12:00:20.500Z",
-            &["2026-01-02T12:00:40Z", "2026-01-03T12:00:00Z"],
-        );
+        check("*/20 0 12 * * *", "UTC", "2026-01-02T12:00:20.500Z", &["2026-01-02T12:00:40Z", "2026-01-03T12:00:00Z"]);
     }
 
     #[test]
@@ -279,46 +246,21 @@ mod tests {
 
     #[test]
     fn a_zone_moves_the_wall_clock() {
-        check(
-            "0 9 * * *",
-            "Asia/Kolkata",
-            "2026-01-02T00:00:00Z",
-            &["2026-01-02T03:30:00Z"],
-        );
-        check(
-            "0 9 * * *",
-            "America/New_York",
-            "2026-07-02T00:00:00Z",
-            &["2026-07-02T13:00:00Z"],
-        );
+        check("0 9 * * *", "Asia/Kolkata", "2026-01-02T00:00:00Z", &["2026-01-02T03:30:00Z"]);
+        check("0 9 * * *", "America/New_York", "2026-07-02T00:00:00Z", &["2026-07-02T13:00:00Z"]);
     }
 
     #[test]
     fn a_time_in_a_gap_fires_once_at_its_end() {
         // In Berlin 02:00 becomes 03:00 at 2026-03-29T01:00:00Z.
-        check(
-            "30 2 * * *",
-            "Europe/Berlin",
-            "2026-03-28T12:00:00Z",
-            &["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"],
-        );
+        check("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", &["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]);
     }
 
     #[test]
     fn a_time_that_happens_twice_fires_at_the_first() {
         // In Berlin 03:00 becomes 02:00 at 2026-10-25T01:00:00Z.
-        check(
-            "30 2 * * *",
-            "Europe/Berlin",
-            "2026-10-24T12:00:00Z",
-            &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"],
-        );
-        check(
-            "30 2 * * *",
-            "Europe/Berlin",
-            "2026-10-25T00:45:00Z",
-            &["2026-10-26T01:30:00Z"],
-        );
+        check("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
+        check("30 2 * * *", "Europe/Berlin", "2026-10-25T00:45:00Z", &["2026-10-26T01:30:00Z"]);
     }
 
     #[test]
@@ -333,22 +275,13 @@ mod tests {
             "*/30 * * * *",
             "Europe/Berlin",
             "2026-10-25T00:00:00Z",
-            &[
-                "2026-10-25T00:30:00Z",
-                "2026-10-25T01:00:00Z",
-                "2026-10-25T01:30:00Z",
-            ],
+            &["2026-10-25T00:30:00Z", "2026-10-25T01:00:00Z", "2026-10-25T01:30:00Z"],
         );
     }
 
     #[test]
     fn the_leap_day_is_waited_for() {
-        check(
-            "0 0 29 2 *",
-            "UTC",
-            "2026-01-01T00:00:00Z",
-            &["2028-02-29T00:00:00Z"],
-        );
+        check("0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", &["2028-02-29T00:00:00Z"]);
     }
 
     #[test]
@@ -370,10 +303,7 @@ mod tests {
             "0 9 * * ☃",
         ] {
             let error = CronExpr::parse(expr, "UTC").expect_err(expr);
-            assert!(
-                matches!(error, CronError::Malformed { .. }),
-                "{expr:?}: {error}"
-            );
+            assert!(matches!(error, CronError::Malformed { .. }), "{expr:?}: {error}");
             assert!(error.to_string().contains("MON-FRI"));
         }
         assert!(CronExpr::parse(&"*".repeat(300), "UTC").is_err());
@@ -382,10 +312,7 @@ mod tests {
     #[test]
     fn a_date_that_never_comes_is_refused() {
         let expr = "0 0 30 2 *".to_owned();
-        assert_eq!(
-            CronExpr::parse(&expr, "UTC"),
-            Err(CronError::Never { expr })
-        );
+        assert_eq!(CronExpr::parse(&expr, "UTC"), Err(CronError::Never { expr }));
     }
 
     #[test]

@@ -21,9 +21,7 @@ pub enum Cursor {
 
 /// A text that is not a cursor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is not a cursor; pass back one that an earlier answer gave, or none to start at the beginning"
-)]
+#[error("{text:?} is not a cursor; pass back one that an earlier answer gave, or none to start at the beginning")]
 pub struct InvalidCursor {
     /// The text as it was given, shortened when it is very long.
     pub text: String,
@@ -77,9 +75,7 @@ impl FromStr for Cursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        read(text).ok_or_else(|| InvalidCursor {
-            text: text.chars().take(80).collect(),
-        })
+        read(text).ok_or_else(|| InvalidCursor { text: text.chars().take(80).collect() })
     }
 }
 
@@ -88,8 +84,7 @@ fn read(text: &str) -> Option<Cursor> {
         return vector.parse().ok().map(Cursor::Vector);
     }
     let digits = text.strip_prefix('s')?;
-    let printed = digits.bytes().all(|byte| byte.is_ascii_digit())
-        && (digits == "0" || !digits.starts_with('0'));
+    let printed = digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     let number = digits.parse().ok().filter(|_| printed)?;
     Some(Cursor::Seq(Seq::new(number)))
 }
@@ -130,18 +125,7 @@ mod tests {
 
     #[test]
     fn a_text_that_no_answer_gave_is_refused_with_what_to_do() {
-        for text in [
-            "",
-            "12",
-            "s",
-            "s-1",
-            "s01",
-            "s+1",
-            "s99999999999999999999",
-            "va",
-            "x12",
-            "S12",
-        ] {
+        for text in ["", "12", "s", "s-1", "s01", "s+1", "s99999999999999999999", "va", "x12", "S12"] {
             let error = text.parse::<Cursor>().unwrap_err();
             assert!(error.to_string().contains("pass back"), "{text:?}");
         }

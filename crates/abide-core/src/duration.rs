@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// What [`parse_duration`] accepts, as its errors show it.
-const ACCEPTED: &str =
-    "a number and a unit (ms, s, m, h, d, w), largest unit first, like 250ms, 2s, 5m or 1h30m";
+const ACCEPTED: &str = "a number and a unit (ms, s, m, h, d, w), largest unit first, like 250ms, 2s, 5m or 1h30m";
 
 /// The longest duration that can be written: 100 years of 365 days.
 pub const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -14,14 +13,8 @@ pub const DURATION_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
 const TEXT_BYTES_MAX: usize = 64;
 
 /// Units from the largest to the smallest, with their length in milliseconds.
-const UNITS: [(&str, u64); 6] = [
-    ("w", 7 * 86_400_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 6] =
+    [("w", 7 * 86_400_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,9 +62,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         return Err(malformed(text));
     }
     if trimmed.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(DurationError::NoUnit {
-            text: trimmed.to_owned(),
-        });
+        return Err(DurationError::NoUnit { text: trimmed.to_owned() });
     }
     parts(trimmed)
 }
@@ -128,16 +119,11 @@ fn parts(text: &str) -> Result<Duration, DurationError> {
     while !rest.is_empty() {
         let (number, after) = split(rest, |c| c.is_ascii_digit());
         let (unit, after) = split(after, |c| c.is_ascii_alphabetic());
-        let place = units
-            .iter()
-            .position(|(name, _)| *name == unit)
-            .ok_or_else(|| malformed(text))?;
+        let place = units.iter().position(|(name, _)| *name == unit).ok_or_else(|| malformed(text))?;
         if number.is_empty() {
             return Err(malformed(text));
         }
-        let too_long = || DurationError::TooLong {
-            text: text.to_owned(),
-        };
+        let too_long = || DurationError::TooLong { text: text.to_owned() };
         let count: u64 = number.parse().map_err(|_| too_long())?;
         let part = count.checked_mul(units[place].1).ok_or_else(too_long)?;
         total_ms = total_ms.checked_add(part).ok_or_else(too_long)?;
@@ -146,9 +132,7 @@ fn parts(text: &str) -> Result<Duration, DurationError> {
     }
     let total = Duration::from_millis(total_ms);
     if total > DURATION_MAX {
-        return Err(DurationError::TooLong {
-            text: text.to_owned(),
-        });
+        return Err(DurationError::TooLong { text: text.to_owned() });
     }
     Ok(total)
 }
@@ -160,9 +144,7 @@ fn split(text: &str, passes: impl Fn(char) -> bool) -> (&str, &str) {
 }
 
 fn malformed(text: &str) -> DurationError {
-    DurationError::Malformed {
-        text: text.chars().take(TEXT_BYTES_MAX).collect(),
-    }
+    DurationError::Malformed { text: text.chars().take(TEXT_BYTES_MAX).collect() }
 }
 
 #[cfg(test)]
@@ -172,9 +154,7 @@ mod tests {
     use super::*;
 
     fn ms(text: &str) -> u128 {
-        parse_duration(text)
-            .unwrap_or_else(|error| panic!("{text:?}: {error}"))
-            .as_millis()
+        parse_duration(text).unwrap_or_else(|error| panic!("{text:?}: {error}")).as_millis()
     }
 
     #[test]
@@ -196,10 +176,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_duration_is_refused_with_the_accepted_forms() {
-        for text in [
-            "", "  ", "five", "-5s", "1.5h", "5 m", "m5", "5S", "30m1h", "1h1h", "1h 5", "5µs",
-            "1y",
-        ] {
+        for text in ["", "  ", "five", "-5s", "1.5h", "5 m", "m5", "5S", "30m1h", "1h1h", "1h 5", "5µs", "1y"] {
             let error = parse_duration(text).unwrap_err();
             assert!(error.to_string().contains("1h30m"), "{text:?}: {error}");
         }
@@ -216,10 +193,7 @@ mod tests {
     #[test]
     fn what_is_longer_than_a_century_is_refused() {
         for text in ["36501d", "99999999999999999999s", "18446744073709551615w"] {
-            assert!(
-                matches!(parse_duration(text), Err(DurationError::TooLong { .. })),
-                "{text}"
-            );
+            assert!(matches!(parse_duration(text), Err(DurationError::TooLong { .. })), "{text}");
         }
     }
 
@@ -231,13 +205,9 @@ mod tests {
 
     #[test]
     fn durations_are_written_in_their_shortest_form() {
-        for (millis, expected) in [
-            (0, "0s"),
-            (250, "250ms"),
-            (60_000, "1m"),
-            (5_400_000, "1h30m"),
-            (90_061_001, "1d1h1m1s1ms"),
-        ] {
+        for (millis, expected) in
+            [(0, "0s"), (250, "250ms"), (60_000, "1m"), (5_400_000, "1h30m"), (90_061_001, "1d1h1m1s1ms")]
+        {
             assert_eq!(format_duration(Duration::from_millis(millis)), expected);
         }
     }

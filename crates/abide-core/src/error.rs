@@ -88,14 +88,7 @@ impl Code {
 
     /// Whether the same request may well succeed later.
     pub const fn retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Overloaded
-                | Self::RateLimited
-                | Self::Deadlock
-                | Self::Unavailable
-                | Self::Deadline
-        )
+        matches!(self, Self::Overloaded | Self::RateLimited | Self::Deadlock | Self::Unavailable | Self::Deadline)
     }
 }
 
@@ -127,13 +120,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `code` with a sentence that says what happened and what to do.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Parts {
-            code,
-            detail: detail.into(),
-            data: None,
-            maybe_applied: false,
-            retry_after: None,
-        }))
+        Self(Box::new(Parts { code, detail: detail.into(), data: None, maybe_applied: false, retry_after: None }))
     }
 
     /// The handler's own refusal: rolls the turn back and reaches the caller with this sentence.
@@ -249,11 +236,6 @@ mod tests {
         }
         let error = Error::rejected("not enough").with_data(serde_json::json!({"missing": 3}));
         assert_eq!(error.rejection::<Short>(), Some(Short { missing: 3 }));
-        assert_eq!(
-            Error::internal("x")
-                .with_data(serde_json::json!({"missing": 3}))
-                .rejection::<Short>(),
-            None
-        );
+        assert_eq!(Error::internal("x").with_data(serde_json::json!({"missing": 3})).rejection::<Short>(), None);
     }
 }

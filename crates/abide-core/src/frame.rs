@@ -15,9 +15,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{Code, Error, Json};
 
 pub use client::{Call, ClientFrame, Ephemeral, Hello, Watch};
-pub use server::{
-    Broadcast, ErrorFrame, Reply, Reset, ResetReason, ServerFrame, Snapshot, Welcome,
-};
+pub use server::{Broadcast, ErrorFrame, Reply, Reset, ResetReason, ServerFrame, Snapshot, Welcome};
 
 /// The version of the frame vocabulary.
 pub const PROTOCOL: u32 = 1;
@@ -87,9 +85,9 @@ impl From<FrameError> for Error {
     fn from(error: FrameError) -> Self {
         let code = match error {
             FrameError::TooLarge { .. } => Code::TooLarge,
-            FrameError::NoFrame { .. }
-            | FrameError::UnknownType { .. }
-            | FrameError::Malformed { .. } => Code::BadRequest,
+            FrameError::NoFrame { .. } | FrameError::UnknownType { .. } | FrameError::Malformed { .. } => {
+                Code::BadRequest
+            }
         };
         Self::new(code, error.to_string())
     }
@@ -102,41 +100,27 @@ struct Numbered {
 }
 
 /// Checks the length of a frame and finds its type among those that are known.
-fn type_of(
-    text: &str,
-    bytes_max: usize,
-    known: &[&'static str],
-) -> Result<&'static str, FrameError> {
+fn type_of(text: &str, bytes_max: usize, known: &[&'static str]) -> Result<&'static str, FrameError> {
     #[derive(Deserialize)]
     struct Head<'t> {
         #[serde(rename = "type", borrow)]
         name: Cow<'t, str>,
     }
     if text.len() > bytes_max {
-        return Err(FrameError::TooLarge {
-            bytes: text.len(),
-            max: bytes_max,
-        });
+        return Err(FrameError::TooLarge { bytes: text.len(), max: bytes_max });
     }
-    let head: Head<'_> = serde_json::from_str(text).map_err(|error| FrameError::NoFrame {
-        detail: quoted(&error.to_string()),
-    })?;
+    let head: Head<'_> =
+        serde_json::from_str(text).map_err(|error| FrameError::NoFrame { detail: quoted(&error.to_string()) })?;
     known
         .iter()
         .find(|known| **known == head.name)
         .copied()
-        .ok_or_else(|| FrameError::UnknownType {
-            name: quoted(&head.name),
-            known: known.join(", "),
-        })
+        .ok_or_else(|| FrameError::UnknownType { name: quoted(&head.name), known: known.join(", ") })
 }
 
 /// Reads the fields of a frame whose type is known.
 fn body<T: DeserializeOwned>(name: &'static str, text: &str) -> Result<T, FrameError> {
-    serde_json::from_str(text).map_err(|error| FrameError::Malformed {
-        name,
-        detail: quoted(&error.to_string()),
-    })
+    serde_json::from_str(text).map_err(|error| FrameError::Malformed { name, detail: quoted(&error.to_string()) })
 }
 
 fn quoted(text: &str) -> String {

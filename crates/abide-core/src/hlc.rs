@@ -58,11 +58,7 @@ impl Hlc {
     /// The moment with these parts.
     #[must_use]
     pub fn new(at: Timestamp, counter: u32, writer: ReplicaId) -> Self {
-        Self {
-            at,
-            counter,
-            writer,
-        }
+        Self { at, counter, writer }
     }
 
     /// The wall-clock part: never before the writer's own clock, and ahead of it only by what was seen.
@@ -88,21 +84,13 @@ impl HlcClock {
     /// A clock that has seen nothing.
     #[must_use]
     pub fn new(writer: ReplicaId) -> Self {
-        Self {
-            last: (Timestamp::from_millis(i64::MIN), 0),
-            writer,
-            drift_max: DRIFT_MAX_DEFAULT,
-        }
+        Self { last: (Timestamp::from_millis(i64::MIN), 0), writer, drift_max: DRIFT_MAX_DEFAULT }
     }
 
     /// A clock that goes on from the last moment it gave out before it was stored.
     #[must_use]
     pub fn resume(last: Hlc) -> Self {
-        Self {
-            last: (last.at, last.counter),
-            writer: last.writer,
-            drift_max: DRIFT_MAX_DEFAULT,
-        }
+        Self { last: (last.at, last.counter), writer: last.writer, drift_max: DRIFT_MAX_DEFAULT }
     }
 
     /// Sets how far ahead of the local clock a remote one may be.
@@ -115,11 +103,7 @@ impl HlcClock {
     /// The moment of something that happens here at wall-clock time `now`: later than every moment this
     /// clock gave out or observed, also when the wall clock went back.
     pub fn tick(&mut self, now: Timestamp) -> Hlc {
-        self.last = if now > self.last.0 {
-            (now, 0)
-        } else {
-            after(self.last)
-        };
+        self.last = if now > self.last.0 { (now, 0) } else { after(self.last) };
         self.reading()
     }
 
@@ -131,8 +115,7 @@ impl HlcClock {
     pub fn observe(&mut self, remote: &Hlc, now: Timestamp) -> Result<Hlc, HlcError> {
         let ahead = remote.at.since(now);
         if ahead > self.drift_max {
-            let millis =
-                |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+            let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             return Err(HlcError::Drift {
                 writer: remote.writer.clone(),
                 ahead_ms: millis(ahead),
@@ -140,11 +123,7 @@ impl HlcClock {
             });
         }
         let latest = self.last.max((remote.at, remote.counter));
-        self.last = if now > latest.0 {
-            (now, 0)
-        } else {
-            after(latest)
-        };
+        self.last = if now > latest.0 { (now, 0) } else { after(latest) };
         Ok(self.reading())
     }
 
@@ -185,9 +164,7 @@ impl FromStr for Hlc {
     type Err = HlcError;
 
     fn from_str(text: &str) -> Result<Self, HlcError> {
-        read(text).ok_or_else(|| HlcError::Malformed {
-            text: text.chars().take(80).collect(),
-        })
+        read(text).ok_or_else(|| HlcError::Malformed { text: text.chars().take(80).collect() })
     }
 }
 
@@ -196,11 +173,7 @@ impl FromStr for Hlc {
 fn read(text: &str) -> Option<Hlc> {
     let (at, rest) = text.split_at_checked(24)?;
     let (counter, writer) = rest.strip_prefix('-')?.split_once('-')?;
-    let hlc = Hlc::new(
-        at.parse().ok()?,
-        u32::from_str_radix(counter, 16).ok()?,
-        ReplicaId::new(writer).ok()?,
-    );
+    let hlc = Hlc::new(at.parse().ok()?, u32::from_str_radix(counter, 16).ok()?, ReplicaId::new(writer).ok()?);
     (hlc.to_string() == text).then_some(hlc)
 }
 
@@ -256,10 +229,7 @@ mod tests {
         let before = clock.tick(at(1_000));
         let wrong = Hlc::new(at(1_501), 0, ReplicaId::new("b").unwrap());
         let error = clock.observe(&wrong, at(1_000)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the clock of b is 501 ms ahead, 500 ms are allowed"
-        );
+        assert_eq!(error.to_string(), "the clock of b is 501 ms ahead, 500 ms are allowed");
         assert_eq!(clock.reading(), before);
         assert!(clock.observe(&wrong, at(1_001)).is_ok());
     }
@@ -298,14 +268,8 @@ mod tests {
     }
 
     fn hlcs() -> impl Strategy<Value = Hlc> {
-        (
-            -62_167_219_200_000i64..253_402_200_000_000,
-            any::<u32>(),
-            "[a-zA-Z0-9][a-z0-9_.-]{0,8}",
-        )
-            .prop_map(|(millis, counter, writer)| {
-                Hlc::new(at(millis), counter, ReplicaId::new(&writer).unwrap())
-            })
+        (-62_167_219_200_000i64..253_402_200_000_000, any::<u32>(), "[a-zA-Z0-9][a-z0-9_.-]{0,8}")
+            .prop_map(|(millis, counter, writer)| Hlc::new(at(millis), counter, ReplicaId::new(&writer).unwrap()))
     }
 
     proptest! {

@@ -36,9 +36,7 @@ pub enum InvalidName {
         max: usize,
     },
     /// A kind or namespace has a character that it may not have.
-    #[error(
-        "{what} {name:?} may only have letters, digits, '_', '-' and '.', and starts with a letter or digit"
-    )]
+    #[error("{what} {name:?} may only have letters, digits, '_', '-' and '.', and starts with a letter or digit")]
     Character {
         /// What was being named.
         what: &'static str,
@@ -111,10 +109,7 @@ fn check_name(what: &'static str, text: &str) -> Result<(), InvalidName> {
     if text.chars().all(legal) && text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         Ok(())
     } else {
-        Err(InvalidName::Character {
-            what,
-            name: text.chars().take(80).collect(),
-        })
+        Err(InvalidName::Character { what, name: text.chars().take(80).collect() })
     }
 }
 
@@ -144,12 +139,7 @@ impl Key {
     pub fn new(namespace: &Namespace, kind: &Kind, id: &str) -> Result<Self, InvalidName> {
         check_length("id", id, ID_BYTES_MAX)?;
         let hash = placement_hash(namespace.as_str(), kind.as_str(), id);
-        Ok(Self(Arc::new(KeyParts {
-            namespace: namespace.clone(),
-            kind: kind.clone(),
-            id: id.into(),
-            hash,
-        })))
+        Ok(Self(Arc::new(KeyParts { namespace: namespace.clone(), kind: kind.clone(), id: id.into(), hash })))
     }
 
     /// Names an object by plain text, checking every part.
@@ -207,9 +197,7 @@ impl Ord for Key {
         if self == other {
             return std::cmp::Ordering::Equal;
         }
-        parts(self)
-            .cmp(&parts(other))
-            .then_with(|| self.id().cmp(other.id()))
+        parts(self).cmp(&parts(other)).then_with(|| self.id().cmp(other.id()))
     }
 }
 
@@ -243,12 +231,8 @@ struct KeyForm {
 
 impl Serialize for Key {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        KeyForm {
-            namespace: self.namespace().clone(),
-            kind: self.kind().clone(),
-            id: self.id().into(),
-        }
-        .serialize(serializer)
+        KeyForm { namespace: self.namespace().clone(), kind: self.kind().clone(), id: self.id().into() }
+            .serialize(serializer)
     }
 }
 
@@ -301,16 +285,7 @@ fn placement_hash(namespace: &str, kind: &str, id: &str) -> u64 {
         buffer[id_at..length].copy_from_slice(id.as_bytes());
         xxh3_64(&buffer[..length])
     } else {
-        xxh3_64(
-            &[
-                namespace.as_bytes(),
-                &[0],
-                kind.as_bytes(),
-                &[0],
-                id.as_bytes(),
-            ]
-            .concat(),
-        )
+        xxh3_64(&[namespace.as_bytes(), &[0], kind.as_bytes(), &[0], id.as_bytes()].concat())
     }
 }
 
@@ -327,21 +302,14 @@ mod tests {
             ("ChatRoom", "a/b 🦀\0", 0xe1d0_a7b8_b05b_aef9_u64, 3613),
         ] {
             let key = Key::parse("default", kind, id).unwrap();
-            assert_eq!(
-                (key.hash(), key.shard(SHARDS_DEFAULT).number()),
-                (hash, shard),
-                "{key}"
-            );
+            assert_eq!((key.hash(), key.shard(SHARDS_DEFAULT).number()), (hash, shard), "{key}");
         }
     }
 
     #[test]
     fn an_id_may_have_any_character_but_not_be_empty_or_too_long() {
         assert!(Key::parse("default", "K", "/\0 🦀 ../").is_ok());
-        assert_eq!(
-            Key::parse("default", "K", ""),
-            Err(InvalidName::Empty { what: "id" })
-        );
+        assert_eq!(Key::parse("default", "K", ""), Err(InvalidName::Empty { what: "id" }));
         assert!(Key::parse("default", "K", &"x".repeat(512)).is_ok());
         let error = Key::parse("default", "K", &"x".repeat(513)).unwrap_err();
         assert_eq!(error.to_string(), "id has 513 bytes, the limit is 512");

@@ -76,12 +76,10 @@ impl Operation {
         };
         match (self, &mut *value) {
             (Self::Add { by }, Value::Null) => *value = (*by).into(),
-            (Self::Add { by }, Value::Number(n)) => {
-                match n.as_i64().and_then(|n| n.checked_add(*by)) {
-                    Some(sum) => *value = sum.into(),
-                    None => return Err(misfit(value)),
-                }
-            }
+            (Self::Add { by }, Value::Number(n)) => match n.as_i64().and_then(|n| n.checked_add(*by)) {
+                Some(sum) => *value = sum.into(),
+                None => return Err(misfit(value)),
+            },
             (Self::Include { value: new }, Value::Null) => *value = vec![new.clone()].into(),
             (Self::Include { value: new }, Value::Array(all)) => {
                 if !all.contains(new) {
@@ -126,38 +124,14 @@ mod tests {
     fn each_operation_edits_its_kind_of_value() {
         for (operation, before, after) in [
             (json!({"op":"add","by":-2}), json!(5), json!(3)),
-            (
-                json!({"op":"include","value":"b"}),
-                json!(["a"]),
-                json!(["a", "b"]),
-            ),
-            (
-                json!({"op":"include","value":"a"}),
-                json!(["a"]),
-                json!(["a"]),
-            ),
-            (
-                json!({"op":"exclude","value":"a"}),
-                json!(["a", "b"]),
-                json!(["b"]),
-            ),
-            (
-                json!({"op":"put","key":"k","value":1}),
-                json!(null),
-                json!({"k": 1}),
-            ),
+            (json!({"op":"include","value":"b"}), json!(["a"]), json!(["a", "b"])),
+            (json!({"op":"include","value":"a"}), json!(["a"]), json!(["a"])),
+            (json!({"op":"exclude","value":"a"}), json!(["a", "b"]), json!(["b"])),
+            (json!({"op":"put","key":"k","value":1}), json!(null), json!({"k": 1})),
             (json!({"op":"delete","key":"k"}), json!({"k": 1}), json!({})),
-            (
-                json!({"op":"insert","at":1,"value":9}),
-                json!([1, 2]),
-                json!([1, 9, 2]),
-            ),
+            (json!({"op":"insert","at":1,"value":9}), json!([1, 2]), json!([1, 9, 2])),
             (json!({"op":"remove","at":0}), json!([1, 2]), json!([2])),
-            (
-                json!({"op":"replace","at":1,"value":7}),
-                json!([1, 2]),
-                json!([1, 7]),
-            ),
+            (json!({"op":"replace","at":1,"value":7}), json!([1, 2]), json!([1, 7])),
             (json!({"op":"clear"}), json!([1, 2]), json!([])),
         ] {
             let operation: Operation = serde_json::from_value(operation).unwrap();

@@ -29,20 +29,13 @@ impl ReplicaId {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         match text.len() {
             0 => Err(InvalidName::Empty { what }),
-            bytes if bytes > REPLICA_ID_BYTES_MAX => Err(InvalidName::TooLong {
-                what,
-                bytes,
-                max: REPLICA_ID_BYTES_MAX,
-            }),
-            _ if text.chars().all(legal)
-                && text.starts_with(|c: char| c.is_ascii_alphanumeric()) =>
-            {
+            bytes if bytes > REPLICA_ID_BYTES_MAX => {
+                Err(InvalidName::TooLong { what, bytes, max: REPLICA_ID_BYTES_MAX })
+            }
+            _ if text.chars().all(legal) && text.starts_with(|c: char| c.is_ascii_alphanumeric()) => {
                 Ok(Self(text.into()))
             }
-            _ => Err(InvalidName::Character {
-                what,
-                name: text.chars().take(80).collect(),
-            }),
+            _ => Err(InvalidName::Character { what, name: text.chars().take(80).collect() }),
         }
     }
 

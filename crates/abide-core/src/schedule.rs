@@ -54,10 +54,9 @@ impl Schedule {
     /// [`ScheduleError::Period`] when the period is under a millisecond or over a century.
     pub fn every(period: Duration, now: Timestamp) -> Result<Self, ScheduleError> {
         match u64::try_from(period.as_millis()) {
-            Ok(period_ms) if period_ms > 0 && period <= DURATION_MAX => Ok(Self::Every {
-                period_ms,
-                anchor: now.plus(period),
-            }),
+            Ok(period_ms) if period_ms > 0 && period <= DURATION_MAX => {
+                Ok(Self::Every { period_ms, anchor: now.plus(period) })
+            }
             _ => Err(ScheduleError::Period { period }),
         }
     }
@@ -104,11 +103,7 @@ impl fmt::Display for Schedule {
         match self {
             Self::Once(at) => write!(f, "once at {at}"),
             Self::Every { period_ms, .. } => {
-                write!(
-                    f,
-                    "every {}",
-                    format_duration(Duration::from_millis(*period_ms))
-                )
+                write!(f, "every {}", format_duration(Duration::from_millis(*period_ms)))
             }
             Self::Cron(expr) => expr.fmt(f),
         }
@@ -146,15 +141,8 @@ impl TryFrom<Stored> for Schedule {
 /// that can be written.
 fn next_period(period_ms: u64, anchor: Timestamp, after: Timestamp) -> Option<Timestamp> {
     let period = i128::from(period_ms.max(1));
-    let (anchor, after) = (
-        i128::from(anchor.as_millis()),
-        i128::from(after.as_millis()),
-    );
-    let periods = if after < anchor {
-        0
-    } else {
-        (after - anchor) / period + 1
-    };
+    let (anchor, after) = (i128::from(anchor.as_millis()), i128::from(after.as_millis()));
+    let periods = if after < anchor { 0 } else { (after - anchor) / period + 1 };
     let next = i64::try_from(anchor + periods * period).ok()?;
     (next <= Timestamp::MAX.as_millis()).then(|| Timestamp::from_millis(next))
 }
@@ -215,14 +203,8 @@ mod tests {
     #[test]
     fn it_prints_for_people() {
         let minutes = Duration::from_secs(300);
-        assert_eq!(
-            Schedule::every(minutes, at(0)).unwrap().to_string(),
-            "every 5m"
-        );
-        assert_eq!(
-            Schedule::Once(at(0)).to_string(),
-            "once at 1970-01-01T00:00:00.000Z"
-        );
+        assert_eq!(Schedule::every(minutes, at(0)).unwrap().to_string(), "every 5m");
+        assert_eq!(Schedule::Once(at(0)).to_string(), "once at 1970-01-01T00:00:00.000Z");
         let cron = Schedule::cron("@daily", "UTC").unwrap();
         assert_eq!(cron.to_string(), "@daily in UTC");
     }

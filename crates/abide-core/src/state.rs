@@ -23,11 +23,7 @@ pub trait State: Default + Send + Sync + 'static {
 
     /// Reads the value of the field `name` from `map` into `self`. `Ok(false)`, with the value left
     /// unread, if there is no such field.
-    fn decode_field<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        map: &mut A,
-    ) -> Result<bool, A::Error>;
+    fn decode_field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error>;
 
     /// Hands over what the collection fields did since the last call.
     fn take_operations(&mut self, _out: &mut Operations) {}
@@ -50,11 +46,8 @@ impl Operations {
         }
     }
 
-    fn of(&self, field: &str) -> Option<&[Operation]> {
-        self.0
-            .iter()
-            .find(|(name, _)| *name == field)
-            .map(|(_, operations)| operations.as_slice())
+    fn of(&self, field: &[u8]) -> Option<&[Operation]> {
+        self.0.iter().find(|(name, _)| name.as_bytes() == field).map(|(_, operations)| operations.as_slice())
     }
 }
 
@@ -65,123 +58,116 @@ struct Span {
     value: (u32, u32),
 }
 
-/// Collects the fields of a state as one JSON object.
-#[derive(Debug, Default)]
+/// Collects the fields of a state as one JSON object: the state, encoded, and where each field lies in it.
+///
+/// It keeps its buffers, so that encoding an object again and again allocates nothing.
+#[derive(Clone, Debug, Default)]
 pub struct Encoder {
     text: Vec<u8>,
     fields: Vec<Span>,
 }
 
+/// An encoded state: an [`Encoder`] that has been filled.
+pub type Encoded = Encoder;
+
 impl Encoder {
+    /// The state of an object that is not there yet: no fields at all.
+    pub fn nothing() -> Self {
+        Self { text: b"{}".to_vec(), fields: Vec::new() }
+    }
+
+    /// Finds the fields in a stored state.
+    pub fn parse(json: &Json) -> Result<Self, serde_json::Error> {
+        Ok(Self { text: json.as_str().as_bytes().to_vec(), fields: find_fields(json.as_str())? })
+    }
+
+    /// Encodes a state and the fields that its type does not know.
+    pub fn of<S: State>(state: &S, unknown: &Unknown) -> Result<Self, serde_json::Error> {
+        let mut encoded = Self::default();
+        encoded.fill(state, unknown)?;
+        Ok(encoded)
+    }
+
+    /// Encodes a state, and the fields that its type does not know, in place of what was here.
+    pub fn fill<S: State>(&mut self, state: &S, unknown: &Unknown) -> Result<(), serde_json::Error> {
+        self.text.clear();
+        self.fields.clear();
+        state.encode(self)?;
+        for (name, value) in &unknown.0 {
+            self.field(name, value)?;
+        }
+        if self.fields.is_empty() {
+            self.text.push(b'{');
+        }
+        self.text.push(b'}');
+        if self.text.len() >= u32::MAX as usize {
+            return Err(serde::ser::Error::custom("the state is larger than 4 GiB"));
+        }
+        Ok(())
+    }
+
+    /// Becomes a copy of `other`, in the buffers it has.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.text.clear();
+        self.text.extend_from_slice(&other.text);
+        self.fields.clear();
+        self.fields.extend_from_slice(&other.fields);
+    }
+
     /// Writes one field. Names must differ.
-    pub fn field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &str,
-        value: &T,
-    ) -> Result<(), serde_json::Error> {
-        self.text
-            .push(if self.fields.is_empty() { b'{' } else { b',' });
+    pub fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), serde_json::Error> {
+        self.text.push(if self.fields.is_empty() { b'{' } else { b',' });
         let name_start = offset(self.text.len());
         serde_json::to_writer(&mut self.text, name)?;
         let name_end = offset(self.text.len());
         self.text.push(b':');
         let value_start = offset(self.text.len());
         serde_json::to_writer(&mut self.text, value)?;
-        self.fields.push(Span {
-            name: (name_start, name_end),
-            value: (value_start, offset(self.text.len())),
-        });
+        self.fields.push(Span { name: (name_start, name_end), value: (value_start, offset(self.text.len())) });
         Ok(())
     }
 
-    fn finish(mut self) -> Encoded {
-        if self.fields.is_empty() {
-            self.text.push(b'{');
-        }
-        self.text.push(b'}');
-        let text = String::from_utf8(self.text)
-            .unwrap_or_else(|_| unreachable!("BUG: serde_json wrote invalid UTF-8"));
-        Encoded {
-            json: Json::trusted(text),
-            fields: self.fields.into(),
-        }
-    }
-}
-
-fn offset(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-/// An encoded state and where each field lies in it.
-#[derive(Clone, Debug)]
-pub struct Encoded {
-    json: Json,
-    fields: Box<[Span]>,
-}
-
-impl Encoded {
-    /// The state of an object that is not there yet: no fields at all.
-    pub fn nothing() -> Self {
-        Encoder::default().finish()
-    }
-
-    /// Encodes a state and the fields that its type does not know.
-    pub fn of<S: State>(state: &S, unknown: &Unknown) -> Result<Self, serde_json::Error> {
-        let mut encoder = Encoder {
-            text: Vec::with_capacity(128),
-            fields: Vec::with_capacity(8),
-        };
-        state.encode(&mut encoder)?;
-        for (name, value) in &unknown.0 {
-            encoder.field(name, value)?;
-        }
-        if encoder.text.len() >= u32::MAX as usize {
-            return Err(serde::ser::Error::custom("the state is larger than 4 GiB"));
-        }
-        Ok(encoder.finish())
-    }
-
-    /// Finds the fields in a stored state.
-    pub fn parse(json: Json) -> Result<Self, serde_json::Error> {
-        let fields = find_fields(json.as_str())?;
-        Ok(Self { json, fields })
-    }
-
     /// The whole state.
-    pub fn json(&self) -> &Json {
-        &self.json
+    pub fn json(&self) -> Json {
+        Json::trusted(self.as_str())
     }
 
-    fn text(&self, span: (u32, u32)) -> &str {
-        &self.json.as_str()[span.0 as usize..span.1 as usize]
+    /// The whole state as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text).unwrap_or_else(|_| unreachable!("BUG: serde_json wrote invalid UTF-8"))
     }
 
-    fn value_of(&self, index: usize, name: &str) -> Option<&str> {
-        let here = self
-            .fields
-            .get(index)
-            .filter(|span| self.text(span.name) == name);
-        let span = here.or_else(|| self.fields.iter().find(|span| self.text(span.name) == name))?;
-        Some(self.text(span.value))
+    fn bytes(&self, span: (u32, u32)) -> &[u8] {
+        &self.text[span.0 as usize..span.1 as usize]
+    }
+
+    fn value_of(&self, index: usize, name: &[u8]) -> Option<&[u8]> {
+        let here = self.fields.get(index).filter(|span| self.bytes(span.name) == name);
+        let span = here.or_else(|| self.fields.iter().find(|span| self.bytes(span.name) == name))?;
+        Some(self.bytes(span.value))
     }
 
     /// What it takes to get from `before` to this.
     pub fn patch_from(&self, before: &Self, operations: &Operations) -> Patch {
         let mut patch = Patch::default();
+        let mut added = 0;
         for (index, span) in self.fields.iter().enumerate() {
-            let (name, value) = (self.text(span.name), self.text(span.value));
+            let (name, value) = (self.bytes(span.name), self.bytes(span.value));
             match before.value_of(index, name) {
                 Some(old) if old == value => {}
-                Some(_) => match operations.of(name.trim_matches('"')) {
+                Some(_) => match operations.of(&name[1..name.len() - 1]) {
                     Some(operations) => patch.operate(name, operations),
                     None => patch.set(name, value),
                 },
-                None => patch.set(name, value),
+                None => {
+                    added += 1;
+                    patch.set(name, value);
+                }
             }
         }
-        if before.fields.len() + patch.added(before, self) != self.fields.len() {
+        if before.fields.len() + added != self.fields.len() {
             for span in &before.fields {
-                let name = before.text(span.name);
+                let name = before.bytes(span.name);
                 if self.value_of(usize::MAX, name).is_none() {
                     patch.remove(name);
                 }
@@ -191,12 +177,16 @@ impl Encoded {
     }
 }
 
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
 /// The difference between two encoded states, as JSON ready for the wire.
 #[derive(Debug, Default)]
 pub struct Patch {
-    set: String,
-    operations: String,
-    removed: String,
+    set: Vec<u8>,
+    operations: Vec<u8>,
+    removed: Vec<u8>,
 }
 
 impl Patch {
@@ -205,58 +195,47 @@ impl Patch {
         self.set.is_empty() && self.operations.is_empty() && self.removed.is_empty()
     }
 
-    fn set(&mut self, name: &str, value: &str) {
+    fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.set.reserve(name.len() + value.len() + 2);
         separate(&mut self.set);
-        self.set.push_str(name);
-        self.set.push(':');
-        self.set.push_str(value);
+        self.set.extend_from_slice(name);
+        self.set.push(b':');
+        self.set.extend_from_slice(value);
     }
 
-    fn operate(&mut self, name: &str, operations: &[Operation]) {
+    fn operate(&mut self, name: &[u8], operations: &[Operation]) {
         separate(&mut self.operations);
-        self.operations.push_str(name);
-        self.operations.push(':');
-        self.operations
-            .push_str(&serde_json::to_string(operations).unwrap_or_default());
+        self.operations.extend_from_slice(name);
+        self.operations.push(b':');
+        self.operations.extend(serde_json::to_vec(operations).unwrap_or_default());
     }
 
-    fn remove(&mut self, name: &str) {
+    fn remove(&mut self, name: &[u8]) {
         separate(&mut self.removed);
-        self.removed.push_str(name);
-    }
-
-    /// How many fields `after` has that `before` has not.
-    fn added(&self, before: &Encoded, after: &Encoded) -> usize {
-        if self.set.is_empty() {
-            return 0;
-        }
-        let names = after.fields.iter().enumerate();
-        names
-            .filter(|(index, span)| before.value_of(*index, after.text(span.name)).is_none())
-            .count()
+        self.removed.extend_from_slice(name);
     }
 
     /// Writes `"patch":{…}` and, where there are any, `,"ops":{…}` and `,"removed":[…]`.
-    pub fn write(&self, out: &mut String) {
-        out.push_str("\"patch\":{");
-        out.push_str(&self.set);
-        out.push('}');
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\"patch\":{");
+        out.extend_from_slice(&self.set);
+        out.push(b'}');
         if !self.operations.is_empty() {
-            out.push_str(",\"ops\":{");
-            out.push_str(&self.operations);
-            out.push('}');
+            out.extend_from_slice(b",\"ops\":{");
+            out.extend_from_slice(&self.operations);
+            out.push(b'}');
         }
         if !self.removed.is_empty() {
-            out.push_str(",\"removed\":[");
-            out.push_str(&self.removed);
-            out.push(']');
+            out.extend_from_slice(b",\"removed\":[");
+            out.extend_from_slice(&self.removed);
+            out.push(b']');
         }
     }
 }
 
-fn separate(text: &mut String) {
+fn separate(text: &mut Vec<u8>) {
     if !text.is_empty() {
-        text.push(',');
+        text.push(b',');
     }
 }
 
@@ -271,8 +250,16 @@ impl Unknown {
     }
 }
 
-/// Decodes a stored state; fields that are missing keep their default.
+/// Decodes a stored state; fields that are missing keep their default. What its collections do from
+/// here on is recorded as operations on that state.
 pub fn decode<S: State>(text: &str) -> Result<(S, Unknown), serde_json::Error> {
+    let (mut state, unknown) = decode_migrated::<S>(text)?;
+    state.take_operations(&mut Operations::default());
+    Ok((state, unknown))
+}
+
+/// Decodes a state that is not the stored one: the next change holds its collections whole.
+pub fn decode_migrated<S: State>(text: &str) -> Result<(S, Unknown), serde_json::Error> {
     struct StateVisitor<S>(S, Unknown);
     impl<'de, S: State> Visitor<'de> for StateVisitor<S> {
         type Value = (S, Unknown);
@@ -289,17 +276,13 @@ pub fn decode<S: State>(text: &str) -> Result<(S, Unknown), serde_json::Error> {
         }
     }
     let mut decoder = serde_json::Deserializer::from_str(text);
-    let (mut state, unknown) = de::Deserializer::deserialize_map(
-        &mut decoder,
-        StateVisitor(S::default(), Unknown::default()),
-    )?;
+    let decoded = de::Deserializer::deserialize_map(&mut decoder, StateVisitor(S::default(), Unknown::default()))?;
     decoder.end()?;
-    state.take_operations(&mut Operations::default());
-    Ok((state, unknown))
+    Ok(decoded)
 }
 
 /// Where the top-level fields of an object lie in its text.
-fn find_fields(text: &str) -> Result<Box<[Span]>, serde_json::Error> {
+fn find_fields(text: &str) -> Result<Vec<Span>, serde_json::Error> {
     struct Fields(usize);
     impl<'de> Visitor<'de> for Fields {
         type Value = Vec<Span>;
@@ -313,16 +296,13 @@ fn find_fields(text: &str) -> Result<Box<[Span]>, serde_json::Error> {
                 (offset(start), offset(start + part.len()))
             };
             while let Some((name, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-                fields.push(Span {
-                    name: place(name.get()),
-                    value: place(value.get()),
-                });
+                fields.push(Span { name: place(name.get()), value: place(value.get()) });
             }
             Ok(fields)
         }
     }
     let mut decoder = serde_json::Deserializer::from_str(text);
-    de::Deserializer::deserialize_map(&mut decoder, Fields(text.as_ptr().addr())).map(Into::into)
+    de::Deserializer::deserialize_map(&mut decoder, Fields(text.as_ptr().addr()))
 }
 
 #[cfg(test)]
@@ -335,49 +315,31 @@ mod tests {
 
     impl State for Free {
         fn encode(&self, out: &mut Encoder) -> Result<(), serde_json::Error> {
-            self.0
-                .iter()
-                .try_for_each(|(name, value)| out.field(name, value))
+            self.0.iter().try_for_each(|(name, value)| out.field(name, value))
         }
-        fn decode_field<'de, A: MapAccess<'de>>(
-            &mut self,
-            name: &str,
-            map: &mut A,
-        ) -> Result<bool, A::Error> {
+        fn decode_field<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
             self.0.insert(name.into(), map.next_value()?);
             Ok(true)
         }
     }
 
     fn encoded(value: &Value) -> Encoded {
-        Encoded::of(
-            &Free(value.as_object().unwrap().clone()),
-            &Unknown::default(),
-        )
-        .unwrap()
+        Encoded::of(&Free(value.as_object().unwrap().clone()), &Unknown::default()).unwrap()
     }
 
     fn patch(before: &Value, after: &Value) -> Value {
-        let before = Encoded::parse(encoded(before).json().clone()).unwrap();
-        let mut text = String::from("{");
-        encoded(after)
-            .patch_from(&before, &Operations::default())
-            .write(&mut text);
-        text.push('}');
-        serde_json::from_str(&text).unwrap()
+        let before = Encoded::parse(&encoded(before).json()).unwrap();
+        let mut text = b"{".to_vec();
+        encoded(after).patch_from(&before, &Operations::default()).write(&mut text);
+        text.push(b'}');
+        serde_json::from_slice(&text).unwrap()
     }
 
     #[test]
     fn a_patch_has_just_the_fields_that_differ() {
-        let p = patch(
-            &json!({"a": 1, "b": [1], "c": "x"}),
-            &json!({"a": 1, "b": [1, 2], "c": "x"}),
-        );
+        let p = patch(&json!({"a": 1, "b": [1], "c": "x"}), &json!({"a": 1, "b": [1, 2], "c": "x"}));
         assert_eq!(p, json!({"patch": {"b": [1, 2]}}));
-        assert_eq!(
-            patch(&json!({"a": 1}), &json!({"a": 1})),
-            json!({"patch": {}})
-        );
+        assert_eq!(patch(&json!({"a": 1}), &json!({"a": 1})), json!({"patch": {}}));
     }
 
     #[test]

@@ -91,11 +91,7 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parsed: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp(text.into()))?;
         let millis = parsed.as_millisecond();
-        if (MIN_MILLIS..=MAX_MILLIS).contains(&millis) {
-            Ok(Self(millis))
-        } else {
-            Err(InvalidTimestamp(text.into()))
-        }
+        if (MIN_MILLIS..=MAX_MILLIS).contains(&millis) { Ok(Self(millis)) } else { Err(InvalidTimestamp(text.into())) }
     }
 }
 
@@ -153,10 +149,7 @@ mod tests {
     fn it_prints_as_rfc_3339_with_milliseconds() {
         let at = Timestamp::from_millis(1_767_323_045_678);
         assert_eq!(at.to_string(), "2026-01-02T03:04:05.678Z");
-        assert_eq!(
-            serde_json::to_string(&at).unwrap(),
-            "\"2026-01-02T03:04:05.678Z\""
-        );
+        assert_eq!(serde_json::to_string(&at).unwrap(), "\"2026-01-02T03:04:05.678Z\"");
     }
 
     #[test]

@@ -54,9 +54,7 @@ impl VersionVector {
     /// When a writer has written `u64::MAX` items.
     pub fn increment(&mut self, writer: &ReplicaId) -> u64 {
         let count = self.0.entry(writer.clone()).or_insert(0);
-        *count = count
-            .checked_add(1)
-            .expect("BUG: a writer has no more than u64::MAX items");
+        *count = count.checked_add(1).expect("BUG: a writer has no more than u64::MAX items");
         *count
     }
 
@@ -108,8 +106,7 @@ impl VersionVector {
     /// How this vector stands to another.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Causality {
-        let knows_more =
-            |left: &Self, right: &Self| left.0.iter().any(|(writer, n)| *n > right.get(writer));
+        let knows_more = |left: &Self, right: &Self| left.0.iter().any(|(writer, n)| *n > right.get(writer));
         match (knows_more(self, other), knows_more(other, self)) {
             (false, false) => Causality::Equal,
             (false, true) => Causality::Before,
@@ -158,9 +155,7 @@ impl FromStr for VersionVector {
     /// Reads the printed form; the empty text is the empty vector. A writer that is named twice, or with a
     /// count that is no positive whole number, is an error.
     fn from_str(text: &str) -> Result<Self, InvalidVector> {
-        read(text).ok_or_else(|| InvalidVector {
-            text: text.chars().take(80).collect(),
-        })
+        read(text).ok_or_else(|| InvalidVector { text: text.chars().take(80).collect() })
     }
 }
 
@@ -184,9 +179,7 @@ impl<'de> Deserialize<'de> for VersionVector {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let counts = BTreeMap::<ReplicaId, u64>::deserialize(deserializer)?;
         if counts.values().any(|n| *n == 0) {
-            return Err(de::Error::custom(
-                "a writer with nothing known is left out of a version vector",
-            ));
+            return Err(de::Error::custom("a writer with nothing known is left out of a version vector"));
         }
         Ok(Self(counts))
     }
@@ -213,11 +206,7 @@ mod tests {
             ("a:1", "b:1", Causality::Concurrent),
             ("a:2,b:1", "a:1,b:2", Causality::Concurrent),
         ] {
-            assert_eq!(
-                vector(left).compare(&vector(right)),
-                expected,
-                "{left} to {right}"
-            );
+            assert_eq!(vector(left).compare(&vector(right)), expected, "{left} to {right}");
         }
     }
 
@@ -244,17 +233,11 @@ mod tests {
 
     #[test]
     fn what_is_not_a_vector_is_refused() {
-        for text in [
-            ",", "a", "a:", ":1", "a:0", "a:01", "a:+1", "a:-1", "a:1,", "a:1,a:2", "a:1;b:2",
-            "ä:1", "a:1 ",
-        ] {
+        for text in [",", "a", "a:", ":1", "a:0", "a:01", "a:+1", "a:-1", "a:1,", "a:1,a:2", "a:1;b:2", "ä:1", "a:1 "]
+        {
             assert!(text.parse::<VersionVector>().is_err(), "{text:?}");
         }
-        assert!(
-            format!("a:1{}", ",".repeat(VECTOR_BYTES_MAX))
-                .parse::<VersionVector>()
-                .is_err()
-        );
+        assert!(format!("a:1{}", ",".repeat(VECTOR_BYTES_MAX)).parse::<VersionVector>().is_err());
     }
 
     fn vectors() -> impl Strategy<Value = VersionVector> {

@@ -1,6 +1,10 @@
 //! What the macros' code names. Not for anybody else.
 
-pub use abide_core::{Encoder, Error, Operations, State, schema::schema_of};
+pub use abide_core::{
+    Encoder, Error, Operations, State,
+    collection::probe::{Probe, ProbeCollection, ProbeOther},
+    schema::schema_of,
+};
 pub use serde;
 pub use serde_json;
 

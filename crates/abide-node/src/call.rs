@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     alarm::Delay,
+    answer::{Answer, WithSeq},
     context::{Context, Scope},
     handle::{Handle, Place},
     job::{CallKey, Envelope, HandlerInfo, HandlerJob, HandlerMeta, Origin, Reply, Sink},
@@ -52,9 +53,9 @@ pub const CALL_KEY_BYTES_MAX: usize = 256;
 /// A typed call: await it, or say more first.
 #[must_use = "a call does nothing until it is awaited or sent"]
 pub struct Call<O: Object, H: Handler<O>> {
-    handle: Handle<O>,
-    args: H,
-    options: CallOptions,
+    pub(crate) handle: Handle<O>,
+    pub(crate) args: H,
+    pub(crate) options: CallOptions,
 }
 
 macro_rules! options {
@@ -95,6 +96,22 @@ impl<O: Object, H: Handler<O>> Call<O, H> {
 
     /// Makes the call and answers with the seq it reflects, too.
     pub async fn reply(self) -> Result<Reply<H::Output>> {
+        WithSeq(Answer::new(self)).await
+    }
+
+    /// Whether the caller's own task may run it.
+    pub(crate) fn may_run_here(&self, place: &Place) -> bool {
+        let plain = self.options.key.is_none() && self.options.delivery == Delivery::AtMostOnce;
+        plain
+            && H::SYNC
+            && place.inline
+            && place.scope.is_none()
+            && !place.node.options.metered
+            && place.node.is_running()
+    }
+
+    /// Makes the call through the object's mailbox.
+    pub(crate) async fn submit(self) -> Result<Reply<H::Output>> {
         let Self { handle, args, options } = self;
         let place = handle.place()?;
         let info = HandlerInfo::of::<O, H>();
@@ -121,10 +138,10 @@ impl<O: Object, H: Handler<O>> Call<O, H> {
 
 impl<O: Object, H: Handler<O>> IntoFuture for Call<O, H> {
     type Output = Result<H::Output>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+    type IntoFuture = Answer<O, H>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.reply().await.map(|reply| reply.value) })
+        Answer::new(self)
     }
 }
 
@@ -191,7 +208,7 @@ impl<R> fmt::Debug for DynamicCall<R> {
     }
 }
 
-fn not_json(error: serde_json::Error) -> Error {
+fn not_json(error: impl std::fmt::Display) -> Error {
     Error::bad_request(format!("the arguments cannot be written as JSON: {error}; nothing was changed"))
 }
 
@@ -209,7 +226,7 @@ impl Attempt {
         let principal = options.principal.clone().or_else(|| scope.and_then(|s| s.principal.clone()));
         let timeout = options.timeout.unwrap_or(place.node.options.call_timeout);
         let deadline = Instant::now() + timeout.min(CALL_TIMEOUT_MAX);
-        let deadline = scope.map_or(deadline, |s| deadline.min(s.deadline));
+        let deadline = scope.map_or(deadline, |s| deadline.min(s.deadline.at()));
         let call_key = options.key.as_ref().map(|key| call_key(key, info, principal.as_deref(), args)).transpose()?;
         Ok(Self { meta: place.meta(info), deadline, principal, call_key })
     }
@@ -255,7 +272,7 @@ impl Attempt {
 /// No call waits longer than this.
 const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn late(key: &Key, handler: &str) -> Error {
+pub(crate) fn late(key: &Key, handler: &str) -> Error {
     Error::new(
         Code::Deadline,
         format!(

@@ -21,41 +21,42 @@ pub(crate) struct ChangeText<'a> {
 impl ChangeText<'_> {
     /// `{"seq":…,"at":…,"patch":…,"cause":…}` without a detour through a tree of values.
     pub(crate) fn write(&self) -> Json {
-        use std::fmt::Write;
-        let mut out = String::with_capacity(192);
-        // Writing to a String cannot fail.
+        use std::io::Write;
+        let mut out = Vec::with_capacity(256);
+        // Writing to a Vec cannot fail.
         let _ = write!(out, "{{\"seq\":{},\"at\":\"{}\",", self.seq, self.at);
         self.patch.write(&mut out);
         if !self.events.is_empty() {
-            out.push_str(",\"events\":");
-            out.push_str(&serde_json::to_string(self.events).unwrap_or_else(|_| "[]".into()));
+            out.extend_from_slice(b",\"events\":");
+            out.extend(serde_json::to_vec(self.events).unwrap_or_else(|_| b"[]".to_vec()));
         }
-        out.push_str(",\"cause\":{\"handler\":");
+        out.extend_from_slice(b",\"cause\":{\"handler\":");
         push_text(&mut out, self.handler);
         if let Some(key) = self.key {
-            out.push_str(",\"key\":");
+            out.extend_from_slice(b",\"key\":");
             push_text(&mut out, key);
         }
         if let Some(principal) = self.principal {
-            out.push_str(",\"principal\":");
+            out.extend_from_slice(b",\"principal\":");
             push_text(&mut out, principal);
         }
-        out.push('}');
+        out.push(b'}');
         if self.deleted {
-            out.push_str(",\"deleted\":true");
+            out.extend_from_slice(b",\"deleted\":true");
         }
-        out.push('}');
-        Json::trusted(out)
+        out.push(b'}');
+        let text = String::from_utf8(out).unwrap_or_else(|_| unreachable!("BUG: a change is not UTF-8"));
+        Json::trusted(text)
     }
 }
 
-fn push_text(out: &mut String, text: &str) {
+fn push_text(out: &mut Vec<u8>, text: &str) {
     if text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\') {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
     } else {
-        out.push_str(&serde_json::to_string(text).unwrap_or_else(|_| "\"\"".into()));
+        out.extend(serde_json::to_vec(text).unwrap_or_else(|_| b"\"\"".to_vec()));
     }
 }
 
@@ -76,7 +77,7 @@ fn snapshot_every(history: History) -> u64 {
 /// Whether the change `seq` is kept with a snapshot.
 pub(crate) fn snapshot_due(history: History, seq: Seq) -> bool {
     let every = snapshot_every(history);
-    every > 0 && (seq.number() - 1) % every == 0
+    every > 0 && (seq.number() - 1).is_multiple_of(every)
 }
 
 /// Changes at or below what may be dropped now: always just before a kept snapshot.

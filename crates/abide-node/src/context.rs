@@ -1,6 +1,9 @@
 //! What a handler can do besides changing its object.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use abide_core::{
     Error, Event, Json, Key, Kind, Result, Timestamp,
@@ -30,7 +33,7 @@ use crate::{
 /// fails, none of them happens.
 pub struct Context {
     pub(crate) scope: Scope,
-    now: Timestamp,
+    now: OnceLock<Timestamp>,
     attempt: u32,
     pub(crate) effects: Effects,
     rng: Option<StdRng>,
@@ -39,34 +42,84 @@ pub struct Context {
 /// Whose turn it is, and on whose behalf.
 #[derive(Clone)]
 pub(crate) struct Scope {
-    pub(crate) node: Arc<NodeCore>,
-    pub(crate) key: Key,
-    pub(crate) activation: Option<Arc<Activation>>,
-    pub(crate) deadline: Instant,
+    pub(crate) owner: Owner,
+    pub(crate) deadline: Limit,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) chain: Option<Arc<Chain>>,
 }
 
+/// The object whose turn it is.
+#[derive(Clone)]
+pub(crate) enum Owner {
+    /// One with an activation.
+    Activation(Arc<Activation>),
+    /// A stateless one.
+    Stateless(Arc<NodeCore>, Key),
+}
+
+/// When a turn must be over: a moment, or (for one that never waits) a time from whenever it is asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    At(Instant),
+    In(Duration),
+}
+
+impl Limit {
+    pub(crate) fn at(self) -> Instant {
+        match self {
+            Self::At(moment) => moment,
+            Self::In(time) => Instant::now() + time,
+        }
+    }
+}
+
 impl Scope {
+    pub(crate) fn node(&self) -> &Arc<NodeCore> {
+        match &self.owner {
+            Owner::Activation(activation) => &activation.node,
+            Owner::Stateless(node, _) => node,
+        }
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        match &self.owner {
+            Owner::Activation(activation) => &activation.key,
+            Owner::Stateless(_, key) => key,
+        }
+    }
+
+    pub(crate) fn activation(&self) -> Option<&Arc<Activation>> {
+        match &self.owner {
+            Owner::Activation(activation) => Some(activation),
+            Owner::Stateless(..) => None,
+        }
+    }
+
     /// The chain of a call made from this turn.
     pub(crate) fn chain_onward(&self) -> Arc<Chain> {
-        Arc::new(Chain { key: self.key.clone(), outer: self.chain.clone() })
+        Arc::new(Chain { key: self.key().clone(), outer: self.chain.clone() })
     }
 }
 
 impl Context {
-    pub(crate) fn new(scope: Scope, now: Timestamp, attempt: u32) -> Self {
-        Self { scope, now, attempt, effects: Effects::default(), rng: None }
+    pub(crate) fn new(scope: Scope, now: Option<Timestamp>, attempt: u32) -> Self {
+        Self {
+            scope,
+            now: now.map_or_else(OnceLock::new, OnceLock::from),
+            attempt,
+            effects: Effects::default(),
+            rng: None,
+        }
     }
 
     /// The object's own name.
     pub fn key(&self) -> &Key {
-        &self.scope.key
+        self.scope.key()
     }
 
     /// The time of this turn: the same however often it is asked.
     pub fn now(&self) -> Timestamp {
-        self.now
+        *self.now.get_or_init(|| self.scope.node().clock.now())
     }
 
     /// Who is calling; `None` for a call from the program itself.
@@ -76,7 +129,7 @@ impl Context {
 
     /// How much time the turn has left.
     pub fn deadline(&self) -> Duration {
-        self.scope.deadline.saturating_duration_since(Instant::now())
+        self.scope.deadline.at().saturating_duration_since(Instant::now())
     }
 
     /// How often the alarm that runs this turn has failed before; 0 in any other turn.
@@ -86,12 +139,12 @@ impl Context {
 
     /// A tracing span that names the object, for the handler's own log lines.
     pub fn span(&self) -> tracing::Span {
-        tracing::info_span!("turn", object = %self.scope.key)
+        tracing::info_span!("turn", object = %self.scope.key())
     }
 
     /// Randomness of this turn: reproducible in the simulator.
     pub fn rng(&mut self) -> &mut StdRng {
-        let clock = &self.scope.node.clock;
+        let clock = &self.scope.node().clock;
         self.rng.get_or_insert_with(|| StdRng::seed_from_u64(clock.random()))
     }
 
@@ -108,7 +161,7 @@ impl Context {
     /// Sends a durable message: stored with this turn, delivered after it, in order for each receiver,
     /// applied once. For a typed message use `ctx.object::<T>(id).handler(…).send(ctx)`.
     pub fn send(&mut self, kind: &str, id: &str, handler: &str, args: impl Serialize) -> Result<()> {
-        let target = Key::new(self.scope.key.namespace(), &Kind::new(kind)?, id)?;
+        let target = Key::new(self.scope.key().namespace(), &Kind::new(kind)?, id)?;
         let args = Json::of(&args).map_err(|e| Error::bad_request(format!("the arguments are not JSON: {e}")))?;
         self.send_message(target, handler.into(), args)
     }
@@ -137,9 +190,9 @@ impl Context {
 
     /// A fresh ULID, made of this turn's time.
     pub fn fresh_ulid(&self) -> String {
-        let clock = &self.scope.node.clock;
+        let clock = &self.scope.node().clock;
         let random = u128::from(clock.random()) << 64 | u128::from(clock.random());
-        let millis = u64::try_from(self.now.as_millis()).unwrap_or(0);
+        let millis = u64::try_from(self.now().as_millis()).unwrap_or(0);
         ulid::Ulid::from_parts(millis, random).to_string()
     }
 
@@ -151,13 +204,13 @@ impl Context {
 
     /// The object's alarms, as this turn has left them so far.
     pub fn alarms(&self) -> Vec<Alarm> {
-        let mut alarms = self.scope.activation.as_ref().map_or_else(Vec::new, |a| a.alarms());
+        let mut alarms = self.scope.activation().map_or_else(Vec::new, |a| a.alarms());
         apply_alarms(&mut alarms, &self.effects.alarms);
         alarms
     }
 
     pub(crate) fn set_alarm(&mut self, name: Arc<str>, due: Timestamp, schedule: Option<Schedule>, payload: Json) {
-        let token = self.scope.node.clock.random() >> 1;
+        let token = self.scope.node().clock.random() >> 1;
         if self.effects.has_room() {
             let alarm = Alarm { name, due, token, payload, attempt: 0, schedule, dead: None };
             self.effects.alarms.push(AlarmWrite::Set(alarm));

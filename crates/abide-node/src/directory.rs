@@ -6,7 +6,7 @@ use abide_core::Key;
 use hashbrown::{HashTable, hash_table::Entry};
 use parking_lot::Mutex;
 
-use crate::{activation::Activation, kind::KindEntry};
+use crate::{activation::Activation, kind::KindEntry, node::NodeCore};
 
 const SLICES: usize = 256;
 
@@ -30,11 +30,13 @@ impl Directory {
         self.slice(key).lock().find(spread(key), |a| a.key == *key).cloned()
     }
 
-    pub(crate) fn find_or_insert(&self, key: &Key, kind: &Arc<KindEntry>) -> Arc<Activation> {
+    pub(crate) fn find_or_insert(&self, node: &Arc<NodeCore>, key: &Key, kind: &Arc<KindEntry>) -> Arc<Activation> {
         let mut slice = self.slice(key).lock();
         match slice.entry(spread(key), |a| a.key == *key, |a| spread(&a.key)) {
             Entry::Occupied(entry) => entry.get().clone(),
-            Entry::Vacant(entry) => entry.insert(Arc::new(Activation::new(key.clone(), kind.clone()))).get().clone(),
+            Entry::Vacant(entry) => {
+                entry.insert(Arc::new(Activation::new(node.clone(), key.clone(), kind.clone()))).get().clone()
+            }
         }
     }
 
@@ -46,6 +48,14 @@ impl Directory {
         }
         if slice.capacity() > 64 && slice.len() < slice.capacity() / 4 {
             slice.shrink_to(0, |a| spread(&a.key));
+        }
+    }
+
+    /// Forgets everything. Activations and their node know each other; this parts them.
+    pub(crate) fn clear(&self) {
+        for slice in &self.slices {
+            let gone = std::mem::take(&mut *slice.lock());
+            drop(gone);
         }
     }
 

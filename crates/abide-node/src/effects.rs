@@ -43,6 +43,11 @@ pub(crate) struct TimerPlan {
 }
 
 impl Effects {
+    /// Whether the turn wants nothing done.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.has_durable() && self.events.is_empty() && self.timers.is_empty() && !self.delete && !self.overflow
+    }
+
     pub(crate) fn has_durable(&self) -> bool {
         !self.alarms.is_empty() || !self.messages.is_empty()
     }

@@ -1,10 +1,17 @@
 //! A typed name of an object: no I/O until something is asked of it.
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::{Arc, Weak},
+};
 
 use abide_core::{Error, Key, Kind, Result, Seq, Timestamp};
 
+use parking_lot::Mutex;
+
 use crate::{
+    activation::Activation,
     call::{Call, may_inline},
     context::Scope,
     job::{HandlerInfo, HandlerMeta},
@@ -30,18 +37,46 @@ pub(crate) struct Place {
     pub(crate) kind: Arc<KindEntry>,
     pub(crate) scope: Option<Arc<Scope>>,
     pub(crate) inline: bool,
+    /// The activation that was found last: saves the look-up while it stays in memory.
+    found: Found,
+}
+
+#[derive(Default)]
+struct Found(Mutex<Weak<Activation>>);
+
+impl Clone for Found {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Place {
     pub(crate) fn find(node: &Arc<NodeCore>, key: Key) -> Result<Self> {
         let kind = node.kinds.find(key.kind())?.clone();
         let inline = may_inline(&kind, node);
-        Ok(Self { node: node.clone(), key, kind, scope: None, inline })
+        Ok(Self { node: node.clone(), key, kind, scope: None, inline, found: Found::default() })
     }
 
     pub(crate) fn scoped(scope: &Scope, kind: &str, id: &str) -> Result<Self> {
-        let key = Key::new(scope.key.namespace(), &Kind::new(kind)?, id)?;
-        Ok(Self { scope: Some(Arc::new(scope.clone())), ..Self::find(&scope.node, key)? })
+        let key = Key::new(scope.key().namespace(), &Kind::new(kind)?, id)?;
+        Ok(Self { scope: Some(Arc::new(scope.clone())), ..Self::find(scope.node(), key)? })
+    }
+
+    /// The same, with its turns never on the caller's task.
+    pub(crate) fn apart(mut self) -> Self {
+        self.inline = false;
+        self
+    }
+
+    /// The object's activation, if it is in memory.
+    pub(crate) fn activation(&self) -> Option<Arc<Activation>> {
+        let mut found = self.found.0.lock();
+        if let Some(activation) = found.upgrade() {
+            return Some(activation);
+        }
+        let activation = self.node.directory.find(&self.key)?;
+        *found = Arc::downgrade(&activation);
+        Some(activation)
     }
 
     /// The handler's meta data with the kind's own counters.
@@ -78,6 +113,11 @@ impl<O: Object> Handle<O> {
 
     pub(crate) fn place(&self) -> Result<&Place> {
         self.place.as_ref().as_ref().map_err(Clone::clone)
+    }
+
+    /// How long a call waits unless it says otherwise.
+    pub(crate) fn call_timeout(&self) -> std::time::Duration {
+        self.place().map_or(std::time::Duration::ZERO, |place| place.node.options.call_timeout)
     }
 
     /// A call with these arguments, to be awaited.

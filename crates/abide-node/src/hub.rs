@@ -16,10 +16,12 @@ type Item = Option<Arc<ChangeRecord>>;
 
 const SLICES: usize = 16;
 
+type Channels = FxHashMap<Key, broadcast::Sender<Item>>;
+
 /// One channel for each watched object. Publishing never waits: a watcher that falls behind is told
 /// so and reads from the log.
 pub(crate) struct Hub {
-    slices: Box<[Mutex<FxHashMap<Key, broadcast::Sender<Item>>>]>,
+    slices: Box<[Mutex<Channels>]>,
     watched: AtomicUsize,
     buffer: usize,
     subscribers: Gauge,

@@ -30,15 +30,15 @@ pub struct Reply<T> {
 
 /// An object whose type is not known here.
 pub(crate) trait AnyObject: Any + Send + Sync {
-    fn encode(&self, unknown: &Unknown) -> Result<Encoded, serde_json::Error>;
+    fn encode(&self, unknown: &Unknown, out: &mut Encoded) -> Result<(), serde_json::Error>;
     fn take_operations(&mut self, out: &mut Operations);
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
 
 impl<O: Object> AnyObject for O {
-    fn encode(&self, unknown: &Unknown) -> Result<Encoded, serde_json::Error> {
-        Encoded::of(self, unknown)
+    fn encode(&self, unknown: &Unknown, out: &mut Encoded) -> Result<(), serde_json::Error> {
+        out.fill(self, unknown)
     }
 
     fn take_operations(&mut self, out: &mut Operations) {
@@ -112,6 +112,11 @@ pub(crate) struct HandlerJob<O: Object, H: Handler<O>> {
 }
 
 impl<O: Object, H: Handler<O>> HandlerJob<O, H> {
+    /// One whose handler has run already; only the answer is left to send.
+    pub(crate) fn finished(output: Option<H::Output>, sink: Sink<H::Output>) -> Box<Self> {
+        Box::new(Self { args: None, output, sink })
+    }
+
     pub(crate) fn new(args: H, sink: Sink<H::Output>) -> Box<Self> {
         Box::new(Self { args: Some(args), output: None, sink })
     }
@@ -192,7 +197,7 @@ fn encode_reply<T: serde::Serialize>(handler: &str, output: Option<&T>) -> Resul
         .map_err(|e| Error::internal(format!("the result of handler {handler} cannot be written as JSON: {e}")))
 }
 
-fn panicked(handler: &str, panic: &(dyn Any + Send)) -> Error {
+pub(crate) fn panicked(handler: &str, panic: &(dyn Any + Send)) -> Error {
     let message = panic
         .downcast_ref::<&str>()
         .copied()

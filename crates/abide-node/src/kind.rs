@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use abide_core::{Error, Json, Kind, Unknown, error::Code, state::decode};
+use abide_core::{
+    Error, Json, Kind, Unknown,
+    error::Code,
+    state::{decode, decode_migrated},
+};
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
@@ -11,6 +15,8 @@ use crate::{
     metrics::HandlerMetrics,
     object::{Access, Durability, Hook, Migrate, Object, Options, Parameter},
 };
+
+type Decode = fn(&str) -> Result<(Arc<dyn AnyObject>, Unknown), serde_json::Error>;
 
 /// A registered kind, without its type.
 pub(crate) struct KindEntry {
@@ -23,7 +29,8 @@ pub(crate) struct KindEntry {
     hooks: Vec<(Hook, HandlerInfo)>,
     migrate: Option<Migrate>,
     create: fn() -> Arc<dyn AnyObject>,
-    decode: fn(&str) -> Result<(Arc<dyn AnyObject>, Unknown), serde_json::Error>,
+    decode: Decode,
+    decode_migrated: Decode,
     schema: fn() -> Value,
 }
 
@@ -44,7 +51,10 @@ impl KindEntry {
             hooks: definition.hooks,
             migrate: definition.migrate,
             create: || Arc::new(O::default()),
-            decode: |text| decode::<O>(text).map(|(object, unknown)| (Arc::new(object) as Arc<dyn AnyObject>, unknown)),
+            decode: |text| decode::<O>(text).map(|(object, unknown)| (Arc::new(object) as _, unknown)),
+            decode_migrated: |text| {
+                decode_migrated::<O>(text).map(|(object, unknown)| (Arc::new(object) as _, unknown))
+            },
             schema: O::schema,
             name,
         })
@@ -90,7 +100,7 @@ impl KindEntry {
             Some(migrate) if version < self.options.version => {
                 let mut fields: Map<String, Value> = state.decode().map_err(unreadable)?;
                 migrate(version, &mut fields)?;
-                (self.decode)(&Value::Object(fields).to_string()).map_err(unreadable)
+                (self.decode_migrated)(&Value::Object(fields).to_string()).map_err(unreadable)
             }
             _ => (self.decode)(state.as_str()).map_err(unreadable),
         }
@@ -102,7 +112,7 @@ impl KindEntry {
         KindDescription {
             kind: self.name.clone(),
             description: self.description,
-            state: (self.schema)(),
+            state: state_schema((self.schema)()),
             handlers: handlers.map(HandlerDescription::of).collect(),
             alarms: self.alarms.values().map(HandlerDescription::of).collect(),
             options: self.options.clone(),
@@ -155,10 +165,48 @@ impl HandlerDescription {
 
     /// The JSON Schema of its arguments as an object.
     pub fn arguments(&self) -> Value {
-        let properties: Map<String, Value> =
-            self.parameters.iter().map(|p| (p.name.to_owned(), p.schema.clone())).collect();
+        let property = |parameter: &Parameter| {
+            let mut schema = parameter.schema.clone();
+            lead_references(&mut schema, &property_root(parameter.name));
+            (parameter.name.to_owned(), schema)
+        };
+        let properties: Map<String, Value> = self.parameters.iter().map(property).collect();
         let required: Vec<&str> = self.parameters.iter().filter(|p| !p.optional).map(|p| p.name).collect();
         json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+    }
+}
+
+/// The schema of a state, whose fields were described each by itself.
+fn state_schema(mut schema: Value) -> Value {
+    if schema.get("$defs").is_none()
+        && let Some(Value::Object(properties)) = schema.get_mut("properties")
+    {
+        for (name, property) in properties {
+            lead_references(property, &property_root(name));
+        }
+    }
+    schema
+}
+
+/// Where the schema of a property is, as a reference.
+fn property_root(name: &str) -> String {
+    format!("#/properties/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Makes a JSON Schema part of a larger document: its references lead to its own root, which from now on
+/// is at `root` (`#/properties/amount`).
+pub fn lead_references(schema: &mut Value, root: &str) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value) {
+                    ("$ref", Value::String(to)) if to.starts_with('#') => *to = format!("{root}{}", &to[1..]),
+                    (_, value) => lead_references(value, root),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| lead_references(item, root)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

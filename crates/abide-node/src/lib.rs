@@ -8,6 +8,7 @@
 
 mod activation;
 mod alarm;
+mod answer;
 mod call;
 mod change;
 mod clock;
@@ -33,12 +34,13 @@ mod timing;
 mod watch;
 
 pub use alarm::{AlarmBuilder, Delay};
+pub use answer::Answer;
 pub use call::{CALL_KEY_BYTES_MAX, Call, CallOptions, Delivery, DynamicCall};
 pub use clock::SystemClock;
 pub use context::Context;
 pub use handle::{Handle, Snapshot};
 pub use job::Reply;
-pub use kind::{HandlerDescription, KindDescription};
+pub use kind::{HandlerDescription, KindDescription, lead_references};
 pub use node::{Node, NodeBuilder};
 pub use object::{
     Access, Borrowed, Definition, Durability, Handler, History, Hook, Migrate, Object, Options, Parameter, Running,

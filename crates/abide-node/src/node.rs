@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    activation::{Resident, Seen},
     call::DynamicCall,
     clock::SystemClock,
     directory::Directory,
@@ -183,7 +184,7 @@ impl Node {
 
     /// Calls a handler of a key with arguments as JSON text. Its turn never runs on the caller's task.
     pub fn call_key(&self, key: &Key, handler: &str, args: Json) -> DynamicCall<serde_json::Value> {
-        let place = Place::find(&self.core, key.clone()).map(|place| Place { inline: false, ..place });
+        let place = Place::find(&self.core, key.clone()).map(Place::apart);
         DynamicCall::new(place, handler, Ok(args))
     }
 
@@ -305,6 +306,7 @@ impl Node {
     pub fn abort(&self) {
         self.core.accepting.store(false, Ordering::SeqCst);
         self.core.closing.cancel();
+        self.core.directory.clear();
     }
 
     fn autoload(&self) {
@@ -316,7 +318,7 @@ impl Node {
                         self.core.submit(&key, kind, wake, false);
                     }
                     Err(error) => {
-                        tracing::error!(kind = %kind.name, id, %error, "an autoload id is not an id")
+                        tracing::error!(kind = %kind.name, id, %error, "an autoload id is not an id");
                     }
                 }
             }
@@ -348,7 +350,7 @@ impl NodeCore {
     }
 
     pub(crate) async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {
-        if let Some(here) = self.directory.find(key).and_then(|activation| activation.resident()) {
+        if let Some(here) = self.resident(key).await {
             let found = here.state.map(|state| Snapshot {
                 seq: here.seq,
                 state,
@@ -364,6 +366,18 @@ impl NodeCore {
         }))
     }
 
+    /// What memory says of an object, if it can say anything.
+    async fn resident(&self, key: &Key) -> Option<Resident> {
+        let activation = self.directory.find(key)?;
+        loop {
+            match activation.resident() {
+                Seen::Here(here) => return Some(here),
+                Seen::Nothing => return None,
+                Seen::Busy => tokio::task::yield_now().await,
+            }
+        }
+    }
+
     pub(crate) async fn head(&self, key: &Key) -> Result<Seq> {
         Ok(self.changes(key, Seq::new(u64::MAX >> 1), 1).await?.head)
     }
@@ -373,7 +387,7 @@ impl NodeCore {
         if kind.is_durable() {
             return Ok(self.store.changes(key, after, limit).await?);
         }
-        let here = self.directory.find(key).and_then(|activation| activation.resident());
+        let here = self.resident(key).await;
         let head = here.map_or(Seq::ZERO, |here| here.seq);
         Ok(ChangesPage { changes: Vec::new(), head, floor: head })
     }
@@ -390,11 +404,8 @@ impl NodeCore {
                 page.floor
             )));
         };
-        let mut state = match start.value() {
-            serde_json::Value::Object(fields) => fields,
-            _ => {
-                return Err(Error::internal(format!("the snapshot of {key} at seq {at} is not an object")));
-            }
+        let serde_json::Value::Object(mut state) = start.value() else {
+            return Err(Error::internal(format!("the snapshot of {key} at seq {at} is not an object")));
         };
         let mut updated_at = None;
         let before = at.minus(1);

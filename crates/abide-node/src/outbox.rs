@@ -68,6 +68,12 @@ impl Outbox {
         }
     }
 
+    /// The store may hold messages that this node does not know of; later ones must not overtake them.
+    pub(crate) fn unsure(&self) {
+        self.lanes.lock().in_store = true;
+        self.wake.notify_one();
+    }
+
     fn add(&self, node: &Arc<NodeCore>, lanes: &mut Lanes, message: OutboxMessage) {
         if !lanes.known.insert(message.id.clone()) {
             return;

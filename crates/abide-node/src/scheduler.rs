@@ -30,10 +30,12 @@ const PAGE: usize = 1024;
 /// How long an alarm that cannot be delivered (unknown kind, store away) is left alone.
 const PARKED: Duration = Duration::from_secs(5);
 
+type UnderWay = FxHashMap<(Key, Arc<str>), (u64, Option<Instant>)>;
+
 /// Which alarms are under way, and when the next one is due.
 pub(crate) struct Scheduler {
     /// Alarms handed out: their token, and since when they are parked if delivery failed.
-    under_way: Mutex<FxHashMap<(Key, Arc<str>), (u64, Option<Instant>)>>,
+    under_way: Mutex<UnderWay>,
     earlier: Mutex<Option<Timestamp>>,
     wake: Notify,
     permits: Arc<Semaphore>,
@@ -168,7 +170,7 @@ impl NodeCore {
             Ok(kind) => kind.clone(),
             Err(error) => {
                 tracing::warn!(%key, alarm = %alarm.name, %error, "an alarm is kept until its kind is known");
-                return self.alarm_ended(&key, &alarm, Err(error), permit);
+                return self.alarm_ended(&key, &alarm, Some(&error), permit);
             }
         };
         if self.options.mutant(Mutant::AlarmDeletedEarly) {
@@ -187,7 +189,7 @@ impl NodeCore {
     ) -> Envelope {
         let node = self.clone();
         let (owner, fired) = (key.clone(), alarm.clone());
-        let done: Done = Box::new(move |result| node.alarm_ended(&owner, &fired, result.map(drop), permit));
+        let done: Done = Box::new(move |result| node.alarm_ended(&owner, &fired, result.err().as_ref(), permit));
         let name = alarm.name.split(':').next().unwrap_or_default();
         let (job, info): (Box<dyn Job>, HandlerMeta) = match kind.alarms.get(name) {
             Some(info) => (alarm_job(info, alarm, done), HandlerMeta::from(info)),
@@ -209,12 +211,12 @@ impl NodeCore {
     }
 
     /// An alarm's turn is over; whatever it left is in the store.
-    fn alarm_ended(&self, key: &Key, alarm: &Alarm, result: Result<(), Error>, permit: OwnedSemaphorePermit) {
+    fn alarm_ended(&self, key: &Key, alarm: &Alarm, error: Option<&Error>, permit: OwnedSemaphorePermit) {
         drop(permit);
         self.metrics.alarms_due.decrement(1.0);
-        let stored = match &result {
-            Ok(()) => true,
-            Err(error) => {
+        let stored = match error {
+            None => true,
+            Some(error) => {
                 tracing::warn!(%key, alarm = %alarm.name, %error, "an alarm's turn failed");
                 !matches!(error.code(), Code::Unavailable | Code::Overloaded | Code::UnknownKind)
             }

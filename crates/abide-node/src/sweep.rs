@@ -14,6 +14,15 @@ use crate::{
     object::Hook,
 };
 
+/// Parts the node and its activations when the sweep ends, however it ends.
+struct Parting(Arc<NodeCore>);
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        self.0.directory.clear();
+    }
+}
+
 /// Ticks are tenths of a second since the node started.
 const TICK: Duration = Duration::from_millis(100);
 /// Above this many objects a sweep looks at an eighth of them.
@@ -29,6 +38,7 @@ impl NodeCore {
 
     /// Keeps the coarse clock, and looks for idle objects, until the node closes.
     pub(crate) async fn sweep_forever(self: Arc<Self>) {
+        let _parting = Parting(self.clone());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let every = u32::try_from(self.options.sweep_every.as_millis() / TICK.as_millis()).unwrap_or(10).max(1);

@@ -60,7 +60,7 @@ impl NodeCore {
         match self.node_envelope(info, Purpose::Timer) {
             Ok(envelope) => self.submit(&activation.key, &activation.kind, envelope, false),
             Err(error) => {
-                tracing::error!(object = %activation.key, name, %error, "a timer's handler takes arguments")
+                tracing::error!(object = %activation.key, name, %error, "a timer's handler takes arguments");
             }
         }
     }

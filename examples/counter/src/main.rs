@@ -1,10 +1,15 @@
-//! The first object: a durable counter.
+//! The first object: a durable counter, served over HTTP.
+//!
+//! The code below is the example of the README, to the letter.
+#![allow(missing_docs, unused_mut, unused_variables, reason = "an example is read, not linked to")]
 
 use abide::prelude::*;
 
+#[rustfmt::skip]
 #[derive(State, Default)]
 struct Counter { count: i64, last_incremented_at: Option<Timestamp> }
 
+#[rustfmt::skip]
 #[object(hibernate_after = "5m", shutdown_after = "1h", history = 1000)]
 impl Counter {
     #[handler]                                  // exclusive turn
@@ -18,6 +23,7 @@ impl Counter {
     #[alarm]   async fn reset_window(&mut self, ctx: &mut Context) { self.count = 0; ctx.alarm("reset_window").after("1m"); }
 }
 
+#[rustfmt::skip]
 #[tokio::main]
 async fn main() -> abide::Result<()> {
     let abide = Abide::open("sqlite:counter.db").register::<Counter>().start().await?;

@@ -32,10 +32,7 @@ fn compares(comparison: &Comparison, state: &Value) -> bool {
 /// The value at a path; `null` where there is none.
 fn find<'v>(path: &Path, state: &'v Value) -> &'v Value {
     let step = |value: &'v Value, name: &String| value.as_object()?.get(name);
-    path.segments()
-        .iter()
-        .try_fold(state, step)
-        .unwrap_or(&Value::Null)
+    path.segments().iter().try_fold(state, step).unwrap_or(&Value::Null)
 }
 
 fn equal(value: &Value, literal: &Literal) -> bool {
@@ -69,10 +66,7 @@ fn order_numbers(left: &Number, right: &Number) -> Option<Ordering> {
 }
 
 fn whole(number: &Number) -> Option<i128> {
-    number
-        .as_i64()
-        .map(i128::from)
-        .or_else(|| number.as_u64().map(i128::from))
+    number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
 }
 
 /// Orders a whole number that fits 65 bits against a finite floating one, without rounding either.
@@ -82,18 +76,10 @@ fn order_mixed(left: i128, right: f64) -> Option<Ordering> {
         return None;
     }
     if right.abs() > BEYOND {
-        return Some(if right > 0.0 {
-            Ordering::Less
-        } else {
-            Ordering::Greater
-        });
+        return Some(if right > 0.0 { Ordering::Less } else { Ordering::Greater });
     }
     // Under 1e30 the cast of the floor is exact.
     let floor = right.floor();
     let ordering = left.cmp(&(floor as i128));
-    Some(if ordering == Ordering::Equal && right > floor {
-        Ordering::Less
-    } else {
-        ordering
-    })
+    Some(if ordering == Ordering::Equal && right > floor { Ordering::Less } else { ordering })
 }

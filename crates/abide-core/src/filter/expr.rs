@@ -64,14 +64,8 @@ pub struct Path(Vec<String>);
 
 impl Operator {
     /// Every operator.
-    pub const ALL: [Self; 6] = [
-        Self::Equal,
-        Self::NotEqual,
-        Self::Less,
-        Self::LessOrEqual,
-        Self::Greater,
-        Self::GreaterOrEqual,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Equal, Self::NotEqual, Self::Less, Self::LessOrEqual, Self::Greater, Self::GreaterOrEqual];
 
     /// How it is written.
     #[must_use]
@@ -156,9 +150,7 @@ impl fmt::Display for Path {
 
 /// The words that join conditions, and so are no names and no texts unless quoted.
 pub(super) fn is_joining(word: &str) -> bool {
-    ["and", "or", "not"]
-        .iter()
-        .any(|joining| word.eq_ignore_ascii_case(joining))
+    ["and", "or", "not"].iter().any(|joining| word.eq_ignore_ascii_case(joining))
 }
 
 /// Whether a field name may be written without backquotes.

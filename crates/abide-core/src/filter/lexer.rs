@@ -26,10 +26,7 @@ pub(super) enum TokenKind {
 
 /// Cuts a filter into tokens; the last one is always [`TokenKind::End`].
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
-    let mut lexer = Lexer {
-        rest: text,
-        position: 1,
-    };
+    let mut lexer = Lexer { rest: text, position: 1 };
     let mut tokens = Vec::new();
     loop {
         lexer.skip_while(char::is_whitespace);
@@ -57,19 +54,14 @@ impl<'t> Lexer<'t> {
         match first {
             '(' | ')' => {
                 self.skip(1);
-                Ok(if first == '(' {
-                    TokenKind::Open
-                } else {
-                    TokenKind::Close
-                })
+                Ok(if first == '(' { TokenKind::Open } else { TokenKind::Close })
             }
             '\'' | '"' => self.quoted(first).map(TokenKind::Quoted),
             '`' => self.quoted(first).map(TokenKind::Name),
             '=' | '!' | '<' | '>' => self.operator(),
             _ if is_word(first) => Ok(TokenKind::Word(self.skip_while(is_word).to_owned())),
             _ => {
-                let message =
-                    format!("{first:?} has no meaning here; put text that holds it in quotes");
+                let message = format!("{first:?} has no meaning here; put text that holds it in quotes");
                 Err(FilterError { position, message })
             }
         }
@@ -78,10 +70,7 @@ impl<'t> Lexer<'t> {
     fn operator(&mut self) -> Result<TokenKind, FilterError> {
         let position = self.position;
         let written = self.skip_while(|c| matches!(c, '=' | '!' | '<' | '>'));
-        match Operator::ALL
-            .into_iter()
-            .find(|operator| operator.as_str() == written)
-        {
+        match Operator::ALL.into_iter().find(|operator| operator.as_str() == written) {
             Some(operator) => Ok(TokenKind::Operator(operator)),
             None => {
                 let message = format!("{written:?} is no comparison; write one of = != < <= > >=");

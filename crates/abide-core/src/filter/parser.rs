@@ -9,20 +9,10 @@ use super::{FILTER_BYTES_MAX, FILTER_DEPTH_MAX, FilterError};
 /// Reads a whole filter.
 pub(super) fn parse(text: &str) -> Result<Expr, FilterError> {
     if text.len() > FILTER_BYTES_MAX {
-        let message = format!(
-            "it has {} bytes, the limit is {FILTER_BYTES_MAX}",
-            text.len()
-        );
-        return Err(FilterError {
-            position: 1,
-            message,
-        });
+        let message = format!("it has {} bytes, the limit is {FILTER_BYTES_MAX}", text.len());
+        return Err(FilterError { position: 1, message });
     }
-    let mut parser = Parser {
-        tokens: tokens(text)?,
-        next: 0,
-        depth: 0,
-    };
+    let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0 };
     let expr = parser.any()?;
     match parser.peek() {
         TokenKind::End => Ok(expr),
@@ -86,10 +76,7 @@ impl Parser {
     }
 
     /// Passes the token that opens a level, and reads what is within.
-    fn nested(
-        &mut self,
-        within: fn(&mut Self) -> Result<Expr, FilterError>,
-    ) -> Result<Expr, FilterError> {
+    fn nested(&mut self, within: fn(&mut Self) -> Result<Expr, FilterError>) -> Result<Expr, FilterError> {
         if self.depth == FILTER_DEPTH_MAX {
             return Err(self.error(format!("it nests deeper than {FILTER_DEPTH_MAX} levels")));
         }
@@ -104,11 +91,7 @@ impl Parser {
         let path = self.path()?;
         let operator = self.operator(&path)?;
         let literal = self.literal()?;
-        Ok(Comparison {
-            path,
-            operator,
-            literal,
-        })
+        Ok(Comparison { path, operator, literal })
     }
 
     /// Names joined by dots. A dot is part of a word, so `a.b` is one token and `` a.`b` `` two.
@@ -143,9 +126,7 @@ impl Parser {
         }
         for name in word.split('.') {
             if !expr::is_plain(name) {
-                return Err(self.error(format!(
-                    "{name:?} is no plain field name; write it as `{name}`"
-                )));
+                return Err(self.error(format!("{name:?} is no plain field name; write it as `{name}`")));
             }
             segments.push(name.to_owned());
         }
@@ -164,18 +145,14 @@ impl Parser {
         let literal = match self.peek() {
             TokenKind::Quoted(text) => Literal::Text(text.clone()),
             TokenKind::Word(word) if expr::is_joining(word) => {
-                return Err(self.error(format!(
-                    "a value is missing before {word}; text is written '{word}'"
-                )));
+                return Err(self.error(format!("a value is missing before {word}; text is written '{word}'")));
             }
             TokenKind::Word(word) => bare(word),
             TokenKind::Name(_) => {
                 return Err(self.error("text is written in ' or \", a field cannot stand here"));
             }
             TokenKind::Operator(_) | TokenKind::Open | TokenKind::Close | TokenKind::End => {
-                return Err(
-                    self.error("a value is missing here: a number, 'text', true, false or null")
-                );
+                return Err(self.error("a value is missing here: a number, 'text', true, false or null"));
             }
         };
         self.advance();
@@ -196,10 +173,7 @@ impl Parser {
     }
 
     fn error(&self, message: impl Into<String>) -> FilterError {
-        FilterError {
-            position: self.tokens[self.next].position,
-            message: message.into(),
-        }
+        FilterError { position: self.tokens[self.next].position, message: message.into() }
     }
 }
 
@@ -209,8 +183,6 @@ fn bare(word: &str) -> Literal {
         "true" => Literal::Bool(true),
         "false" => Literal::Bool(false),
         "null" => Literal::Null,
-        _ => word
-            .parse::<Number>()
-            .map_or_else(|_| Literal::Text(word.to_owned()), Literal::Number),
+        _ => word.parse::<Number>().map_or_else(|_| Literal::Text(word.to_owned()), Literal::Number),
     }
 }

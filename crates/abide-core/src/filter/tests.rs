@@ -22,15 +22,8 @@ fn check(text: &str, holds: &[Value], fails: &[Value]) {
 fn the_example_of_the_manual_holds_where_it_says() {
     check(
         "count>5 and (status=open or status=waiting)",
-        &[
-            json!({"count": 6, "status": "open"}),
-            json!({"count": 5.5, "status": "waiting"}),
-        ],
-        &[
-            json!({"count": 5, "status": "open"}),
-            json!({"count": 6, "status": "done"}),
-            json!({"count": 6}),
-        ],
+        &[json!({"count": 6, "status": "open"}), json!({"count": 5.5, "status": "waiting"})],
+        &[json!({"count": 5, "status": "open"}), json!({"count": 6, "status": "done"}), json!({"count": 6})],
     );
 }
 
@@ -46,19 +39,9 @@ fn each_operator_compares_numbers_and_texts() {
     ] {
         let numbers = filter(&format!("n {operator} 10"));
         let texts = filter(&format!("t{operator}'m'"));
-        for (number, text, expected) in
-            [(9.5, "lz", less), (10.0, "m", same), (11.0, "ma", greater)]
-        {
-            assert_eq!(
-                numbers.matches(&json!({"n": number})),
-                expected,
-                "{number} {operator} 10"
-            );
-            assert_eq!(
-                texts.matches(&json!({"t": text})),
-                expected,
-                "{text} {operator} m"
-            );
+        for (number, text, expected) in [(9.5, "lz", less), (10.0, "m", same), (11.0, "ma", greater)] {
+            assert_eq!(numbers.matches(&json!({"n": number})), expected, "{number} {operator} 10");
+            assert_eq!(texts.matches(&json!({"t": text})), expected, "{text} {operator} m");
         }
     }
 }
@@ -70,112 +53,54 @@ fn a_missing_field_is_null() {
         &[json!({}), json!({"x": null}), json!(7), json!({"x.y": 1})],
         &[json!({"x": 0}), json!({"x": ""})],
     );
-    check(
-        "x.y != null",
-        &[json!({"x": {"y": 0}})],
-        &[json!({"x": 5}), json!({"x": [1]}), json!({})],
-    );
+    check("x.y != null", &[json!({"x": {"y": 0}})], &[json!({"x": 5}), json!({"x": [1]}), json!({})]);
 }
 
 #[test]
 fn different_types_are_never_equal_nor_ordered() {
-    let others = [
-        json!({"x": "5"}),
-        json!({"x": true}),
-        json!({"x": null}),
-        json!({"x": [5]}),
-        json!({}),
-    ];
+    let others = [json!({"x": "5"}), json!({"x": true}), json!({"x": null}), json!({"x": [5]}), json!({})];
     for text in ["x=5", "x<5", "x<=5", "x>5", "x>=5"] {
         check(text, &[], &others);
     }
     check("x!=5", &others, &[json!({"x": 5}), json!({"x": 5.0})]);
     check("not x<5", &others, &[json!({"x": 4})]);
-    check(
-        "x<=null or x<=true or x>=true",
-        &[],
-        &[json!({"x": null}), json!({"x": true})],
-    );
+    check("x<=null or x<=true or x>=true", &[], &[json!({"x": null}), json!({"x": true})]);
 }
 
 #[test]
 fn whole_and_floating_numbers_compare_exactly() {
-    check(
-        "n=9007199254740993",
-        &[json!({"n": 9_007_199_254_740_993_u64})],
-        &[json!({"n": 9_007_199_254_740_992.0})],
-    );
+    check("n=9007199254740993", &[json!({"n": 9_007_199_254_740_993_u64})], &[json!({"n": 9_007_199_254_740_992.0})]);
     check(
         "n>9007199254740992.0",
         &[json!({"n": 9_007_199_254_740_993_u64})],
         &[json!({"n": 9_007_199_254_740_992_u64})],
     );
     check("n<-0.5", &[json!({"n": -1})], &[json!({"n": 0})]);
-    check(
-        "n<1e300 and n>-1e300",
-        &[json!({"n": u64::MAX}), json!({"n": i64::MIN})],
-        &[],
-    );
-    check(
-        "n=18446744073709551615",
-        &[json!({"n": u64::MAX})],
-        &[json!({"n": -1})],
-    );
+    check("n<1e300 and n>-1e300", &[json!({"n": u64::MAX}), json!({"n": i64::MIN})], &[]);
+    check("n=18446744073709551615", &[json!({"n": u64::MAX})], &[json!({"n": -1})]);
 }
 
 #[test]
 fn not_binds_tighter_than_and_and_and_tighter_than_or() {
-    check(
-        "NOT a=1 AND b=1 OR c=1",
-        &[json!({"b": 1}), json!({"a": 1, "c": 1})],
-        &[json!({"a": 1, "b": 1}), json!({})],
-    );
-    check(
-        "not (a=1 or b=1)",
-        &[json!({})],
-        &[json!({"a": 1}), json!({"b": 1})],
-    );
+    check("NOT a=1 AND b=1 OR c=1", &[json!({"b": 1}), json!({"a": 1, "c": 1})], &[json!({"a": 1, "b": 1}), json!({})]);
+    check("not (a=1 or b=1)", &[json!({})], &[json!({"a": 1}), json!({"b": 1})]);
 }
 
 #[test]
 fn paths_lead_into_objects_and_may_be_quoted() {
-    check(
-        "address.city = Bern",
-        &[json!({"address": {"city": "Bern"}})],
-        &[json!({"address.city": "Bern"})],
-    );
-    check(
-        "votes.`a@b.c`.n>=3",
-        &[json!({"votes": {"a@b.c": {"n": 3}}})],
-        &[json!({"votes": {}})],
-    );
-    check(
-        "`not`='it''s' and `a``b`=\"\"",
-        &[json!({"not": "it's", "a`b": ""})],
-        &[json!({})],
-    );
+    check("address.city = Bern", &[json!({"address": {"city": "Bern"}})], &[json!({"address.city": "Bern"})]);
+    check("votes.`a@b.c`.n>=3", &[json!({"votes": {"a@b.c": {"n": 3}}})], &[json!({"votes": {}})]);
+    check("`not`='it''s' and `a``b`=\"\"", &[json!({"not": "it's", "a`b": ""})], &[json!({})]);
     check("größe=5", &[json!({"größe": 5})], &[json!({})]);
 }
 
 #[test]
 fn bare_words_are_text_unless_they_are_json_numbers() {
-    check(
-        "at>2026-01-02T03:04:05.678Z",
-        &[json!({"at": "2026-02-01T00:00:00.000Z"})],
-        &[json!({"at": "2025"})],
-    );
+    check("at>2026-01-02T03:04:05.678Z", &[json!({"at": "2026-02-01T00:00:00.000Z"})], &[json!({"at": "2025"})]);
     check("zip=007", &[json!({"zip": "007"})], &[json!({"zip": 7})]);
     check("ok=true", &[json!({"ok": true})], &[json!({"ok": "true"})]);
-    check(
-        "ok='true'",
-        &[json!({"ok": "true"})],
-        &[json!({"ok": true})],
-    );
-    check(
-        "n=-1.5e3",
-        &[json!({"n": -1500})],
-        &[json!({"n": "-1.5e3"})],
-    );
+    check("ok='true'", &[json!({"ok": "true"})], &[json!({"ok": true})]);
+    check("n=-1.5e3", &[json!({"n": -1500})], &[json!({"n": "-1.5e3"})]);
 }
 
 #[test]
@@ -242,13 +167,8 @@ fn exprs() -> impl Strategy<Value = Expr> {
     let path = prop::collection::vec("[a-z_]{1,3}|.{0,4}|or|`", 1..4);
     let path = path.prop_map(|segments| Path::new(segments).expect("at least one name"));
     let operator = prop::sample::select(Operator::ALL.to_vec());
-    let comparison = (path, operator, literals()).prop_map(|(path, operator, literal)| {
-        Expr::Comparison(Comparison {
-            path,
-            operator,
-            literal,
-        })
-    });
+    let comparison = (path, operator, literals())
+        .prop_map(|(path, operator, literal)| Expr::Comparison(Comparison { path, operator, literal }));
     comparison.prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::And),

@@ -97,9 +97,7 @@ pub struct Ephemeral {
 
 impl ClientFrame {
     /// The `type` of every frame.
-    pub const TYPES: [&'static str; 8] = [
-        "hello", "call", "cancel", "watch", "unwatch", "send", "sync", "ping",
-    ];
+    pub const TYPES: [&'static str; 8] = ["hello", "call", "cancel", "watch", "unwatch", "send", "sync", "ping"];
 
     /// Reads a frame of at most `bytes_max` bytes.
     ///

@@ -149,19 +149,8 @@ pub struct Broadcast {
 
 impl ServerFrame {
     /// The `type` of every frame.
-    pub const TYPES: [&'static str; 11] = [
-        "welcome",
-        "result",
-        "error",
-        "snapshot",
-        "change",
-        "reset",
-        "push",
-        "broadcast",
-        "sync",
-        "goaway",
-        "pong",
-    ];
+    pub const TYPES: [&'static str; 11] =
+        ["welcome", "result", "error", "snapshot", "change", "reset", "push", "broadcast", "sync", "goaway", "pong"];
 
     /// Reads a frame of at most `bytes_max` bytes.
     ///
@@ -180,9 +169,7 @@ impl ServerFrame {
             "push" => body(name, text).map(|Data { data }| Self::Push { data }),
             "broadcast" => body(name, text).map(Self::Broadcast),
             "sync" => body(name, text).map(Self::Sync),
-            "goaway" => {
-                body(name, text).map(|Later { reconnect_in_ms }| Self::Goaway { reconnect_in_ms })
-            }
+            "goaway" => body(name, text).map(|Later { reconnect_in_ms }| Self::Goaway { reconnect_in_ms }),
             _ => Ok(Self::Pong),
         }
     }
@@ -200,12 +187,7 @@ impl ServerFrame {
             Self::Push { data } => tagged("push", &Data { data: data.clone() }),
             Self::Broadcast(broadcast) => tagged("broadcast", broadcast),
             Self::Sync(sync) => tagged("sync", sync),
-            Self::Goaway { reconnect_in_ms } => tagged(
-                "goaway",
-                &Later {
-                    reconnect_in_ms: *reconnect_in_ms,
-                },
-            ),
+            Self::Goaway { reconnect_in_ms } => tagged("goaway", &Later { reconnect_in_ms: *reconnect_in_ms }),
             Self::Pong => r#"{"type":"pong"}"#.to_owned(),
         }
     }
@@ -220,11 +202,7 @@ impl ServerFrame {
             | Self::Reset(Reset { n, .. })
             | Self::Sync(SyncFrame { n, .. }) => Some(*n),
             Self::Error(error) => error.n,
-            Self::Welcome(_)
-            | Self::Push { .. }
-            | Self::Broadcast(_)
-            | Self::Goaway { .. }
-            | Self::Pong => None,
+            Self::Welcome(_) | Self::Push { .. } | Self::Broadcast(_) | Self::Goaway { .. } | Self::Pong => None,
         }
     }
 }
@@ -239,9 +217,7 @@ impl ErrorFrame {
             detail: error.detail().to_owned(),
             retryable: error.retryable(),
             maybe_applied: error.is_maybe_applied(),
-            retry_after_ms: error
-                .wait()
-                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+            retry_after_ms: error.wait().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             data: error.data().cloned(),
         }
     }
@@ -279,18 +255,13 @@ fn tagged<T: Serialize>(name: &'static str, body: &T) -> String {
         #[serde(flatten)]
         body: &'b T,
     }
-    serde_json::to_string(&Tagged { name, body })
-        .expect("BUG: a frame has only text keys and well-formed JSON")
+    serde_json::to_string(&Tagged { name, body }).expect("BUG: a frame has only text keys and well-formed JSON")
 }
 
 /// A change frame: the fields of the change after `type` and `n`, without decoding the change.
 fn change_text(n: u64, change: &Json) -> String {
     let fields = change.as_str().trim().trim_start_matches('{');
-    let comma = if fields.trim_start().starts_with('}') {
-        ""
-    } else {
-        ","
-    };
+    let comma = if fields.trim_start().starts_with('}') { "" } else { "," };
     format!(r#"{{"type":"change","n":{n}{comma}{fields}"#)
 }
 
@@ -300,9 +271,7 @@ fn change(name: &'static str, text: &str) -> Result<ServerFrame, FrameError> {
     let mut fields: Map<String, Value> = body(name, text)?;
     fields.remove("type");
     fields.remove("n");
-    let change = Json::of(&fields).map_err(|error| FrameError::Malformed {
-        name,
-        detail: super::quoted(&error.to_string()),
-    })?;
+    let change =
+        Json::of(&fields).map_err(|error| FrameError::Malformed { name, detail: super::quoted(&error.to_string()) })?;
     Ok(ServerFrame::Change { n, change })
 }

@@ -66,13 +66,7 @@ fn a_frame_over_the_limit_is_refused_unread() {
     let text = format!(r#"{{"type":"ping","pad":"{}"}}"#, "x".repeat(100));
     assert!(ClientFrame::parse(&text, text.len()).is_ok());
     let error = ClientFrame::parse(&text, 99).unwrap_err();
-    assert_eq!(
-        error,
-        FrameError::TooLarge {
-            bytes: text.len(),
-            max: 99
-        }
-    );
+    assert_eq!(error, FrameError::TooLarge { bytes: text.len(), max: 99 });
     assert_eq!(Error::from(error).code(), Code::TooLarge);
 }
 
@@ -84,13 +78,7 @@ fn an_unknown_frame_is_refused_with_those_there_are() {
         "there is no frame \"result\"; the frames are hello, call, cancel, watch, unwatch, send, sync, ping"
     );
     let long = json!({"type": "x".repeat(10_000)}).to_string();
-    assert!(
-        ServerFrame::parse(&long, MAX)
-            .unwrap_err()
-            .to_string()
-            .len()
-            < 400
-    );
+    assert!(ServerFrame::parse(&long, MAX).unwrap_err().to_string().len() < 400);
 }
 
 #[test]
@@ -103,10 +91,7 @@ fn what_is_no_frame_is_refused_with_the_reason() {
         (r#"{"type":1}"#, "string"),
         (r#"{"type":"ping","type":"ping"}"#, "duplicate field"),
         (r#"{"type":"ping"} {}"#, "trailing"),
-        (
-            r#"{"type":"call","n":1}"#,
-            "the call frame cannot be read: missing field `kind`",
-        ),
+        (r#"{"type":"call","n":1}"#, "the call frame cannot be read: missing field `kind`"),
         (r#"{"type":"cancel","n":-1}"#, "the cancel frame"),
         (r#"{"type":"watch","n":1,"kind":"a/b","id":"x"}"#, "a/b"),
     ] {
@@ -118,30 +103,19 @@ fn what_is_no_frame_is_refused_with_the_reason() {
 
 #[test]
 fn fields_of_newer_peers_are_passed_over() {
-    assert_eq!(
-        client(&json!({"type": "ping", "since": 5})),
-        ClientFrame::Ping
-    );
-    let reset =
-        json!({"type": "reset", "n": 1, "reason": "phase_of_the_moon", "seq": 1, "state": {}});
-    let ServerFrame::Reset(reset) = server(&reset) else {
-        panic!("it is a reset")
-    };
+    assert_eq!(client(&json!({"type": "ping", "since": 5})), ClientFrame::Ping);
+    let reset = json!({"type": "reset", "n": 1, "reason": "phase_of_the_moon", "seq": 1, "state": {}});
+    let ServerFrame::Reset(reset) = server(&reset) else { panic!("it is a reset") };
     assert_eq!(reset.reason, ResetReason::Other);
 }
 
 #[test]
 fn arguments_are_kept_as_they_were_written() {
-    let text = r#"{"type":"call","n":1,"kind":"K","id":"a","handler":"h","args":[1.10, 123456789012345678901234567890]}"#;
-    let Ok(ClientFrame::Call(call)) = ClientFrame::parse(text, MAX) else {
-        panic!("it is a call")
-    };
+    let text =
+        r#"{"type":"call","n":1,"kind":"K","id":"a","handler":"h","args":[1.10, 123456789012345678901234567890]}"#;
+    let Ok(ClientFrame::Call(call)) = ClientFrame::parse(text, MAX) else { panic!("it is a call") };
     assert_eq!(call.args.as_str(), "[1.10, 123456789012345678901234567890]");
-    assert!(
-        ClientFrame::Call(call)
-            .to_json()
-            .contains("1.10, 123456789012345678901234567890")
-    );
+    assert!(ClientFrame::Call(call).to_json().contains("1.10, 123456789012345678901234567890"));
 }
 
 #[test]
@@ -157,9 +131,7 @@ fn an_error_crosses_the_wire_whole() {
         .retry_after(std::time::Duration::from_millis(250))
         .with_data(json!({"a": 1}));
     let frame = ServerFrame::Error(ErrorFrame::new(Some(7), &error));
-    let Ok(ServerFrame::Error(read)) = ServerFrame::parse(&frame.to_json(), MAX) else {
-        panic!("it is an error")
-    };
+    let Ok(ServerFrame::Error(read)) = ServerFrame::parse(&frame.to_json(), MAX) else { panic!("it is an error") };
     assert_eq!(Error::from(read), error);
 }
 
@@ -174,8 +146,7 @@ fn jsons() -> impl Strategy<Value = Json> {
     let value = leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::btree_map(".{0,4}", inner, 0..3)
-                .prop_map(|map| map.into_iter().collect()),
+            prop::collection::btree_map(".{0,4}", inner, 0..3).prop_map(|map| map.into_iter().collect()),
         ]
     });
     value.prop_map(|value| Json::of(&value).expect("it is JSON"))
@@ -188,48 +159,21 @@ fn kinds() -> impl Strategy<Value = Kind> {
 fn client_frames() -> impl Strategy<Value = ClientFrame> {
     let some = || proptest::option::of(".{0,8}");
     prop_oneof![
-        (any::<u32>(), some(), some()).prop_map(|(proto, token, client)| ClientFrame::Hello(
-            Hello {
-                proto,
-                token,
-                client
-            }
-        )),
-        (
-            any::<u64>(),
-            kinds(),
-            ".{1,8}",
-            "[a-z_]{1,8}",
-            jsons(),
-            some(),
-            any::<Option<u64>>()
-        )
-            .prop_map(|(n, kind, id, handler, args, key, timeout_ms)| {
-                ClientFrame::Call(Call {
-                    n,
-                    kind,
-                    id,
-                    handler,
-                    args,
-                    key,
-                    timeout_ms,
-                })
-            }),
-        any::<u64>().prop_map(|n| ClientFrame::Cancel { n }),
-        (any::<u64>(), kinds(), ".{1,8}", any::<Option<u64>>()).prop_map(|(n, kind, id, after)| {
-            ClientFrame::Watch(Watch {
-                n,
-                kind,
-                id,
-                after: after.map(Seq::new),
-            })
-        }),
-        any::<u64>().prop_map(|n| ClientFrame::Unwatch { n }),
-        (kinds(), ".{1,8}", jsons()).prop_map(|(kind, id, data)| ClientFrame::Send(Ephemeral {
-            kind,
-            id,
-            data
+        (any::<u32>(), some(), some()).prop_map(|(proto, token, client)| ClientFrame::Hello(Hello {
+            proto,
+            token,
+            client
         })),
+        (any::<u64>(), kinds(), ".{1,8}", "[a-z_]{1,8}", jsons(), some(), any::<Option<u64>>()).prop_map(
+            |(n, kind, id, handler, args, key, timeout_ms)| {
+                ClientFrame::Call(Call { n, kind, id, handler, args, key, timeout_ms })
+            }
+        ),
+        any::<u64>().prop_map(|n| ClientFrame::Cancel { n }),
+        (any::<u64>(), kinds(), ".{1,8}", any::<Option<u64>>())
+            .prop_map(|(n, kind, id, after)| { ClientFrame::Watch(Watch { n, kind, id, after: after.map(Seq::new) }) }),
+        any::<u64>().prop_map(|n| ClientFrame::Unwatch { n }),
+        (kinds(), ".{1,8}", jsons()).prop_map(|(kind, id, data)| ClientFrame::Send(Ephemeral { kind, id, data })),
         (any::<u64>(), jsons()).prop_map(|(n, body)| ClientFrame::Sync(SyncFrame { n, body })),
         Just(ClientFrame::Ping),
     ]
@@ -246,64 +190,24 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
     let changes = prop::collection::btree_map("seq|at|patch|x", any::<i64>(), 0..4)
         .prop_map(|fields| Json::of(&fields).expect("it is JSON"));
     prop_oneof![
-        (".{0,8}", ".{0,8}", any::<u32>(), any::<(u64, u64, u64)>()).prop_map(
-            |(client, server, proto, limits)| {
-                let limits = Limits {
-                    frame_bytes: limits.0,
-                    calls: limits.1,
-                    watches: limits.2,
-                };
-                ServerFrame::Welcome(Welcome {
-                    client,
-                    server,
-                    proto,
-                    limits,
-                })
+        (".{0,8}", ".{0,8}", any::<u32>(), any::<(u64, u64, u64)>()).prop_map(|(client, server, proto, limits)| {
+            let limits = Limits { frame_bytes: limits.0, calls: limits.1, watches: limits.2 };
+            ServerFrame::Welcome(Welcome { client, server, proto, limits })
+        }),
+        (any::<u64>(), jsons(), seqs()).prop_map(|(n, result, seq)| ServerFrame::Result(Reply { n, result, seq })),
+        (any::<Option<u64>>(), prop::sample::select(Code::ALL.to_vec()), ".{0,8}", any::<(bool, bool)>()).prop_map(
+            |(n, code, detail, (retryable, maybe_applied))| {
+                let (retry_after_ms, data) = (n, n.map(Value::from));
+                ServerFrame::Error(ErrorFrame { n, code, detail, retryable, maybe_applied, retry_after_ms, data })
             }
         ),
-        (any::<u64>(), jsons(), seqs()).prop_map(|(n, result, seq)| ServerFrame::Result(Reply {
-            n,
-            result,
-            seq
-        })),
-        (
-            any::<Option<u64>>(),
-            prop::sample::select(Code::ALL.to_vec()),
-            ".{0,8}",
-            any::<(bool, bool)>()
-        )
-            .prop_map(|(n, code, detail, (retryable, maybe_applied))| {
-                let (retry_after_ms, data) = (n, n.map(Value::from));
-                ServerFrame::Error(ErrorFrame {
-                    n,
-                    code,
-                    detail,
-                    retryable,
-                    maybe_applied,
-                    retry_after_ms,
-                    data,
-                })
-            }),
-        (any::<u64>(), seqs(), jsons())
-            .prop_map(|(n, seq, state)| ServerFrame::Snapshot(Snapshot { n, seq, state })),
+        (any::<u64>(), seqs(), jsons()).prop_map(|(n, seq, state)| ServerFrame::Snapshot(Snapshot { n, seq, state })),
         (any::<u64>(), changes).prop_map(|(n, change)| ServerFrame::Change { n, change }),
-        (any::<u64>(), reasons, seqs(), jsons()).prop_map(|(n, reason, seq, state)| {
-            ServerFrame::Reset(Reset {
-                n,
-                reason,
-                seq,
-                state,
-            })
-        }),
+        (any::<u64>(), reasons, seqs(), jsons())
+            .prop_map(|(n, reason, seq, state)| { ServerFrame::Reset(Reset { n, reason, seq, state }) }),
         jsons().prop_map(|data| ServerFrame::Push { data }),
-        (kinds(), ".{1,8}", proptest::option::of(".{0,8}"), jsons()).prop_map(
-            |(kind, id, from, data)| ServerFrame::Broadcast(Broadcast {
-                kind,
-                id,
-                from,
-                data
-            })
-        ),
+        (kinds(), ".{1,8}", proptest::option::of(".{0,8}"), jsons())
+            .prop_map(|(kind, id, from, data)| ServerFrame::Broadcast(Broadcast { kind, id, from, data })),
         (any::<u64>(), jsons()).prop_map(|(n, body)| ServerFrame::Sync(SyncFrame { n, body })),
         any::<u64>().prop_map(|reconnect_in_ms| ServerFrame::Goaway { reconnect_in_ms }),
         Just(ServerFrame::Pong),

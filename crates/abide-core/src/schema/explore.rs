@@ -70,11 +70,7 @@ impl Known {
     }
 
     fn new(schema: Value, sample: Option<Sample>) -> Self {
-        Self {
-            schema,
-            sample,
-            optional: false,
-        }
+        Self { schema, sample, optional: false }
     }
 }
 
@@ -109,14 +105,10 @@ impl Explorer {
         };
         match seen.shape {
             Shape::Struct { name, fields } => {
-                self.named((seen.visitor, name, fields), path, |this, path| {
-                    this.structure(path, name, fields)
-                })
+                self.named((seen.visitor, name, fields), path, |this, path| this.structure(path, name, fields))
             }
             Shape::Enum { name, variants } => {
-                self.named((seen.visitor, name, variants), path, |this, path| {
-                    this.enumeration(path, variants)
-                })
+                self.named((seen.visitor, name, variants), path, |this, path| this.enumeration(path, variants))
             }
             Shape::Newtype => {
                 let identity = (seen.visitor, "", &[][..]);
@@ -162,15 +154,9 @@ impl Explorer {
             return name.clone();
         }
         let taken: HashSet<&String> = self.recursive.values().collect();
-        let base = if identity.1.is_empty() {
-            "Inner"
-        } else {
-            identity.1
-        };
+        let base = if identity.1.is_empty() { "Inner" } else { identity.1 };
         let numbered = (2..).map(|number| format!("{base}{number}"));
-        let name = std::iter::once(base.to_owned())
-            .chain(numbered)
-            .find(|name| !taken.contains(name));
+        let name = std::iter::once(base.to_owned()).chain(numbered).find(|name| !taken.contains(name));
         let name = name.unwrap_or_else(|| base.to_owned());
         self.recursive.insert(identity, name.clone());
         name
@@ -186,11 +172,7 @@ impl Explorer {
     fn option(&mut self, path: &mut Vec<Step>) -> Known {
         let inner = self.within(path, Step::Some);
         let sample = self.accepted(path, [Sample::Null].into_iter().chain(inner.sample));
-        Known {
-            schema: nullable(inner.schema),
-            sample,
-            optional: true,
-        }
+        Known { schema: nullable(inner.schema), sample, optional: true }
     }
 
     fn sequence(&mut self, path: &mut Vec<Step>) -> Known {
@@ -206,13 +188,7 @@ impl Explorer {
 
     /// A tuple, at `path` or as the payload of a variant there. The value whose samples are tried is the
     /// one `at` steps along the path, and `wrap` makes its sample from a list.
-    fn tuple(
-        &mut self,
-        path: &mut Vec<Step>,
-        len: usize,
-        wrap: impl Fn(Sample) -> Sample,
-        at: usize,
-    ) -> Known {
+    fn tuple(&mut self, path: &mut Vec<Step>, len: usize, wrap: impl Fn(Sample) -> Sample, at: usize) -> Known {
         let mut schemas = Vec::new();
         let mut samples = Vec::new();
         let explored = if len > TUPLE_MAX { 1 } else { len };
@@ -222,15 +198,12 @@ impl Explorer {
             samples.extend(item.sample);
         }
         if len > TUPLE_MAX {
-            samples = samples
-                .first()
-                .map_or_else(Vec::new, |sample| vec![sample.clone(); len]);
+            samples = samples.first().map_or_else(Vec::new, |sample| vec![sample.clone(); len]);
         }
         let whole = (samples.len() == len).then(|| wrap(Sample::List(samples)));
         let sample = self.accepted(&path[..at], whole);
         let mut schema = json!({ "type": "array", "minItems": len, "maxItems": len });
-        let uniform = len > TUPLE_MAX
-            || (schemas.len() == len && schemas.iter().all(|each| each == &schemas[0]));
+        let uniform = len > TUPLE_MAX || (schemas.len() == len && schemas.iter().all(|each| each == &schemas[0]));
         if uniform && len > 0 {
             schema["items"] = schemas.swap_remove(0);
         } else if len > 0 {
@@ -242,18 +215,8 @@ impl Explorer {
 
     fn map(&mut self, path: &mut Vec<Step>) -> Known {
         path.push(Step::Key);
-        let flattened = matches!(
-            self.look(path),
-            Some(Seen {
-                shape: Shape::Identifier,
-                ..
-            })
-        );
-        let key = if flattened {
-            Known::anything()
-        } else {
-            self.explore(path)
-        };
+        let flattened = matches!(self.look(path), Some(Seen { shape: Shape::Identifier, .. }));
+        let key = if flattened { Known::anything() } else { self.explore(path) };
         path.pop();
         let sample = self.accepted(path, [Sample::Map(Vec::new())]);
         if flattened {
@@ -270,12 +233,7 @@ impl Explorer {
         Known::new(schema, sample)
     }
 
-    fn structure(
-        &mut self,
-        path: &mut Vec<Step>,
-        name: &str,
-        fields: &'static [&'static str],
-    ) -> Known {
+    fn structure(&mut self, path: &mut Vec<Step>, name: &str, fields: &'static [&'static str]) -> Known {
         let at = path.len();
         let mut known = self.fields(path, fields, |map| map, at);
         if !name.is_empty() {
@@ -308,26 +266,16 @@ impl Explorer {
             let twice = feed(self, &[entry.clone(), entry]);
             !matches!(twice, Err(Refusal::Duplicate(proper)) if proper != *name)
         });
-        let entries: Vec<Entry> = known
-            .iter()
-            .filter_map(|(name, field)| Some((*name, field.sample.clone()?)))
-            .collect();
+        let entries: Vec<Entry> =
+            known.iter().filter_map(|(name, field)| Some((*name, field.sample.clone()?))).collect();
         let order: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
         let mut required = Vec::new();
         for (place, (name, field)) in known.iter().enumerate() {
-            let others: Vec<Entry> = entries
-                .iter()
-                .filter(|entry| entry.0 != *name)
-                .cloned()
-                .collect();
+            let others: Vec<Entry> = entries.iter().filter(|entry| entry.0 != *name).cloned().collect();
             let needed = match feed(self, &others) {
                 Ok(()) => false,
                 // Fields are looked for in their order: one that is found missing later is not this one.
-                Err(Refusal::Missing(missing))
-                    if order.iter().skip(place + 1).any(|later| *later == missing) =>
-                {
-                    false
-                }
+                Err(Refusal::Missing(missing)) if order.iter().skip(place + 1).any(|later| *later == missing) => false,
                 Err(Refusal::Missing(missing)) if missing == *name => true,
                 Err(_) => !field.optional,
             };
@@ -335,17 +283,11 @@ impl Explorer {
                 required.push(*name);
             }
         }
-        let needed: Vec<Entry> = entries
-            .iter()
-            .filter(|entry| required.contains(&entry.0))
-            .cloned()
-            .collect();
+        let needed: Vec<Entry> = entries.iter().filter(|entry| required.contains(&entry.0)).cloned().collect();
         let closed = feed(self, &[("\u{1}", Sample::Null)]) == Err(Refusal::Unknown);
         let sample = self.accepted(at, [wrap(object(&entries)), wrap(object(&needed))]);
-        let properties: Map<String, Value> = known
-            .into_iter()
-            .map(|(name, field)| (name.to_owned(), field.schema))
-            .collect();
+        let properties: Map<String, Value> =
+            known.into_iter().map(|(name, field)| (name.to_owned(), field.schema)).collect();
         let mut schema = json!({ "type": "object", "properties": properties });
         if !required.is_empty() {
             schema["required"] = json!(required);
@@ -409,17 +351,9 @@ impl Explorer {
 
     fn leaf(&mut self, path: &[Step], seen: &Seen) -> Known {
         match seen.shape {
-            Shape::Bool => self.simple(
-                path,
-                json!({ "type": "boolean" }),
-                [false, true].map(Sample::Bool),
-            ),
+            Shape::Bool => self.simple(path, json!({ "type": "boolean" }), [false, true].map(Sample::Bool)),
             Shape::Integer { signed, bits } => self.integer(path, signed, bits),
-            Shape::Float => self.simple(
-                path,
-                json!({ "type": "number" }),
-                [0.0, 1.0].map(Sample::Float),
-            ),
+            Shape::Float => self.simple(path, json!({ "type": "number" }), [0.0, 1.0].map(Sample::Float)),
             Shape::Char => {
                 let schema = json!({ "type": "string", "minLength": 1, "maxLength": 1 });
                 self.simple(path, schema, [Sample::Text("a")])
@@ -427,27 +361,14 @@ impl Explorer {
             Shape::Text | Shape::Identifier => self.text(path, &seen.expecting),
             Shape::Bytes => {
                 let byte = json!({ "type": "integer", "minimum": 0, "maximum": 255 });
-                self.simple(
-                    path,
-                    json!({ "type": "array", "items": byte }),
-                    [Sample::Bytes],
-                )
+                self.simple(path, json!({ "type": "array", "items": byte }), [Sample::Bytes])
             }
             Shape::Unit => self.simple(path, json!({ "type": "null" }), [Sample::Null]),
-            _ => self.simple(
-                path,
-                json!({}),
-                [Sample::Null, Sample::Map(Vec::new()), Sample::Text("")],
-            ),
+            _ => self.simple(path, json!({}), [Sample::Null, Sample::Map(Vec::new()), Sample::Text("")]),
         }
     }
 
-    fn simple<const N: usize>(
-        &mut self,
-        path: &[Step],
-        schema: Value,
-        samples: [Sample; N],
-    ) -> Known {
+    fn simple<const N: usize>(&mut self, path: &[Step], schema: Value, samples: [Sample; N]) -> Known {
         let sample = self.accepted(path, samples);
         Known::new(schema, sample)
     }
@@ -472,9 +393,7 @@ impl Explorer {
     }
 
     fn text(&mut self, path: &[Step], expecting: &str) -> Known {
-        let found = TEXTS
-            .into_iter()
-            .find(|(text, _)| self.feed(path, Sample::Text(text)).is_ok());
+        let found = TEXTS.into_iter().find(|(text, _)| self.feed(path, Sample::Text(text)).is_ok());
         let mut schema = json!({ "type": "string" });
         match found {
             Some(("", _)) => {}
@@ -503,14 +422,8 @@ impl Explorer {
     }
 
     /// The first of these samples that the type accepts at a position.
-    fn accepted(
-        &mut self,
-        path: &[Step],
-        samples: impl IntoIterator<Item = Sample>,
-    ) -> Option<Sample> {
-        samples
-            .into_iter()
-            .find(|sample| self.feed(path, sample.clone()).is_ok())
+    fn accepted(&mut self, path: &[Step], samples: impl IntoIterator<Item = Sample>) -> Option<Sample> {
+        samples.into_iter().find(|sample| self.feed(path, sample.clone()).is_ok())
     }
 
     fn start(&mut self, run: &Run, path: &[Step]) {
@@ -524,12 +437,7 @@ impl Explorer {
 type Entry = (&'static str, Sample);
 
 fn object(entries: &[Entry]) -> Sample {
-    Sample::Map(
-        entries
-            .iter()
-            .map(|(name, sample)| (Sample::Text(name), sample.clone()))
-            .collect(),
-    )
+    Sample::Map(entries.iter().map(|(name, sample)| (Sample::Text(name), sample.clone())).collect())
 }
 
 /// A schema that also allows `null`.

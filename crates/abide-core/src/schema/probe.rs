@@ -4,8 +4,7 @@ use std::any::type_name;
 use std::cell::RefCell;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 use super::sample::{RAW_VALUE, Refusal, Sample};
@@ -22,19 +21,12 @@ pub(super) struct Run {
 impl Run {
     /// A run that notes what the type asks for at the end of the walk.
     pub(super) fn noting() -> Self {
-        Self {
-            feed: None,
-            seen: RefCell::default(),
-            outcome: RefCell::default(),
-        }
+        Self { feed: None, seen: RefCell::default(), outcome: RefCell::default() }
     }
 
     /// A run that feeds a sample at the end of the walk.
     pub(super) fn feeding(sample: Sample) -> Self {
-        Self {
-            feed: Some(sample),
-            ..Self::noting()
-        }
+        Self { feed: Some(sample), ..Self::noting() }
     }
 
     /// What the type asked for at the end of the walk.
@@ -55,11 +47,7 @@ impl Run {
     }
 
     fn note_shape<T: ?Sized>(&self, shape: Shape, expecting: String) -> Refusal {
-        let seen = Seen {
-            shape,
-            visitor: type_name::<T>(),
-            expecting,
-        };
+        let seen = Seen { shape, visitor: type_name::<T>(), expecting };
         self.seen.borrow_mut().get_or_insert(seen);
         Refusal::Stop
     }
@@ -159,34 +147,15 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         deserialize_map => Shape::Map,
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refusal> {
         self.answer(Shape::Unit, visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
-        self.answer(
-            if name == RAW_VALUE {
-                Shape::Raw
-            } else {
-                Shape::Newtype
-            },
-            visitor,
-        )
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Refusal> {
+        self.answer(if name == RAW_VALUE { Shape::Raw } else { Shape::Newtype }, visitor)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        len: usize,
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refusal> {
         self.answer(Shape::Tuple(len), visitor)
     }
 
@@ -226,10 +195,7 @@ struct Walk<'p> {
 
 impl<'p> Walk<'p> {
     fn new(within: Probe<'p>, before: Vec<Sample>) -> Self {
-        Self {
-            before: before.into_iter(),
-            within: Some(within),
-        }
+        Self { before: before.into_iter(), within: Some(within) }
     }
 
     /// The next sample, else the position, else the end of the run.
@@ -248,10 +214,7 @@ impl<'p> Walk<'p> {
 impl<'de> SeqAccess<'de> for Walk<'_> {
     type Error = Refusal;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Refusal> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refusal> {
         self.next(seed).map(Some)
     }
 }
@@ -259,10 +222,7 @@ impl<'de> SeqAccess<'de> for Walk<'_> {
 impl<'de> MapAccess<'de> for Walk<'_> {
     type Error = Refusal;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Refusal> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refusal> {
         self.next(seed).map(Some)
     }
 
@@ -281,14 +241,8 @@ impl<'de, 'p> EnumAccess<'de> for Variant<'p> {
     type Error = Refusal;
     type Variant = Payload<'p>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, Payload<'p>), Refusal> {
-        Ok((
-            seed.deserialize(Sample::Text(self.name))?,
-            Payload(self.within),
-        ))
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Payload<'p>), Refusal> {
+        Ok((seed.deserialize(Sample::Text(self.name))?, Payload(self.within)))
     }
 }
 
@@ -312,11 +266,7 @@ impl<'de> VariantAccess<'de> for Payload<'_> {
         self.0.answer(Shape::Tuple(len), visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Refusal> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         self.0.answer(Shape::Struct { name: "", fields }, visitor)
     }
 }

@@ -39,15 +39,11 @@ fn primitives_say_their_type_and_range() {
 fn collections_say_what_they_hold() {
     check::<Vec<bool>>(json!({"type": "array", "items": {"type": "boolean"}}));
     check::<BTreeSet<String>>(json!({"type": "array", "items": {"type": "string"}}));
-    check::<HashMap<String, f32>>(
-        json!({"type": "object", "additionalProperties": {"type": "number"}}),
-    );
+    check::<HashMap<String, f32>>(json!({"type": "object", "additionalProperties": {"type": "number"}}));
     check::<(bool, String)>(json!({
         "type": "array", "minItems": 2, "maxItems": 2, "prefixItems": [{"type": "boolean"}, {"type": "string"}],
     }));
-    check::<[bool; 32]>(
-        json!({"type": "array", "minItems": 32, "maxItems": 32, "items": {"type": "boolean"}}),
-    );
+    check::<[bool; 32]>(json!({"type": "array", "minItems": 32, "maxItems": 32, "items": {"type": "boolean"}}));
     check::<BTreeMap<u8, ()>>(json!({
         "type": "object", "additionalProperties": {"type": "null"}, "propertyNames": {"pattern": "^-?[0-9]+$"},
     }));
@@ -123,25 +119,12 @@ struct Line(String, f64);
 #[test]
 fn defaults_renames_aliases_and_closed_structs_are_seen() {
     let schema = schema_of::<Order>();
-    assert_eq!(
-        schema["required"],
-        json!(["placedAt", "kind", "quantity", "lines", "status"]),
-        "{schema:#}"
-    );
+    assert_eq!(schema["required"], json!(["placedAt", "kind", "quantity", "lines", "status"]), "{schema:#}");
     assert_eq!(schema["additionalProperties"], json!(false));
     let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-    assert_eq!(
-        names,
-        ["kind", "lines", "note", "placedAt", "quantity", "status"]
-    );
-    assert_eq!(
-        schema["properties"]["kind"],
-        json!({"type": "string", "minLength": 1})
-    );
-    assert_eq!(
-        schema["properties"]["lines"]["items"]["prefixItems"][1],
-        json!({"type": "number"})
-    );
+    assert_eq!(names, ["kind", "lines", "note", "placedAt", "quantity", "status"]);
+    assert_eq!(schema["properties"]["kind"], json!({"type": "string", "minLength": 1}));
+    assert_eq!(schema["properties"]["lines"]["items"]["prefixItems"][1], json!({"type": "number"}));
 }
 
 #[derive(Deserialize)]
@@ -153,10 +136,7 @@ struct Lenient {
 
 impl Default for Lenient {
     fn default() -> Self {
-        Self {
-            a: 1,
-            b: "b".to_owned(),
-        }
+        Self { a: 1, b: "b".to_owned() }
     }
 }
 
@@ -243,10 +223,7 @@ struct Nested(Vec<Nested>);
 #[test]
 fn a_generic_type_within_itself_is_not_taken_for_recursion() {
     let schema = schema_of::<Page<Page<bool>>>();
-    assert_eq!(
-        schema["properties"]["items"]["items"]["properties"]["items"]["items"],
-        json!({"type": "boolean"})
-    );
+    assert_eq!(schema["properties"]["items"]["items"]["properties"]["items"]["items"], json!({"type": "boolean"}));
     assert!(schema_of::<Nested>().to_string().contains("$ref"));
 }
 
@@ -273,15 +250,9 @@ struct Picky {
 #[test]
 fn a_type_that_panics_or_accepts_no_sample_gives_its_best_known_shape() {
     let schema = schema_of::<Picky>();
-    assert_eq!(
-        schema["properties"]["at"],
-        json!({"type": "string", "minLength": 1})
-    );
+    assert_eq!(schema["properties"]["at"], json!({"type": "string", "minLength": 1}));
     assert_eq!(schema["properties"]["after"], json!({"type": "boolean"}));
-    assert_eq!(
-        schema["required"],
-        json!(["before", "at", "later", "after"])
-    );
+    assert_eq!(schema["required"], json!(["before", "at", "later", "after"]));
 }
 
 #[derive(Deserialize)]
@@ -321,21 +292,14 @@ fn types_of_the_standard_library_are_known() {
     let duration = schema_of::<Duration>();
     assert_eq!(duration["required"], json!(["secs", "nanos"]));
     assert_eq!(schema_of::<std::net::Ipv4Addr>()["format"], json!("ipv4"));
-    assert_eq!(
-        schema_of::<Result<bool, String>>()["oneOf"][0]["required"],
-        json!(["Ok"])
-    );
+    assert_eq!(schema_of::<Result<bool, String>>()["oneOf"][0]["required"], json!(["Ok"]));
 }
 
 /// The part of JSON Schema that is written here.
 fn is_valid(schema: &Value, root: &Value, value: &Value) -> bool {
     let valid = |schema: &Value, value: &Value| is_valid(schema, root, value);
     if let Some(reference) = schema["$ref"].as_str() {
-        return valid(
-            root.pointer(reference.trim_start_matches('#'))
-                .expect("it is defined"),
-            value,
-        );
+        return valid(root.pointer(reference.trim_start_matches('#')).expect("it is defined"), value);
     }
     let all = |name: &str, holds: &dyn Fn(&Value) -> bool| schema.get(name).is_none_or(holds);
     let is = |name: &Value| match name.as_str().expect("a type is a name") {
@@ -347,49 +311,24 @@ fn is_valid(schema: &Value, root: &Value, value: &Value) -> bool {
         "array" => value.is_array(),
         _ => value.is_object(),
     };
-    let count = |name: &str| {
-        schema[name]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|each| valid(each, value))
-            .count()
-    };
-    all("type", &|t| {
-        t.as_array()
-            .map_or_else(|| is(t), |types| types.iter().any(is))
-    }) && all("enum", &|names| names.as_array().unwrap().contains(value))
+    let count = |name: &str| schema[name].as_array().unwrap().iter().filter(|each| valid(each, value)).count();
+    all("type", &|t| t.as_array().map_or_else(|| is(t), |types| types.iter().any(is)))
+        && all("enum", &|names| names.as_array().unwrap().contains(value))
         && all("oneOf", &|_| count("oneOf") == 1)
         && all("anyOf", &|_| count("anyOf") >= 1)
-        && all("minimum", &|min| {
-            value
-                .as_i64()
-                .is_none_or(|value| value >= min.as_i64().unwrap())
-        })
-        && all("maximum", &|max| {
-            value
-                .as_i64()
-                .is_none_or(|value| value <= max.as_i64().unwrap())
-        })
+        && all("minimum", &|min| value.as_i64().is_none_or(|value| value >= min.as_i64().unwrap()))
+        && all("maximum", &|max| value.as_i64().is_none_or(|value| value <= max.as_i64().unwrap()))
         && all("required", &|names| {
             let missing = |name: &Value| value.get(name.as_str().unwrap()).is_none();
             !value.is_object() || !names.as_array().unwrap().iter().any(missing)
         })
         && value.as_array().is_none_or(|items| {
-            let item = |(place, item)| {
-                valid(
-                    schema.get("items").unwrap_or(&schema["prefixItems"][place]),
-                    item,
-                )
-            };
+            let item = |(place, item)| valid(schema.get("items").unwrap_or(&schema["prefixItems"][place]), item);
             items.iter().enumerate().all(item)
         })
         && value.as_object().is_none_or(|fields| {
             fields.iter().all(|(name, field)| {
-                match (
-                    schema["properties"].get(name),
-                    schema.get("additionalProperties"),
-                ) {
+                match (schema["properties"].get(name), schema.get("additionalProperties")) {
                     (Some(schema), _) => valid(schema, field),
                     (None, Some(Value::Bool(open))) => *open,
                     (None, Some(schema)) => valid(schema, field),
@@ -404,11 +343,7 @@ enum Shape {
     Dot,
     Circle(u8),
     Line((i16, i16), (i16, i16)),
-    Group {
-        name: Option<String>,
-        shapes: Vec<Shape>,
-        tags: BTreeMap<String, bool>,
-    },
+    Group { name: Option<String>, shapes: Vec<Shape>, tags: BTreeMap<String, bool> },
 }
 
 static SHAPE: LazyLock<Value> = LazyLock::new(schema_of::<Shape>);
@@ -421,11 +356,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
         points.prop_map(|(from, to)| Shape::Line(from, to)),
     ];
     simple.prop_recursive(3, 16, 4, |inner| {
-        let parts = (
-            any::<Option<String>>(),
-            prop::collection::vec(inner, 0..4),
-            any::<BTreeMap<String, bool>>(),
-        );
+        let parts = (any::<Option<String>>(), prop::collection::vec(inner, 0..4), any::<BTreeMap<String, bool>>());
         parts.prop_map(|(name, shapes, tags)| Shape::Group { name, shapes, tags })
     })
 }

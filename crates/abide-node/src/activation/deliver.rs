@@ -6,6 +6,7 @@ use abide_core::{Error, Key, error::Code};
 
 use super::{Activation, Cell, Live, Phase};
 use crate::{
+    context::Owner,
     job::{Chain, Envelope, Origin, Target},
     kind::KindEntry,
     node::NodeCore,
@@ -42,7 +43,7 @@ impl NodeCore {
         }
         let mut envelope = envelope;
         loop {
-            let activation = self.directory.find_or_insert(key, kind);
+            let activation = self.directory.find_or_insert(self, key, kind);
             match activation.offer(envelope, inline, self.options.mailbox) {
                 Offer::Queued => return,
                 Offer::Start => return self.spawn_drain(&activation),
@@ -61,9 +62,15 @@ impl NodeCore {
     /// Runs one turn on the caller's task, then, if others came meanwhile, leaves them to a task of their own.
     fn run_inline(self: &Arc<Self>, activation: &Arc<Activation>, mut live: Box<Live>, envelope: Envelope) {
         self.turn_now(activation, &mut live, envelope);
+        self.after_inline(activation, live);
+    }
+
+    /// Runs some of the turns that came while a caller ran its own, then leaves the object.
+    pub(super) fn after_inline(self: &Arc<Self>, activation: &Arc<Activation>, mut live: Box<Live>) {
         for _ in 0..INLINE_TURNS_MAX {
             match activation.next_sync(live) {
-                Next::Idle => return self.clean_up(activation),
+                Next::Idle => return,
+                Next::Leaving => return self.clean_up(activation),
                 Next::Turn(next, envelope) => {
                     live = next;
                     self.turn_now(activation, &mut live, envelope);
@@ -85,7 +92,7 @@ impl NodeCore {
         let (node, key, kind) = (self.clone(), key.clone(), kind.clone());
         self.tasks.spawn(async move {
             let mut object = kind.create();
-            let mut ctx = node.context(&key, None, &envelope, 0);
+            let mut ctx = node.context(Owner::Stateless(node.clone(), key.clone()), &envelope, 0);
             let target = match Arc::get_mut(&mut object) {
                 Some(object) => Target::Exclusive(object),
                 None => unreachable!("BUG: a fresh value is shared"),
@@ -125,7 +132,7 @@ impl NodeCore {
                 Ok(object) => object,
                 Err(error) => return envelope.job.release(Err(error)),
             };
-            let mut ctx = node.context(&activation.key, Some(&activation), &envelope, 0);
+            let mut ctx = node.context(Owner::Activation(activation.clone()), &envelope, 0);
             let ran = match envelope.job.run(Target::Shared(&*object), &mut ctx) {
                 Running::Done(result) => result,
                 Running::Waiting(future) => match tokio::time::timeout_at(envelope.deadline, future).await {
@@ -144,6 +151,7 @@ const INLINE_TURNS_MAX: usize = 64;
 /// What comes next on an activation that a caller runs.
 pub(super) enum Next {
     Idle,
+    Leaving,
     Turn(Box<Live>, Envelope),
     NotHere,
 }
@@ -201,8 +209,8 @@ impl Activation {
     }
 
     /// Whether the next exclusive turn runs `on_create` first.
-    fn must_create(&self, cell: &Cell) -> bool {
-        cell.state.is_none() && self.kind.hook(Hook::Create).is_some()
+    pub(super) fn must_create(&self, cell: &Cell) -> bool {
+        !cell.exists && self.kind.hook(Hook::Create).is_some()
     }
 
     /// The state before the turn that runs now, and the commit it belongs to.

@@ -15,10 +15,10 @@ use crate::{
 impl NodeCore {
     /// The task that runs an activation: loads it if need be, then one turn after the other.
     pub(crate) async fn drain(self: Arc<Self>, activation: Arc<Activation>) {
-        if activation.is_loading() {
-            if let Err(error) = self.load(&activation).await {
-                return self.fail_load(&activation, &error);
-            }
+        if activation.is_loading()
+            && let Err(error) = self.load(&activation).await
+        {
+            return self.fail_load(&activation, &error);
         }
         let mut live = None;
         while let Some((next, envelope)) = activation.next(live) {
@@ -143,10 +143,10 @@ impl Activation {
         let mut cell = self.cell.lock();
         if cell.broken || cell.leaving {
             cell.phase = Phase::Idle;
-            return Next::Idle;
+            return Next::Leaving;
         }
         let runnable = |envelope: &Envelope| envelope.info.sync && !envelope.needs_lookup();
-        let creating = cell.state.is_none();
+        let creating = !cell.exists;
         match cell.waiting.as_mut().and_then(|waiting| waiting.mailbox.front()) {
             None => {
                 cell.live = Some(live);

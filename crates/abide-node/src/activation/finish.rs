@@ -1,9 +1,9 @@
 //! The end of a turn: what it changed becomes one commit, and its answer waits behind the gate.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use abide_core::{
-    ChangeRecord, Error, Json, Key, Operations, Patch, Seq, Timestamp,
+    ChangeRecord, Encoded, Error, Json, Key, Operations, Patch, Seq, Timestamp,
     error::Code,
     port::store::{AlarmWrite, Commit, MessageId, OutboxMessage, Outcome, Write},
 };
@@ -19,6 +19,11 @@ use crate::{
     options::Mutant,
     pipeline::Behind,
 };
+
+thread_local! {
+    /// Where states are encoded: one warm buffer a thread instead of a cold one an object.
+    static SCRATCH: RefCell<Encoded> = RefCell::default();
+}
 
 /// How many keyed outcomes and senders a volatile object remembers.
 const VOLATILE_MEMORY_MAX: usize = 1024;
@@ -96,7 +101,7 @@ impl NodeCore {
         let expected = cell.head;
         let delete = turned.effects.delete || matches!(envelope.origin, Origin::Node(Purpose::Delete));
         let succeeded = turned.error.is_none();
-        let absent = cell.state.is_none();
+        let absent = !cell.exists;
         let hook = matches!(envelope.origin, Origin::Node(_)) && absent;
         let changed = succeeded
             && if delete {
@@ -211,7 +216,7 @@ impl NodeCore {
         turned: &mut Turned,
         deleted: bool,
     ) -> ChangeRecord {
-        if cell.state.is_none() {
+        if !cell.exists {
             cell.incarnation = cell.incarnation.next();
             cell.created_at = turned.now;
         }
@@ -232,7 +237,7 @@ impl NodeCore {
         if due {
             cell.mark_snapshot(turned.now, activation.kind.options.history);
         }
-        ChangeRecord { seq: cell.head, at: turned.now, json, snapshot: due.then(|| live.encoded.json().clone()) }
+        ChangeRecord { seq: cell.head, at: turned.now, json, snapshot: due.then(|| live.encoded.json()) }
     }
 
     fn write_of(
@@ -249,7 +254,9 @@ impl NodeCore {
         }
         if delete {
             *live = Live::fresh(&activation.kind);
+            cell.exists = false;
             cell.state = None;
+            cell.stale = false;
             cell.alarms.clear();
             cell.floor = cell.head;
             if let Some(extras) = &mut cell.extras {
@@ -257,14 +264,16 @@ impl NodeCore {
             }
             return Write::Delete { at: turned.now };
         }
-        let state = live.encoded.json().clone();
+        cell.exists = true;
+        cell.stale = false;
+        let state = live.encoded.json();
         cell.state = Some(state.clone());
         cell.version = activation.kind.options.version;
         Write::Put { state, version: cell.version, created_at: cell.created_at, updated_at: cell.updated_at }
     }
 
     fn trim_of(&self, activation: &Activation, cell: &mut Cell, now: Timestamp, changed: bool) -> Option<Seq> {
-        if !changed || cell.state.is_none() {
+        if !changed || !cell.exists {
             return None;
         }
         let history = activation.kind.options.history;
@@ -405,17 +414,19 @@ impl Live {
     }
 
     /// Encodes the object after a turn; the patch leads there from the encoding before it.
-    fn encode(&mut self) -> Result<Patch, Error> {
+    pub(super) fn encode(&mut self) -> Result<Patch, Error> {
         let mut operations = Operations::default();
         if let Some(object) = Arc::get_mut(&mut self.object) {
             object.take_operations(&mut operations);
         }
-        let encoded = self.object.encode(&self.unknown).map_err(|e| {
-            Error::internal(format!("the new state cannot be written as JSON: {e}; the turn was rolled back"))
-        })?;
-        let patch = encoded.patch_from(&self.encoded, &operations);
-        self.encoded = encoded;
-        Ok(patch)
+        SCRATCH.with_borrow_mut(|scratch| {
+            self.object.encode(&self.unknown, scratch).map_err(|e| {
+                Error::internal(format!("the new state cannot be written as JSON: {e}; the turn was rolled back"))
+            })?;
+            let patch = scratch.patch_from(&self.encoded, &operations);
+            self.encoded.copy_from(scratch);
+            Ok(patch)
+        })
     }
 }
 

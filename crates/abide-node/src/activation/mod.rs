@@ -6,6 +6,7 @@
 mod deliver;
 mod drain;
 mod finish;
+mod inline;
 mod settle;
 mod turn;
 
@@ -18,11 +19,13 @@ use abide_core::{
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
+pub(crate) use inline::Here;
 pub(crate) use settle::{Issued, Verdict};
 
 use crate::{
     job::{AnyObject, Envelope, Job},
     kind::KindEntry,
+    node::NodeCore,
     object::Durability,
     pipeline::Behind,
     timer::Timers,
@@ -30,6 +33,7 @@ use crate::{
 
 /// One object in memory.
 pub(crate) struct Activation {
+    pub(crate) node: Arc<NodeCore>,
     pub(crate) key: Key,
     pub(crate) kind: Arc<KindEntry>,
     cell: Mutex<Cell>,
@@ -38,8 +42,12 @@ pub(crate) struct Activation {
 /// What is known of the object, behind the activation's lock (never held across an await).
 struct Cell {
     phase: Phase,
-    /// The state after the last turn; `None` if the object is not there.
+    /// Whether the object is there.
+    exists: bool,
+    /// The state after the last turn, if the object is there. A volatile object's is brought up to date
+    /// only when somebody may look at it (`stale` says that it is not).
     state: Option<Json>,
+    stale: bool,
     /// The schema version that state was written with.
     version: u32,
     live: Option<Box<Live>>,
@@ -116,10 +124,12 @@ enum Phase {
 }
 
 impl Activation {
-    pub(crate) fn new(key: Key, kind: Arc<KindEntry>) -> Self {
+    pub(crate) fn new(node: Arc<NodeCore>, key: Key, kind: Arc<KindEntry>) -> Self {
         let cell = Cell {
             phase: Phase::Cold,
+            exists: false,
             state: None,
+            stale: false,
             version: kind.options.version,
             live: None,
             head: Seq::ZERO,
@@ -136,7 +146,7 @@ impl Activation {
             broken: false,
             leaving: false,
         };
-        Self { key, kind, cell: Mutex::new(cell) }
+        Self { node, key, kind, cell: Mutex::new(cell) }
     }
 
     /// The object's alarms as the last turn left them.
@@ -145,11 +155,18 @@ impl Activation {
     }
 
     /// State, seq and times, if they are in memory and durable (or never will be).
-    pub(crate) fn resident(&self) -> Option<Resident> {
-        let cell = self.cell.lock();
-        let known = matches!(cell.phase, Phase::Idle | Phase::Running);
+    pub(crate) fn resident(&self) -> Seen {
+        let mut cell = self.cell.lock();
+        let known = matches!(cell.phase, Phase::Idle | Phase::Running) && !cell.broken;
         let visible = cell.is_settled() || self.kind.options.durability != Durability::Commit;
-        (known && visible && !cell.broken).then(|| Resident {
+        if !known || !visible {
+            return Seen::Nothing;
+        }
+        cell.refresh();
+        if cell.stale {
+            return Seen::Busy;
+        }
+        Seen::Here(Resident {
             state: cell.state.clone(),
             seq: cell.head,
             created_at: cell.created_at,
@@ -163,7 +180,8 @@ impl Activation {
             return false;
         };
         let idle = cell.phase == Phase::Idle && cell.last_used <= tick;
-        if idle && cell.state.is_some() {
+        if idle && cell.exists {
+            cell.refresh();
             cell.live = None;
         }
         idle
@@ -189,7 +207,7 @@ impl Activation {
     /// Whether there is nothing to deactivate.
     pub(crate) fn is_gone_or_absent(&self) -> bool {
         let cell = self.cell.lock();
-        matches!(cell.phase, Phase::Gone | Phase::Cold | Phase::Loading) || cell.state.is_none()
+        matches!(cell.phase, Phase::Gone | Phase::Cold | Phase::Loading) || !cell.exists
     }
 
     /// Whether a turn runs, waits, or its commit is on its way.
@@ -215,6 +233,16 @@ impl Activation {
     }
 }
 
+/// Whether memory can say what an object is.
+pub(crate) enum Seen {
+    /// It can.
+    Here(Resident),
+    /// In a moment: a short turn runs.
+    Busy,
+    /// It cannot; the store can.
+    Nothing,
+}
+
 /// What memory says of an object.
 pub(crate) struct Resident {
     pub(crate) state: Option<Json>,
@@ -224,6 +252,14 @@ pub(crate) struct Resident {
 }
 
 impl Cell {
+    /// Brings the state of a volatile object up to date, if its decoded form is here.
+    fn refresh(&mut self) {
+        if let (true, Some(live)) = (self.stale, &self.live) {
+            self.state = Some(live.encoded.json());
+            self.stale = false;
+        }
+    }
+
     fn has_behind(&self) -> bool {
         self.extras.as_ref().is_some_and(|extras| extras.behind.is_some())
     }
@@ -248,6 +284,7 @@ impl Cell {
         self.head = loaded.head;
         self.floor = loaded.floor;
         self.incarnation = loaded.incarnation;
+        self.exists = loaded.state.is_some();
         self.state = loaded.state;
         self.version = loaded.version;
         self.created_at = loaded.created_at;

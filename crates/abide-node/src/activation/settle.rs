@@ -41,7 +41,7 @@ impl NodeCore {
             }
             Err(error) => {
                 tracing::warn!(key = %activation.key, %error, "a commit failed; the object is loaded afresh");
-                self.hub.unsure(&activation.key);
+                self.find_out_later(&activation, &issued.messages, issued.alarm, &error);
                 (activation.break_at(issued.number), Some(error))
             }
         };
@@ -50,6 +50,25 @@ impl NodeCore {
         }
         if activation.is_leaving() {
             self.clean_up(&activation);
+        }
+    }
+
+    /// Has everybody look into the store who must know of a commit that may be durable after all.
+    fn find_out_later(
+        &self,
+        activation: &Activation,
+        messages: &[OutboxMessage],
+        alarm: Option<Timestamp>,
+        error: &Error,
+    ) {
+        self.hub.unsure(&activation.key);
+        if error.is_maybe_applied() {
+            if !messages.is_empty() {
+                self.outbox.unsure();
+            }
+            if let Some(due) = alarm {
+                self.scheduler.notify(due);
+            }
         }
     }
 }
@@ -124,7 +143,7 @@ impl Activation {
 impl Scope {
     /// Waits until the turns before this one are durable: what they did may leave the node now.
     pub(crate) async fn durable(&self) -> Result<(), Error> {
-        let Some(wait) = self.activation.as_ref().and_then(|activation| activation.wait_durable()) else {
+        let Some(wait) = self.activation().and_then(|activation| activation.wait_durable()) else {
             return Ok(());
         };
         wait.await.unwrap_or_else(|_| Err(lost()))

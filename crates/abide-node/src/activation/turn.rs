@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Activation, Answer, Live, deliver::out_of_time};
 use crate::{
-    context::{Context, Scope},
+    context::{Context, Limit, Owner, Scope},
     job::{AnyObject, CallKey, Envelope, Origin, Target},
     node::NodeCore,
     object::{Access, Hook, Running},
@@ -17,22 +17,14 @@ use crate::{
 const READERS_MAX: usize = 256;
 
 impl NodeCore {
-    pub(crate) fn context(
-        self: &Arc<Self>,
-        key: &abide_core::Key,
-        activation: Option<&Arc<Activation>>,
-        envelope: &Envelope,
-        attempt: u32,
-    ) -> Context {
+    pub(crate) fn context(&self, owner: Owner, envelope: &Envelope, attempt: u32) -> Context {
         let scope = Scope {
-            node: self.clone(),
-            key: key.clone(),
-            activation: activation.cloned(),
-            deadline: envelope.deadline,
+            owner,
+            deadline: Limit::At(envelope.deadline),
             principal: envelope.principal.clone(),
             chain: envelope.chain.clone(),
         };
-        Context::new(scope, self.clock.now(), attempt)
+        Context::new(scope, Some(self.clock.now()), attempt)
     }
 
     /// A turn whose handler never waits, run to its end on this task.
@@ -40,7 +32,7 @@ impl NodeCore {
         let Some((mut envelope, attempt)) = self.admit(activation, envelope) else {
             return;
         };
-        let mut ctx = self.context(&activation.key, Some(activation), &envelope, attempt);
+        let mut ctx = self.context(Owner::Activation(activation.clone()), &envelope, attempt);
         let ran = match envelope.info.access {
             Access::Shared => at_once(envelope.job.run(Target::Shared(&*live.object), &mut ctx)),
             Access::Exclusive => live
@@ -81,7 +73,8 @@ impl NodeCore {
         if envelope.info.access == Access::Shared {
             return self.read(activation, live, envelope);
         }
-        let mut ctx = self.context(&activation.key, Some(activation), &envelope, attempt);
+        activation.refresh(&live);
+        let mut ctx = self.context(Owner::Activation(activation.clone()), &envelope, attempt);
         let deadline = envelope.deadline;
         let ran = match live.exclusive(activation) {
             Ok(object) => {
@@ -104,7 +97,7 @@ impl NodeCore {
         mut live: Box<Live>,
         mut envelope: Envelope,
     ) -> Option<Box<Live>> {
-        let mut ctx = self.context(&activation.key, Some(activation), &envelope, 0);
+        let mut ctx = self.context(Owner::Activation(activation.clone()), &envelope, 0);
         if envelope.info.sync || Arc::strong_count(&live.object) > READERS_MAX {
             let ran = match envelope.job.run(Target::Shared(&*live.object), &mut ctx) {
                 Running::Done(result) => result,
@@ -248,7 +241,7 @@ async fn run_job(job: &mut dyn crate::job::Job, object: &mut dyn AnyObject, ctx:
 
 impl Live {
     /// The object to change: this version if nobody reads it, else a copy of it.
-    fn exclusive(&mut self, activation: &Activation) -> Result<&mut dyn AnyObject, Error> {
+    pub(super) fn exclusive(&mut self, activation: &Activation) -> Result<&mut dyn AnyObject, Error> {
         if Arc::get_mut(&mut self.object).is_none() {
             self.object = activation.decode(&self.encoded, activation.is_absent())?.0;
         }
@@ -278,7 +271,7 @@ impl Activation {
         };
         let (object, unknown) = self.kind.decode(&state, version)?;
         let encoded =
-            Encoded::parse(state).map_err(|e| Error::internal(format!("the stored state is damaged: {e}")))?;
+            Encoded::parse(&state).map_err(|e| Error::internal(format!("the stored state is damaged: {e}")))?;
         Ok(Box::new(Live { object, unknown, encoded }))
     }
 
@@ -287,11 +280,20 @@ impl Activation {
             return Ok((self.kind.create(), Unknown::default()));
         }
         let version = self.cell.lock().version;
-        self.kind.decode(encoded.json(), version)
+        self.kind.decode(&encoded.json(), version)
+    }
+
+    /// Brings a volatile object's state up to date before a turn that may take long.
+    fn refresh(&self, live: &Live) {
+        let mut cell = self.cell.lock();
+        if cell.stale {
+            cell.state = Some(live.encoded.json());
+            cell.stale = false;
+        }
     }
 
     pub(super) fn is_absent(&self) -> bool {
-        self.cell.lock().state.is_none()
+        !self.cell.lock().exists
     }
 
     /// The commits and the seq that an answer given now reflects.

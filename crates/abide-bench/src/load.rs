@@ -1,0 +1,75 @@
+//! Callers in a closed loop: each makes its next call when the last one has been answered.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+
+/// What a run came to.
+pub(crate) struct Measured {
+    pub(crate) calls: u64,
+    pub(crate) elapsed: Duration,
+    pub(crate) latency: Histogram<u64>,
+}
+
+impl Measured {
+    /// Calls a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.calls as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// A percentile of the latency, in microseconds.
+    pub(crate) fn micros(&self, percentile: f64) -> f64 {
+        self.latency.value_at_percentile(percentile) as f64 / 1_000.0
+    }
+}
+
+/// A cheap walk over `objects` that looks random; each caller has its own.
+pub(crate) struct Walk(u64, usize);
+
+impl Walk {
+    pub(crate) fn new(caller: usize, objects: usize) -> Self {
+        Self(caller as u64 * 7_919 + 1, objects)
+    }
+
+    pub(crate) fn next(&mut self) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        ((self.0 >> 33) as usize) % self.1
+    }
+}
+
+/// Runs `callers` tasks for `time`; each calls `call(object)` again and again.
+pub(crate) async fn closed_loop<F, Fut>(callers: usize, objects: usize, time: Duration, call: F) -> Measured
+where
+    F: Fn(usize) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    let call = Arc::new(call);
+    let start = Instant::now();
+    let stop = start + time;
+    let tasks: Vec<_> = (0..callers)
+        .map(|caller| {
+            let call = call.clone();
+            tokio::spawn(async move {
+                let mut latency = Histogram::<u64>::new_with_bounds(1, 120_000_000_000, 3).expect("a histogram");
+                let mut walk = Walk::new(caller, objects);
+                let mut before = Instant::now();
+                while before < stop {
+                    call(walk.next()).await;
+                    let after = Instant::now();
+                    latency.saturating_record(u64::try_from((after - before).as_nanos()).unwrap_or(u64::MAX));
+                    before = after;
+                }
+                latency
+            })
+        })
+        .collect();
+    let mut latency = Histogram::<u64>::new_with_bounds(1, 120_000_000_000, 3).expect("a histogram");
+    for task in tasks {
+        latency.add(task.await.expect("a caller panicked")).expect("histograms add up");
+    }
+    Measured { calls: latency.len(), elapsed: start.elapsed(), latency }
+}

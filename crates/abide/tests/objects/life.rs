@@ -1,0 +1,129 @@
+use abide::{Code, prelude::*};
+
+use super::{Counter, memory};
+
+async fn sqlite(path: &std::path::Path) -> Abide {
+    Abide::open(format!("sqlite:{}", path.display())).register::<Counter>().register::<Noted>().start().await.unwrap()
+}
+
+#[derive(State, Default)]
+pub struct Noted {
+    notes: Vec<String>,
+}
+
+#[object(hibernate_after = "1s")]
+impl Noted {
+    #[handler]
+    pub fn note(&mut self, text: String) -> Vec<String> {
+        self.notes.push(text);
+        self.notes.clone()
+    }
+
+    #[hook]
+    fn on_create(&mut self) {
+        self.notes.push("created".into());
+    }
+
+    #[hook]
+    async fn on_activate(&mut self) {
+        self.notes.push("activated".into());
+    }
+
+    #[hook]
+    fn on_deactivate(&mut self) {
+        self.notes.push("deactivated".into());
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    {
+        let abide = sqlite(&path).await;
+        let counter = abide.object::<Counter>("a");
+        for _ in 0..10 {
+            counter.increment(1).await.unwrap();
+        }
+        abide.shutdown().await.unwrap();
+    }
+    let abide = sqlite(&path).await;
+    let counter = abide.object::<Counter>("a");
+    assert_eq!(counter.get().await.unwrap(), 10);
+    let reply = counter.increment(1).reply().await.unwrap();
+    assert_eq!((reply.value, reply.seq.number()), (11, 11));
+    abide.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn hooks_run_when_an_object_is_created_comes_and_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    let abide = sqlite(&path).await;
+    let noted = abide.object::<Noted>("a");
+    assert_eq!(noted.note("one".into()).await.unwrap(), ["created", "one"]);
+    abide.shutdown().await.unwrap();
+    drop((abide, noted));
+    let abide = sqlite(&path).await;
+    let notes = abide.object::<Noted>("a").note("two".into()).await.unwrap();
+    assert_eq!(notes, ["created", "one", "deactivated", "activated", "two"]);
+    abide.evict_idle();
+    let notes = abide.object::<Noted>("a").note("three".into()).await.unwrap();
+    assert_eq!(notes[5..], ["deactivated", "activated", "three"]);
+    abide.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_object_is_gone_and_a_new_one_goes_on_counting_seqs() {
+    let abide = memory().await;
+    let counter = abide.object::<Counter>("a");
+    counter.increment(5).await.unwrap();
+    counter.delete().await.unwrap();
+    assert!(counter.load().await.unwrap().is_none());
+    assert_eq!(counter.get().await.unwrap(), 0);
+    counter.delete().await.unwrap();
+    let reply = counter.increment(1).reply().await.unwrap();
+    assert_eq!((reply.value, reply.seq.number()), (1, 3));
+}
+
+#[tokio::test]
+async fn an_earlier_state_can_be_read_within_history() {
+    let abide = memory().await;
+    let counter = abide.object::<Counter>("a");
+    for _ in 0..30 {
+        counter.increment(1).await.unwrap();
+    }
+    let key = counter.key().unwrap().clone();
+    for seq in 22..=30 {
+        let then = abide.state_at(&key, abide::Seq::new(seq)).await.unwrap();
+        let state: serde_json::Value = then.state.value();
+        assert_eq!(state["count"], seq, "{state}");
+    }
+    assert_eq!(abide.state_at(&key, abide::Seq::new(3)).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(abide.state_at(&key, abide::Seq::new(31)).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn idle_objects_hibernate_and_are_there_again() {
+    let abide = memory().await;
+    for id in 0..100 {
+        abide.object::<Counter>(&id.to_string()).increment(id).await.unwrap();
+    }
+    abide.hibernate_all();
+    assert_eq!(abide.objects_in_memory(), 100);
+    assert_eq!(abide.object::<Counter>("7").increment(1).await.unwrap(), 8);
+    abide.evict_idle();
+    assert_eq!(abide.objects_in_memory(), 0);
+    assert_eq!(abide.object::<Counter>("9").increment(1).await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn a_node_that_shuts_down_refuses_new_calls_with_a_sentence() {
+    let abide = memory().await;
+    let counter = abide.object::<Counter>("a");
+    counter.increment(1).await.unwrap();
+    abide.shutdown().await.unwrap();
+    let error = counter.increment(1).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.detail().contains("shutting down"), "{error}");
+}
