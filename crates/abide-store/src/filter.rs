@@ -1,4 +1,4 @@
-//! Whether a stored state matches a filter: one function for all stores, so that they agree.
+//! Filters over the text of stored states.
 
 use std::fmt;
 
@@ -6,14 +6,26 @@ use abide_core::{Filter, filter::Expr};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Whether the state with this text matches. Only the fields that the filter names are decoded.
-/// A text that is no JSON object matches as an object without fields does.
-pub(crate) fn matches(filter: &Filter, state: &str) -> bool {
-    let mut names = Vec::new();
-    fields(filter.expr(), &mut names);
-    let mut decoder = serde_json::Deserializer::from_str(state);
-    let state = Fields(&names).deserialize(&mut decoder);
-    filter.matches(&Value::Object(state.unwrap_or_default()))
+/// A filter ready for many states. Only the fields that it names are decoded.
+pub(crate) struct Matcher<'f> {
+    filter: &'f Filter,
+    fields: Vec<&'f str>,
+}
+
+impl<'f> Matcher<'f> {
+    pub(crate) fn new(filter: &'f Filter) -> Self {
+        let mut names = Vec::new();
+        fields(filter.expr(), &mut names);
+        Self { filter, fields: names }
+    }
+
+    /// Whether the state with this text matches. A text that is no JSON object matches as an object
+    /// without fields does.
+    pub(crate) fn matches(&self, state: &str) -> bool {
+        let mut decoder = serde_json::Deserializer::from_str(state);
+        let state = Fields(&self.fields).deserialize(&mut decoder);
+        self.filter.matches(&Value::Object(state.unwrap_or_default()))
+    }
 }
 
 /// The top-level fields that a condition looks at.
@@ -55,5 +67,71 @@ impl<'de> Visitor<'de> for Fields<'_> {
             }
         }
         Ok(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-3i64..3).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            "[a-c\"\\\\\0]{0,2}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 16, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::btree_map("[a-c]", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn filter() -> impl Strategy<Value = Filter> {
+        let path = "[a-c](\\.[a-c])?";
+        let operator = proptest::sample::select(&["=", "!=", "<", "<=", ">", ">="]);
+        let literal = prop_oneof![
+            Just("null".to_owned()),
+            any::<bool>().prop_map(|b| b.to_string()),
+            (-3i64..3).prop_map(|n| n.to_string()),
+            "'[a-c\"]{0,2}'",
+        ];
+        let comparison = (path, operator, literal).prop_map(|(p, o, l)| format!("{p}{o}{l}"));
+        let negated = (any::<bool>(), comparison).prop_map(|(not, c)| if not { format!("not {c}") } else { c });
+        let joined = (proptest::collection::vec(negated, 1..4), any::<bool>());
+        joined.prop_map(|(all, and)| Filter::parse(&all.join(if and { " and " } else { " or " })).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_decided_on_the_named_fields_holds_for_the_whole_state(
+            filter in filter(),
+            state in proptest::collection::btree_map("[a-d]", value(), 0..5),
+        ) {
+            let state = Value::Object(state.into_iter().collect());
+            prop_assert_eq!(Matcher::new(&filter).matches(&state.to_string()), filter.matches(&state));
+        }
+    }
+
+    #[test]
+    fn the_last_of_two_fields_of_one_name_counts() {
+        let filter = Filter::parse("n=2").unwrap();
+        assert!(Matcher::new(&filter).matches(r#"{"n":1,"n":2}"#));
+        assert!(!Matcher::new(&filter).matches(r#"{"n":2,"\u006e":1}"#));
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_fields() {
+        let filter = Filter::parse("n=null").unwrap();
+        for text in ["[1]", "null", "{\"n\":", ""] {
+            assert!(Matcher::new(&filter).matches(text), "{text:?}");
+        }
     }
 }

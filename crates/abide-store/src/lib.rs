@@ -6,6 +6,7 @@
 
 pub mod contract;
 mod error;
+#[cfg(feature = "sqlite")]
 mod filter;
 pub mod memory;
 #[cfg(feature = "sqlite")]

@@ -331,10 +331,10 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn sqlite_answers_as_memory_does(steps in vec(step(), 1..25)) {
+    fn sqlite_answers_as_memory_does(steps in vec(step(), 1..20)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(play(steps))?;
     }

@@ -130,7 +130,7 @@ impl Data {
         for (key, object) in of_kind.filter(|(key, _)| key.id() > after) {
             let Some(state) = &object.state else { continue };
             let filter = query.filter.as_ref();
-            if filter.is_some_and(|filter| !crate::filter::matches(filter, state.as_str())) {
+            if filter.is_some_and(|filter| !filter.matches(&state.value())) {
                 continue;
             }
             if page.objects.len() == query.limit {

@@ -23,7 +23,8 @@ pub struct SqliteOptions {
     pub checkpoint_pages: u32,
     /// The file's largest size in bytes; a commit that needs more fails with `Full`.
     pub bytes_max: Option<u64>,
-    /// How many commits may wait for the writer; more are refused with `Unavailable`.
+    /// How many batches may wait for the writer, and how many reads for each kind of reader; more are
+    /// refused with `Unavailable`.
     pub waiting_max: usize,
 }
 
@@ -39,7 +40,7 @@ impl Default for SqliteOptions {
             cache_bytes: 64 << 20,
             checkpoint_pages: 4_000,
             bytes_max: None,
-            waiting_max: 131_072,
+            waiting_max: 16_384,
         }
     }
 }

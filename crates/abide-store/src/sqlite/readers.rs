@@ -48,10 +48,17 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, StoreError>> {
+        self.read_statement(|conn| in_one_moment(conn, work))
+    }
+
+    /// As [`Readers::read`], for work of a single statement: it is a transaction by itself.
+    pub(super) fn read_statement<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |conn| {
-            let result = in_one_moment(conn, work).map_err(StoreError::from);
-            let _ = answer.send(result);
+            let _ = answer.send(work(conn).map_err(StoreError::from));
         });
         let sent = match &self.queue {
             Some(queue) => queue.try_send(job),
@@ -75,10 +82,11 @@ impl Drop for Readers {
     }
 }
 
+/// Reads in a transaction; no statement of it writes, so that its end cannot fail in a way that matters.
 fn in_one_moment<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T, Fault> {
-    let transaction = conn.unchecked_transaction()?;
-    let result = work(&transaction);
-    transaction.finish()?;
+    conn.prepare_cached("BEGIN")?.execute([])?;
+    let result = work(conn);
+    conn.prepare_cached("COMMIT")?.execute([])?;
     result
 }
 

@@ -150,7 +150,7 @@ impl Store for SqliteStore {
 
     fn load(&self, key: &Key) -> Answered<Option<Loaded>> {
         let key = key.clone();
-        self.points.read(move |conn| objects::load(conn, &key))
+        self.points.read_statement(move |conn| objects::load(conn, &key))
     }
 
     fn commit(&self, commits: Vec<Commit>) -> Answered<Vec<Committed>> {

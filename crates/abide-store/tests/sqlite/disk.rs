@@ -62,26 +62,6 @@ async fn a_store_at_its_largest_size_says_so_and_goes_on_with_what_fits() {
     owner.done(vec![large(&owner, "fits now", 500_000)]).await;
 }
 
-#[tokio::test]
-async fn a_batch_too_large_fails_alone_although_it_shares_a_transaction() {
-    let folder = tempfile::tempdir().unwrap();
-    let owner = owner(folder.path().join("abide.db")).await;
-    let mut calls = Vec::new();
-    for n in 0..20 {
-        let mut commit = owner.put(&key(&n.to_string()), 0);
-        if n == 10 {
-            // More than SQLite takes in one value.
-            commit = large(&owner, "10", 1_000_000_001);
-        }
-        calls.push(owner.store.commit(vec![commit]));
-    }
-    for (n, call) in calls.into_iter().enumerate() {
-        assert_eq!(call.await.is_ok(), n != 10, "batch {n}");
-    }
-    assert_eq!(owner.head(&key("10")).await, 0);
-    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
-}
-
 /// A file system of its own. Only who may mount can have one; others get `None`.
 struct Mounted(PathBuf, #[expect(dead_code, reason = "holds the folder")] TempDir);
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use abide_core::{Epoch, FeedPosition, port::store::Committed};
 use abide_store::{
     SqliteOptions, SqliteStore,
-    contract::fixture::{Owner, key},
+    contract::fixture::{Owner, json, key},
 };
 
 use super::options;
@@ -88,4 +88,25 @@ async fn more_batches_than_may_wait_are_refused_and_change_nothing() {
         }
     }
     assert!(refused > 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_stored_fails_alone_although_it_shares_a_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let owner = super::owner(folder.path().join("abide.db")).await;
+    let mut calls = Vec::new();
+    for n in 0..50 {
+        let mut commit = owner.put(&key(&n.to_string()), 0);
+        if n == 30 {
+            // Two changes of one seq: no log can hold them.
+            commit.changes[0].snapshot = Some(json("{}"));
+            commit.changes.push(commit.changes[0].clone());
+        }
+        calls.push(owner.store.commit(vec![commit]));
+    }
+    for (n, call) in calls.into_iter().enumerate() {
+        assert_eq!(call.await.is_ok(), n != 30, "batch {n}");
+        assert_eq!(owner.head(&key(&n.to_string())).await, u64::from(n != 30));
+    }
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }

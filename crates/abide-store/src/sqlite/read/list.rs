@@ -2,7 +2,7 @@ use abide_core::port::store::{ListPage, ListQuery, Listed};
 use rusqlite::Connection;
 
 use crate::{
-    filter,
+    filter::Matcher,
     sqlite::{
         fault::Result,
         row::{json, seq, text, time},
@@ -21,10 +21,12 @@ pub(in crate::sqlite) fn list(conn: &Connection, query: &ListQuery) -> Result<Li
     ))?;
     let (namespace, kind) = (query.namespace.as_str(), query.kind.as_str());
     let mut rows = statement.query((namespace, kind, start, end))?;
+    let filter = query.filter.as_ref().map(Matcher::new);
     let mut page = ListPage::default();
     while let Some(row) = rows.next()? {
-        let wanted = query.filter.as_ref();
-        if wanted.is_some_and(|wanted| !text(row, 4).is_ok_and(|s| filter::matches(wanted, s))) {
+        if let Some(filter) = &filter
+            && !filter.matches(text(row, 4)?)
+        {
             continue;
         }
         if page.objects.len() >= query.limit {

@@ -1,44 +1,48 @@
 use abide_core::{
     Incarnation, Json, Key, Seq,
-    port::store::{Alarm, ChangesPage, Loaded},
+    port::store::{ChangesPage, Loaded},
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, types::ValueRef};
 
 use crate::sqlite::{
     fault::Result,
-    row::{self, ALARM_COLUMNS, alarm, json, number, optional_json, seq, time},
+    row::{self, alarm, json, number, optional_json, seq, time},
 };
 
+/// One statement: the object's row, once for each of its alarms.
 pub(in crate::sqlite) fn load(conn: &Connection, key: &Key) -> Result<Option<Loaded>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT oid, head, floor, incarnation, version, created_at, updated_at, commit_id, state
-         FROM objects WHERE namespace = ? AND kind = ? AND id = ?",
-    )?;
+    const ALARM: usize = 8;
+    let mut statement = conn.prepare_cached(LOAD)?;
     let name = (key.namespace().as_str(), key.kind().as_str(), key.id());
-    let mut found = statement.query(name)?;
-    let Some(row) = found.next()? else {
+    let mut rows = statement.query(name)?;
+    let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    Ok(Some(Loaded {
-        head: seq(row, 1)?,
-        floor: seq(row, 2)?,
-        incarnation: Incarnation::new(number(row, 3)?),
-        state: optional_json(row, 8)?,
-        version: row.get(4)?,
-        created_at: time(row, 5)?,
-        updated_at: time(row, 6)?,
-        commit_id: number(row, 7)?,
-        alarms: alarms(conn, row.get(0)?)?,
-    }))
+    let mut loaded = Loaded {
+        head: seq(row, 0)?,
+        floor: seq(row, 1)?,
+        incarnation: Incarnation::new(number(row, 2)?),
+        version: row.get(3)?,
+        created_at: time(row, 4)?,
+        updated_at: time(row, 5)?,
+        commit_id: number(row, 6)?,
+        state: optional_json(row, 7)?,
+        alarms: Vec::new(),
+    };
+    let mut next = Some(row);
+    while let Some(row) = next
+        && row.get_ref(ALARM)? != ValueRef::Null
+    {
+        loaded.alarms.push(alarm(row, ALARM)?);
+        next = rows.next()?;
+    }
+    Ok(Some(loaded))
 }
 
-/// All alarms of an object, by name.
-fn alarms(conn: &Connection, oid: i64) -> Result<Vec<Alarm>> {
-    let sql = format!("SELECT {ALARM_COLUMNS} FROM alarms a WHERE a.oid = ? ORDER BY a.name");
-    let mut statement = conn.prepare_cached(&sql)?;
-    let alarms = statement.query_and_then([oid], |row| alarm(row, 0))?;
-    alarms.collect()
-}
+const LOAD: &str = "SELECT o.head, o.floor, o.incarnation, o.version, o.created_at, o.updated_at,
+      o.commit_id, o.state, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error
+    FROM objects o LEFT JOIN alarms a ON a.oid = o.oid
+    WHERE o.namespace = ? AND o.kind = ? AND o.id = ? ORDER BY a.name";
 
 pub(in crate::sqlite) fn changes(conn: &Connection, key: &Key, after: Seq, limit: usize) -> Result<ChangesPage> {
     let Some(log) = Log::of(conn, key)? else {
