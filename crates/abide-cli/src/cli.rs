@@ -97,7 +97,7 @@ impl Command {
             Self::Kinds(command) => alone()?.block_on(command.run(session)),
             Self::Store(command) => alone()?.block_on(command.run(session)),
             Self::Backup(command) => command.run(session),
-            Self::Restore(command) => command.run(session),
+            Self::Restore(command) => alone()?.block_on(command.run(session)),
             Self::New(command) => command.run(session),
             Self::Completions(command) => command.run(),
         }

@@ -118,6 +118,12 @@ impl From<abide::store::OpenError> for Failure {
     }
 }
 
+impl From<abide::store::BackupError> for Failure {
+    fn from(error: abide::store::BackupError) -> Self {
+        Self::new("store", error.to_string())
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

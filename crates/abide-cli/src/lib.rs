@@ -4,11 +4,11 @@ mod cli;
 mod client;
 mod commands;
 mod config;
-mod copy;
 pub mod demo;
 mod failure;
 mod output;
 mod session;
+mod store_file;
 mod web;
 
 pub use cli::run;

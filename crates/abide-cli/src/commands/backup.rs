@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::{
     config::format_size,
-    copy::{copy, open_source, open_target, progress_bar, seal, sqlite_path, sync},
     failure::{Failure, Outcome},
     session::Session,
+    store_file,
 };
 
 /// Copy a SQLite store to a file, also while a node is running on it.
@@ -18,7 +18,7 @@ pub(crate) struct Backup {
     /// The file to write.
     file: PathBuf,
     /// The store.
-    #[arg(long, value_name = "URL", env = "ABIDE_STORE", default_value = "sqlite:data/abide.db")]
+    #[arg(long, value_name = "URL", env = "ABIDE_STORE", default_value = store_file::DEFAULT)]
     store: String,
     /// Replace the file if it is there.
     #[arg(long)]
@@ -26,27 +26,25 @@ pub(crate) struct Backup {
 }
 
 impl Backup {
-    /// Writes the copy beside its place, checks it, and moves it there.
+    /// Writes the copy, and only then replaces an older one.
     pub(crate) fn run(self, session: &Session) -> Outcome {
         let output = &session.output;
-        let source = open_source(sqlite_path(&self.store)?)?;
+        let store = store_file::open(store_file::path(&self.store)?, false)?;
         if self.file.exists() && !self.force {
             return Err(Failure::new("conflict", format!("{} is there already", self.file.display()))
                 .hint("give another name, or --force to replace it"));
         }
-        let mut partial = self.file.clone().into_os_string();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let written = (|| -> Outcome<u64> {
-            let mut target = open_target(&partial)?;
-            let bytes = copy(&source, &mut target, &progress_bar(output.is_json()))?;
-            seal(&target, &partial)?;
-            Ok(bytes)
-        })();
-        let bytes = written.inspect_err(|_| drop(fs::remove_file(&partial)))?;
-        fs::rename(&partial, &self.file)?;
-        sync(&self.file)?;
-        let file = self.file.display().to_string();
+        let fresh = store_file::beside(&self.file, ".fresh");
+        let _ = fs::remove_file(&fresh);
+        let bar = store_file::progress_bar(output.is_json(), "{bar:40} {percent}% of {len} pages, {eta} left");
+        let copied = store.backup(&fresh, |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        copied?;
+        fs::rename(&fresh, &self.file)?;
+        let (file, bytes) = (self.file.display().to_string(), fs::metadata(&self.file)?.len());
         match output.is_json() {
             true => output.value(&json!({"file": file, "bytes": bytes})),
             false => output.line(format!("wrote {file} ({})", format_size(bytes))),

@@ -1,17 +1,21 @@
 use std::{
     fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
-use abide::store::{OpenError, SqliteOptions, SqliteStore};
+use abide::{
+    Store,
+    store::{OpenError, SqliteOptions, SqliteStore},
+};
 use clap::Args;
 use serde_json::json;
 
 use crate::{
     config::format_size,
-    copy::{copy, open_source, open_target, progress_bar, seal, sqlite_path, sync},
     failure::{Failure, Outcome},
     session::Session,
+    store_file::{self, beside},
 };
 
 /// Make a SQLite store of a backup.
@@ -22,7 +26,7 @@ pub(crate) struct Restore {
     /// The backup, as `abide backup` wrote it.
     file: PathBuf,
     /// The store.
-    #[arg(long, value_name = "URL", env = "ABIDE_STORE", default_value = "sqlite:data/abide.db")]
+    #[arg(long, value_name = "URL", env = "ABIDE_STORE", default_value = store_file::DEFAULT)]
     store: String,
     /// Replace the store if it is there: what is in it now is lost.
     #[arg(long)]
@@ -30,11 +34,10 @@ pub(crate) struct Restore {
 }
 
 impl Restore {
-    /// Copies the backup beside the store, opens it to check it, and puts it in place.
-    pub(crate) fn run(self, session: &Session) -> Outcome {
+    /// Copies the backup beside the store, checks it as a store, and puts it in place.
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
         let output = &session.output;
-        let path = sqlite_path(&self.store)?;
-        let source = open_source(&self.file)?;
+        let path = store_file::path(&self.store)?;
         if path.exists() && !self.force {
             return Err(Failure::new("conflict", format!("{} is there already", path.display()))
                 .hint("give another --store, or --force to replace what is in it"));
@@ -42,40 +45,68 @@ impl Restore {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let _lock = lock(path)?;
+        drop(lock(path)?);
         let fresh = beside(path, ".restoring");
-        let restored = (|| -> Outcome<u64> {
-            let bytes = {
-                let mut target = open_target(&fresh)?;
-                let bytes = copy(&source, &mut target, &progress_bar(output.is_json()))?;
-                seal(&target, &fresh)?;
-                bytes
-            };
-            drop(SqliteStore::open(&fresh, SqliteOptions { create: false, ..SqliteOptions::default() })?);
+        let restored = async {
+            let bytes = self.copy(&fresh, output.is_json())?;
+            check(&fresh).await?;
             put(&fresh, path)?;
             Ok(bytes)
-        })();
+        };
+        let restored: Outcome<u64> = restored.await;
         for leftover in ["", "-wal", "-shm", ".lock"] {
             let _ = fs::remove_file(beside(&fresh, leftover));
         }
         let bytes = restored?;
-        sync(path)?;
         match output.is_json() {
             true => output.value(&json!({"store": self.store, "bytes": bytes})),
             false => output.line(format!("restored {} ({})", path.display(), format_size(bytes))),
         }
     }
+
+    /// Copies the backup, so that checking it leaves it as it is.
+    fn copy(&self, fresh: &Path, hidden: bool) -> Outcome<u64> {
+        let unreadable =
+            |error: io::Error| Failure::new("io", format!("{} cannot be read: {error}", self.file.display()));
+        let source = File::open(&self.file).map_err(unreadable)?;
+        let bar = store_file::progress_bar(hidden, "{bar:40} {bytes} of {total_bytes}, {eta} left");
+        bar.set_length(source.metadata().map_err(unreadable)?.len());
+        let mut target = File::create(fresh)?;
+        let bytes = io::copy(&mut bar.wrap_read(source), &mut target)?;
+        bar.finish_and_clear();
+        target.sync_all()?;
+        Ok(bytes)
+    }
 }
 
-/// Puts the checked copy in place: a new store is moved there, an old one is replaced in one transaction.
-fn put(fresh: &Path, path: &Path) -> Outcome {
-    if !path.exists() {
-        return Ok(fs::rename(fresh, path)?);
+async fn check(fresh: &Path) -> Outcome {
+    let store = SqliteStore::open(fresh, SqliteOptions { create: false, ..SqliteOptions::default() })
+        .map_err(|error| Failure::from(error).hint("nothing was replaced"))?;
+    match store.verify(1).await?.first() {
+        None => Ok(()),
+        Some(fault) => Err(Failure::new("damaged", format!("the backup is damaged: {fault}; nothing was replaced"))),
     }
-    let source = open_source(fresh)?;
-    let mut target = open_target(path)?;
-    copy(&source, &mut target, &progress_bar(true))?;
-    Ok(())
+}
+
+/// Moves the checked copy to its place. An old store's log is first worked into its file, so that what
+/// is left beside the new one is never taken for a part of it.
+fn put(fresh: &Path, path: &Path) -> Outcome {
+    if path.exists() {
+        match store_file::open(path, true) {
+            Ok(old) => drop(old),
+            Err(failure) => tracing::warn!(%failure, "the old store cannot be opened; it is replaced all the same"),
+        }
+    }
+    let _lock = lock(path)?;
+    for log in ["-wal", "-shm"] {
+        match fs::remove_file(beside(path, log)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    fs::rename(fresh, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(File::open(folder)?.sync_all()?)
 }
 
 /// Takes the lock that a node holds on its store.
@@ -87,10 +118,4 @@ fn lock(path: &Path) -> Outcome<File> {
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.into(), lock }.into()),
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

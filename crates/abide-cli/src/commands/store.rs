@@ -1,16 +1,19 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use abide::store::{SqliteOptions, SqliteStore};
+use abide::{
+    Store as _,
+    store::{SqliteOptions, SqliteStore},
+};
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::{
     config::format_size,
-    copy::sqlite_path,
     failure::{Failure, Outcome},
     output::Table,
     session::Session,
+    store_file,
 };
 
 /// How many faults `verify` shows.
@@ -38,24 +41,29 @@ enum Action {
 #[derive(Args, Debug)]
 struct Which {
     /// The store.
-    #[arg(value_name = "URL", env = "ABIDE_STORE", default_value = "sqlite:data/abide.db")]
+    #[arg(value_name = "URL", env = "ABIDE_STORE", default_value = store_file::DEFAULT)]
     store: String,
 }
 
-type Opened = Arc<dyn abide::Store>;
+impl Which {
+    fn open(&self, alone: bool) -> Outcome<SqliteStore> {
+        store_file::open(store_file::path(&self.store)?, alone)
+    }
+}
 
 impl Store {
     /// Does it.
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         match self.action {
             Action::Init(which) => {
-                let there = sqlite_path(&which.store).is_ok_and(|path| path.exists());
-                let store = abide::store::open(&which.store)?;
-                ready(session, &which, store, if there { "is there already" } else { "created" }).await
+                let path = store_file::path(&which.store)?;
+                let what = if path.exists() { "is there already" } else { "is created" };
+                let store = SqliteStore::open(path, SqliteOptions::default())?;
+                ready(session, &which, &store, what).await
             }
             Action::Migrate(which) => {
-                let store = open(&which.store, true)?;
-                ready(session, &which, store, "is up to date").await
+                let store = which.open(true)?;
+                ready(session, &which, &store, "is up to date").await
             }
             Action::Verify(which) => verify(session, &which).await,
             Action::Status(which) => status(session, &which).await,
@@ -63,18 +71,7 @@ impl Store {
     }
 }
 
-/// Opens a store that is there; alone, or beside a node that may be running on it.
-fn open(url: &str, alone: bool) -> Outcome<Opened> {
-    let path = sqlite_path(url)?;
-    if !path.exists() {
-        return Err(Failure::new("not_found", format!("there is no store {}", path.display()))
-            .hint("`abide store init` creates one; so does `abide serve`"));
-    }
-    let options = SqliteOptions { create: false, exclusive: alone, ..SqliteOptions::default() };
-    Ok(Arc::new(SqliteStore::open(path, options)?))
-}
-
-async fn ready(session: &Session, which: &Which, store: Opened, what: &str) -> Outcome {
+async fn ready(session: &Session, which: &Which, store: &SqliteStore, what: &str) -> Outcome {
     let (schema, shards) = (store.status().await?.schema, store.shards());
     match session.output.is_json() {
         true => session.output.value(&json!({"store": which.store, "schema": schema, "shards": shards})),
@@ -83,7 +80,7 @@ async fn ready(session: &Session, which: &Which, store: Opened, what: &str) -> O
 }
 
 async fn verify(session: &Session, which: &Which) -> Outcome {
-    let store = open(&which.store, false)?;
+    let store = which.open(false)?;
     let output = &session.output;
     let spinner = if output.is_json() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     spinner.set_message(format!("checking {}", which.store));
@@ -106,7 +103,7 @@ async fn verify(session: &Session, which: &Which) -> Outcome {
 }
 
 async fn status(session: &Session, which: &Which) -> Outcome {
-    let status = open(&which.store, false)?.status().await?;
+    let status = which.open(false)?.status().await?;
     let output = &session.output;
     if output.is_json() {
         return output.value(&json!(status));

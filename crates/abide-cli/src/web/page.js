@@ -3,6 +3,7 @@
 
 const counter = "/v1/objects/Counter/visits";
 const shown = 50;
+const before = 8;
 const by = (id) => document.getElementById(id);
 
 let seq = 0;
@@ -75,8 +76,8 @@ function watch() {
 }
 
 async function start() {
-  const page = await answer(`${counter}/changes?limit=1`);
-  seq = page.head;
+  const { head, floor } = await answer(`${counter}/changes?limit=1`);
+  seq = Math.max(floor, head - before);
   const now = await fetch(counter).then((response) => (response.ok ? response.json() : null));
   count(now?.state.count);
   watch();
@@ -89,14 +90,22 @@ async function status() {
   by("status").classList.add("up");
 }
 
+// One line for each command, so that a long one is wrapped as one.
 function copyable(block) {
   const code = block.querySelector("code");
-  code.textContent = code.textContent.replaceAll("http://127.0.0.1:7070", location.origin);
+  const text = code.textContent.replaceAll("http://127.0.0.1:7070", location.origin);
+  const lines = text.split("\n").map((command) => {
+    const line = document.createElement("span");
+    line.className = "command";
+    line.textContent = command;
+    return line;
+  });
+  code.replaceChildren(...lines);
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = "Copy";
   button.onclick = async () => {
-    await navigator.clipboard.writeText(code.textContent);
+    await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   };

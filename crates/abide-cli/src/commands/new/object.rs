@@ -34,28 +34,30 @@ pub(super) fn add(session: &Session, name: &TypeName) -> Outcome {
     output.line(format!("made {path}"))?;
     if registered.is_none() {
         output.line(format!(
-            "src/lib.rs has no line with `.register::<…>()` to follow: add `mod {module};`, `pub use {module}::{name};` \
-             and `.register::<{name}>()` yourself"
+            "src/lib.rs has no line with `builder = builder.register::<…>();` to follow: add `mod {module};`, `pub use {module}::{name};` \
+             and `.register::<{name}>()` where the others are"
         ))?;
     }
     Ok(())
 }
 
-/// The library with the new object after the last one. `None` if it has no such lines.
+/// The library with the new object beside the others. `None` if it has no such lines.
 fn register(text: &str, name: &str, module: &str) -> Option<String> {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let last = |lines: &[String], is: fn(&str) -> bool| lines.iter().rposition(|line| is(line));
-    let at = last(&lines, |line| line.trim_start().starts_with(".register::<"))?;
-    let indent: String = lines[at].chars().take_while(|c| c.is_whitespace()).collect();
-    let ended = lines[at].trim_end().ends_with(';');
-    let line = lines[at].trim_end().trim_end_matches(';').to_owned();
-    lines[at] = line;
-    lines.insert(at + 1, format!("{indent}.register::<{name}>(){}", if ended { ";" } else { "" }));
-    let at = last(&lines, |line| line.starts_with("pub use "))?;
-    lines.insert(at + 1, format!("pub use {module}::{name};"));
-    let at = last(&lines, |line| line.starts_with("mod ") || line.starts_with("pub mod "))?;
-    lines.insert(at + 1, format!("mod {module};"));
+    insert(&mut lines, "mod ", format!("mod {module};"))?;
+    insert(&mut lines, "pub use ", format!("pub use {module}::{name};"))?;
+    let last = lines.iter().rposition(|line| line.trim_start().starts_with("builder = builder.register::<"))?;
+    let indent: String = lines[last].chars().take_while(|c| c.is_whitespace()).collect();
+    lines.insert(last + 1, format!("{indent}builder = builder.register::<{name}>();"));
     Some(lines.join("\n") + "\n")
+}
+
+/// Inserts a line among those that begin alike, by the alphabet.
+fn insert(lines: &mut Vec<String>, start: &str, line: String) -> Option<()> {
+    let last = lines.iter().rposition(|other| other.starts_with(start))?;
+    let next = lines.iter().position(|other| other.starts_with(start) && *other > line);
+    lines.insert(next.unwrap_or(last + 1), line);
+    Some(())
 }
 
 #[cfg(test)]
@@ -67,10 +69,10 @@ mod tests {
         let before = include_str!("../../../templates/project/src/lib.rs.txt");
         let once = register(before, "ChatRoom", "chat_room").unwrap();
         let twice = register(&once, "Lobby", "lobby").unwrap();
-        assert!(twice.contains("mod reminder;\nmod chat_room;\nmod lobby;\n"), "{twice}");
-        assert!(twice.contains("pub use chat_room::ChatRoom;\npub use lobby::Lobby;\n"), "{twice}");
-        let chain = "        .register::<Reminder>()\n        .register::<ChatRoom>()\n        .register::<Lobby>()\n}";
-        assert!(twice.contains(chain), "{twice}");
+        assert!(twice.contains("mod chat_room;\nmod lobby;\nmod reminder;\n"), "{twice}");
+        assert!(twice.contains("pub use chat_room::ChatRoom;\npub use lobby::Lobby;\npub use reminder"), "{twice}");
+        let names: Vec<_> = twice.lines().filter_map(|line| line.split("register::<").nth(1)).collect();
+        assert_eq!(names, ["Reminder>();", "ChatRoom>();", "Lobby>();"]);
     }
 
     #[test]

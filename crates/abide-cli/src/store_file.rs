@@ -1,0 +1,48 @@
+//! The file of a SQLite store, from the outside.
+
+use std::path::{Path, PathBuf};
+
+use abide::store::{SqliteOptions, SqliteStore};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::failure::{Failure, Outcome};
+
+/// The store that a node has if nothing else is said.
+pub(crate) const DEFAULT: &str = "sqlite:data/abide.db";
+
+/// The file of a `sqlite:` URL.
+pub(crate) fn path(url: &str) -> Outcome<&Path> {
+    match url.split_once(':') {
+        Some(("sqlite", rest)) if !rest.is_empty() && rest != ":memory:" => {
+            Ok(Path::new(rest.strip_prefix("//").unwrap_or(rest)))
+        }
+        _ => Err(Failure::usage(format!("{url:?} is not a store with a file"))
+            .hint("this command looks after SQLite stores: write for example sqlite:data/abide.db")),
+    }
+}
+
+/// Opens a store that is there: alone, or beside a node that may be running on it.
+pub(crate) fn open(path: &Path, alone: bool) -> Outcome<SqliteStore> {
+    if !path.exists() {
+        return Err(Failure::new("not_found", format!("there is no store {}", path.display()))
+            .hint("`abide store init` creates one; so does `abide serve`"));
+    }
+    let options = SqliteOptions { create: false, exclusive: alone, ..SqliteOptions::default() };
+    Ok(SqliteStore::open(path, options)?)
+}
+
+/// The path with something added to its last name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// A bar on standard error; hidden with `--json`.
+pub(crate) fn progress_bar(hidden: bool, template: &str) -> ProgressBar {
+    if hidden {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}

@@ -1,0 +1,11 @@
+//! The `abide` command from the outside: the real binary, against a real node in a process of its own.
+
+#![allow(clippy::disallowed_methods, reason = "tests wait for other processes in real time")]
+
+mod commands;
+mod failures;
+mod new_project;
+mod node;
+mod page;
+mod stores;
+mod walk_through;

@@ -1,0 +1,62 @@
+//! What `abide new` makes builds and passes its tests.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::node::{Done, abide, finish};
+
+/// The root of this workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// How this workspace builds its tests: a project that builds so finds most of it built already.
+const PROFILE: [&str; 3] = [
+    "profile.dev.debug='line-tables-only'",
+    "profile.dev.package.'*'.debug=false",
+    "profile.dev.package.libsqlite3-sys.opt-level=2",
+];
+
+/// Runs cargo in a project.
+fn cargo(folder: &Path, arguments: &[&str]) -> Done {
+    let target = Path::new(env!("CARGO_BIN_EXE_abide")).ancestors().nth(2).unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(folder).args(arguments).env("CARGO_TARGET_DIR", target);
+    finish(&mut command)
+}
+
+#[test]
+fn a_new_project_builds_passes_its_tests_and_takes_another_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |at: &Path, arguments: &[&str]| finish(abide(at).args(arguments));
+    let checkout = root().display().to_string();
+    let made = run(folder.path(), &["new", "new-project", "--path", &checkout]);
+    assert!(made.text().contains("cargo test"), "{made:?}");
+    assert_eq!(run(folder.path(), &["new", "new-project"]).code, 1, "it is there already");
+    let project = folder.path().join("new-project");
+    assert_eq!(run(&project, &["new", "object", "ChatRoom"]).code, 0);
+    assert_eq!(run(&project, &["new", "object", "ChatRoom"]).code, 1, "it is there already");
+
+    std::fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    let tested =
+        cargo(&project, &[&["test", "--offline"][..], &PROFILE.map(|line| ["--config", line]).concat()].concat());
+    assert_eq!(tested.code, 0, "{}\n{}", tested.out, tested.err);
+    for test in ["a_reminder_rings_once_when_its_time_has_come ... ok", "it_remembers_what_it_was_told ... ok"] {
+        assert!(tested.out.contains(test), "{test}: {tested:?}");
+    }
+    assert!(!tested.err.contains("warning"), "{}", tested.err);
+    let formatted = cargo(&project, &["fmt", "--check"]);
+    assert_eq!(formatted.code, 0, "{}", formatted.out);
+}
+
+#[test]
+fn a_new_project_depends_on_the_released_version_if_no_checkout_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = finish(abide(folder.path()).args(["new", "reminders", "--json"]));
+    assert_eq!(made.value()["project"], "reminders");
+    let manifest = std::fs::read_to_string(folder.path().join("reminders/Cargo.toml")).unwrap();
+    assert!(manifest.contains("abide = \"0.1.0\"\n"), "{manifest}");
+    assert!(!manifest.contains("{{"), "{manifest}");
+}

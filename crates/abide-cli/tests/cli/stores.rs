@@ -1,0 +1,70 @@
+//! Looking after stores.
+
+use serde_json::json;
+
+use crate::node::{Node, abide, finish};
+
+#[test]
+fn a_store_is_created_brought_up_to_date_checked_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| finish(abide(folder.path()).args(arguments).arg("--json"));
+    assert_eq!(run(&["store", "status"]).code, 1);
+    assert_eq!(run(&["store", "init"]).value()["shards"], 4096);
+    assert!(folder.path().join("data/abide.db").is_file());
+    assert_eq!(run(&["store", "init"]).code, 0);
+    assert_eq!(run(&["store", "migrate"]).code, 0);
+    assert_eq!(run(&["store", "verify"]).value()["sound"], true);
+    assert_eq!(run(&["store", "status"]).value()["objects"], json!([]));
+    assert_eq!(run(&["store", "status", "sqlite:elsewhere.db"]).code, 1);
+}
+
+#[test]
+fn a_store_is_counted_and_checked_while_a_node_runs_on_it() {
+    let node = Node::start();
+    node.json(&["call", "Counter", "a", "increment"]);
+    node.json(&["call", "Counter", "b", "increment"]);
+    node.json(&["call", "RateLimiter", "me", "take"]);
+    let status = node.json(&["store", "status", &node.store()]);
+    assert_eq!(status["objects"], json!([["Counter", 2], ["RateLimiter", 1]]));
+    assert_eq!((&status["changes"], &status["alarms"]), (&json!(3), &json!(1)));
+    assert_eq!(node.json(&["store", "verify", &node.store()])["faults"], json!([]));
+    assert!(node.run(&["store", "status"]).text().contains("Counter objects"));
+    assert_eq!(node.run(&["store", "migrate", &node.store()]).code, 1);
+}
+
+#[test]
+fn a_backup_made_while_calls_go_on_is_restored_as_it_was() {
+    let mut node = Node::start();
+    node.json(&["call", "Counter", "visits", "increment", "7"]);
+    let backup = node.json(&["backup", "copy.db"]);
+    assert!(backup["bytes"].as_u64().unwrap() > 0);
+    node.json(&["call", "Counter", "visits", "increment", "100"]);
+    assert_eq!(node.run(&["backup", "copy.db"]).code, 1);
+    assert_eq!(node.run(&["restore", "copy.db", "--force"]).code, 1, "a node is running on the store");
+    assert_eq!(node.json(&["get", "Counter", "visits"])["state"]["count"], 107);
+
+    node.kill();
+    assert_eq!(node.run(&["restore", "copy.db"]).code, 1, "there is a store already");
+    node.json(&["restore", "copy.db", "--force"]);
+    node.restart();
+    assert_eq!(node.json(&["get", "Counter", "visits"])["state"]["count"], 7);
+    assert_eq!(node.json(&["backup", "copy.db", "--force"])["file"], "copy.db");
+    assert_eq!(node.json(&["restore", "copy.db", "--store", "sqlite:new/here.db"])["store"], "sqlite:new/here.db");
+    assert_eq!(node.json(&["store", "verify", "sqlite:new/here.db"])["sound"], true);
+}
+
+#[test]
+fn a_backup_that_is_none_replaces_nothing() {
+    let mut node = Node::start();
+    node.json(&["call", "Counter", "visits", "increment", "7"]);
+    node.kill();
+    std::fs::write(node.path("note.txt"), "this is no database, and long enough to be looked at").unwrap();
+    for file in ["note.txt", "nowhere.db"] {
+        let done = node.run(&["restore", file, "--force"]);
+        assert_eq!(done.code, 1, "{done:?}");
+    }
+    let left: Vec<_> = std::fs::read_dir(node.path("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("restoring")), "{left:?}");
+    node.restart();
+    assert_eq!(node.json(&["get", "Counter", "visits"])["state"]["count"], 7);
+}
