@@ -123,3 +123,41 @@ impl Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: i32) -> Error {
+        Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn each_fault_says_whether_anything_changed() {
+        for (code, expected) in [
+            (ffi::SQLITE_FULL, "Full"),
+            (ffi::SQLITE_READONLY, "Full"),
+            (ffi::SQLITE_IOERR_SHMSIZE, "Full"),
+            (ffi::SQLITE_CORRUPT, "Damaged"),
+            (ffi::SQLITE_NOTADB, "Damaged"),
+            (ffi::SQLITE_BUSY, "Unavailable"),
+            (ffi::SQLITE_TOOBIG, "Unavailable"),
+            (ffi::SQLITE_IOERR_WRITE, "Unavailable"),
+        ] {
+            let error = StoreError::from(Fault::Sqlite(failure(code)));
+            assert!(format!("{error:?}").starts_with(expected), "{code}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_disk_fault_at_the_commit_itself_leaves_anything_open() {
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE] {
+            let error = StoreError::from(Fault::AtCommit(failure(code)));
+            assert!(matches!(error, StoreError::Unknown(_)), "{error:?}");
+        }
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_BUSY] {
+            let error = StoreError::from(Fault::AtCommit(failure(code)));
+            assert!(!matches!(error, StoreError::Unknown(_)), "{error:?}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 use std::{
     fs,
+    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
@@ -126,4 +127,58 @@ fn a_store_that_cannot_be_written_does_not_open() {
     }
     let new = SqliteStore::open(disk.0.join("new/abide.db"), options()).map(drop).unwrap_err();
     assert!(matches!(new, OpenError::NotWritable { .. }), "{new}");
+}
+
+const LIMITED: &str = "ABIDE_TEST_LIMITED_CHILD";
+
+/// The life of a child whose files may not grow beyond a limit: writes there fail as on a broken disk.
+async fn commit_beyond_the_limit(path: &Path) {
+    let owner = owner(path).await;
+    let mut output = std::io::stdout().lock();
+    for n in 0..60 {
+        let bytes = if n % 3 == 2 { 10 } else { 50_000 };
+        let outcome = match owner.store.commit(vec![large(&owner, &n.to_string(), bytes)]).await {
+            Ok(_) => "done",
+            Err(StoreError::Unavailable(_)) => "unchanged",
+            Err(StoreError::Unknown(_)) => "unknown",
+            Err(error) => panic!("object {n}: {error:?}"),
+        };
+        writeln!(output, "{outcome} {n}").unwrap();
+    }
+    output.flush().unwrap();
+    // Closing would copy the log; a crash leaves it to whoever opens the store next.
+    std::process::abort();
+}
+
+#[tokio::test]
+async fn a_disk_fault_at_commit_is_settled_or_called_unknown() {
+    if let Some(path) = std::env::var_os(LIMITED) {
+        return commit_beyond_the_limit(Path::new(&path)).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("abide.db");
+    let name = "disk::a_disk_fault_at_commit_is_settled_or_called_unknown";
+    let child = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 2000; exec \"$0\" --exact \"$1\" --nocapture"])
+        .arg(std::env::current_exe().unwrap())
+        .arg(name)
+        .env(LIMITED, &path)
+        .output()
+        .unwrap();
+    let output = String::from_utf8(child.stdout).unwrap();
+    let words = output.lines().filter_map(|line| line.split_once(' '));
+    let outcomes: Vec<_> = words.filter(|(_, n)| n.parse::<u64>().is_ok()).collect();
+    assert_eq!(outcomes.len(), 60, "{output}{}", String::from_utf8_lossy(&child.stderr));
+    let owner = owner(&path).await;
+    for (outcome, n) in &outcomes {
+        let head = owner.head(&key(n)).await;
+        match *outcome {
+            "done" => assert_eq!(head, 1, "object {n} was done"),
+            "unchanged" => assert_eq!(head, 0, "object {n} was not changed"),
+            _ => assert!(head <= 1),
+        }
+    }
+    let count = |wanted| outcomes.iter().filter(|(outcome, _)| *outcome == wanted).count();
+    assert!(count("done") > 10 && count("unchanged") > 0 && count("unknown") > 0, "{outcomes:?}");
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
