@@ -4,6 +4,7 @@
 
 pub mod check;
 mod dice;
+pub mod kit;
 pub mod scenario;
 pub mod world;
 

@@ -28,6 +28,12 @@ impl Note {
         Err(abide_core::Error::rejected("no"))
     }
 
+    /// Sends its own name on, to be written down.
+    #[handler]
+    fn pass_on(&mut self, ctx: &mut Context, lines: Vec<String>) -> Result<(), abide_core::Error> {
+        lines.into_iter().try_for_each(|line| ctx.send(Self::KIND, "receiver", "write", [line]))
+    }
+
     /// Sets an alarm and changes nothing else.
     #[handler]
     fn remind(&mut self, ctx: &mut Context, ms: u64) {
@@ -62,8 +68,12 @@ fn key() -> Key {
 impl World {
     /// The lines that are durable.
     async fn lines(&self) -> Vec<String> {
+        self.lines_of(&key()).await
+    }
+
+    async fn lines_of(&self, key: &Key) -> Vec<String> {
         use abide_core::Store;
-        let state: Option<Json> = self.disk.data().load(&key()).await.unwrap().and_then(|loaded| loaded.state);
+        let state: Option<Json> = self.disk.data().load(key).await.unwrap().and_then(|loaded| loaded.state);
         state.map_or_else(Vec::new, |state| serde_json::from_value(state.value()["lines"].clone()).unwrap())
     }
 }
@@ -178,4 +188,27 @@ async fn a_refusal_at_last_means_that_nothing_was_applied() {
     let error = up.node.object::<Note>("n").refuse().key("k").timeout("5s").await.unwrap_err();
     assert_eq!(error.code(), Code::Rejected);
     assert!(!error.is_maybe_applied());
+}
+
+/// A turn's messages were durable, but its answer was lost and the store away: nobody delivered them
+/// until the node was restarted. And messages of the next turn overtook them, after which the receiver
+/// took them for repeats.
+#[tokio::test(start_paused = true)]
+async fn messages_whose_commits_answer_was_lost_are_delivered_in_their_order() {
+    let world = world();
+    let up = world.host.start().await;
+    write(&up, "first").await.unwrap();
+    world.disk.plan([Fate::UnknownApplied]);
+    let waiting = tokio::task::spawn({
+        let note = up.node.object::<Note>("n");
+        async move { note.pass_on(vec!["a".into(), "b".into()]).await }
+    });
+    sleep(Duration::from_millis(1)).await;
+    world.disk.set_faults(Faults::away());
+    assert!(waiting.await.unwrap().is_err_and(|error| error.is_maybe_applied()));
+    world.disk.set_faults(Faults::none());
+    up.node.object::<Note>("n").pass_on(vec!["c".into()]).await.unwrap();
+    sleep(Duration::from_secs(30)).await;
+    let receiver = Key::new(&Namespace::default(), &Kind::new(Note::KIND).unwrap(), "receiver").unwrap();
+    assert_eq!(world.lines_of(&receiver).await, ["a", "b", "c"]);
 }
