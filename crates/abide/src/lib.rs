@@ -31,6 +31,8 @@
 
 mod builder;
 mod running;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// What store adapters and tools need of the port.
 pub use abide_core::port;

@@ -25,7 +25,6 @@ where
 }
 
 /// The virtual time.
-#[expect(clippy::disallowed_methods, reason = "the runtime's clock is paused: this is virtual time")]
 pub(crate) fn instant() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }

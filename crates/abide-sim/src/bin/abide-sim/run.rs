@@ -45,6 +45,7 @@ impl Run {
         let bar = ProgressBar::new(self.seeds.get()).with_style(style());
         let tally = Mutex::new(Tally::default());
         let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+        #[expect(clippy::disallowed_methods, reason = "how long the run takes, for people to read")]
         let started = Instant::now();
         std::thread::scope(|threads| {
             for _ in 0..self.jobs.get() {
