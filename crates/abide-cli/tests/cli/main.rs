@@ -7,5 +7,6 @@ mod failures;
 mod new_project;
 mod node;
 mod page;
+mod readme;
 mod stores;
 mod walk_through;
