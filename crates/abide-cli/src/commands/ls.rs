@@ -55,16 +55,16 @@ impl Ls {
                 break;
             }
         }
-        self.print(session, objects, cursor.is_some())
+        self.print(session, &objects, cursor.is_some())
     }
 
-    fn print(&self, session: &Session, objects: Vec<Value>, more: bool) -> Outcome {
+    fn print(&self, session: &Session, objects: &[Value], more: bool) -> Outcome {
         let output = &session.output;
         if output.is_json() {
             return output.value(&json!({"objects": objects, "more": more}));
         }
         let mut table = Table::new(output, &["id", "seq", "changed", "state"]);
-        for object in &objects {
+        for object in objects {
             let seq = object["seq"].as_u64().unwrap_or_default().to_string();
             let changed = object["updated_at"].as_str().unwrap_or_default().get(..19).unwrap_or_default();
             let state = shorten(&object["state"].to_string(), STATE_CHARS);

@@ -46,10 +46,9 @@ impl Watch {
         let mut wait = WAIT.0;
         while view.left > 0 {
             let seen = view.last.clone();
-            if let Err(failure) = self.follow(&client, &mut view).await {
-                if !view.connected || !is_passing(&failure) {
-                    return Err(failure);
-                }
+            match self.follow(&client, &mut view).await {
+                Err(failure) if !view.connected || !is_passing(&failure) => return Err(failure),
+                _ => {}
             }
             if view.left == 0 {
                 break;

@@ -95,7 +95,7 @@ mod tests {
         Abide::open("memory:").register::<Document>().start().await
     }
 
-    fn fields(value: Value) -> Map<String, Value> {
+    fn fields(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap_or_default()
     }
 
@@ -103,15 +103,15 @@ mod tests {
     async fn a_watcher_sees_just_the_fields_that_changed() -> Result<()> {
         let abide = running().await?;
         let readme = abide.object::<Document>("readme");
-        readme.set(fields(json!({"title": "Abide", "stars": 1}))).await?;
+        readme.set(fields(&json!({"title": "Abide", "stars": 1}))).await?;
         let mut changes = readme.changes(After::Now).await?;
-        readme.set(fields(json!({"title": "Abide", "stars": 2}))).await?;
+        readme.set(fields(&json!({"title": "Abide", "stars": 2}))).await?;
         readme.remove(vec!["title".into(), "no such field".into()]).await?;
         let first = changes.next().await.expect("a change")?.change().expect("no reset");
-        assert_eq!(first.patch, fields(json!({"stars": 2})));
+        assert_eq!(first.patch, fields(&json!({"stars": 2})));
         let second = changes.next().await.expect("a change")?.change().expect("no reset");
         assert_eq!(second.removed, ["title"]);
-        assert_eq!(readme.get(None).await?, fields(json!({"stars": 2})));
+        assert_eq!(readme.get(None).await?, fields(&json!({"stars": 2})));
         Ok(())
     }
 
@@ -119,11 +119,11 @@ mod tests {
     async fn a_document_comes_back_from_the_store_as_it_was() -> Result<()> {
         let abide = running().await?;
         let odd = abide.object::<Document>("odd");
-        let all = fields(json!({"": 0, "a\"b": [1, {"c": null}], "🦀": 1.5, "patch": {}}));
+        let all = fields(&json!({"": 0, "a\"b": [1, {"c": null}], "🦀": 1.5, "patch": {}}));
         odd.set(all.clone()).await?;
         abide.evict_idle();
         assert_eq!(odd.get(None).await?, all);
-        assert_eq!(odd.get(Some(vec!["🦀".into(), "x".into()])).await?, fields(json!({"🦀": 1.5})));
+        assert_eq!(odd.get(Some(vec!["🦀".into(), "x".into()])).await?, fields(&json!({"🦀": 1.5})));
         Ok(())
     }
 
@@ -148,8 +148,8 @@ mod tests {
             (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
             (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
         ] {
-            let mut merged = fields(before);
-            merge(&mut merged, fields(patch));
+            let mut merged = fields(&before);
+            merge(&mut merged, fields(&patch));
             assert_eq!(Value::Object(merged), after);
         }
     }

@@ -114,7 +114,7 @@ impl Stream {
         let mut changes = log.changes(After::Seq(Seq::new(after))).await?;
         while changes.seq() < head && page.events.len() < limit.clamp(1, EVENTS_MAX) {
             match changes.next().await {
-                Some(update) => page.add(update?)?,
+                Some(update) => page.add(&update?)?,
                 None => return Err(Error::unavailable("the node is stopping; nothing was changed; read again")),
             }
         }
@@ -125,7 +125,7 @@ impl Stream {
 }
 
 impl Page {
-    fn add(&mut self, update: Update) -> Result<()> {
+    fn add(&mut self, update: &Update) -> Result<()> {
         let Some(change) = update.change() else {
             let seq = update.seq().number();
             let detail = "the events after this cursor are no longer kept, for the stream was deleted since";

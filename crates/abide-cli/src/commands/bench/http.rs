@@ -12,7 +12,6 @@ use crate::{
 };
 
 /// Workers, a connection each, increment counters.
-#[expect(clippy::disallowed_methods, reason = "the workers are waited for")]
 pub(super) async fn run(client: &Client, load: Load, meter: Meter) -> Outcome<Summary> {
     let mut workers = JoinSet::new();
     for worker in 0..load.workers {
