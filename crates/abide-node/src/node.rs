@@ -487,6 +487,9 @@ impl NodeCore {
         self.closing.cancel();
         self.tasks.close();
         let _ = tokio::time::timeout_at(deadline, self.tasks.wait()).await;
+        if drained.is_ok() {
+            self.store.close().await;
+        }
         drained
     }
 

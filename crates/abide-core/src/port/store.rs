@@ -117,6 +117,12 @@ pub trait Store: Send + Sync + 'static {
     /// What is in the store.
     fn status(&self) -> BoxFuture<'static, Result<Status, StoreError>>;
 
+    /// Finishes what was asked for, then lets go of files, locks and threads; later calls fail with
+    /// [`StoreError::Closed`]. A store that holds nothing of the kind has nothing to do.
+    fn close(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Checks the whole store: logs dense from floor to head, alarms and messages of live objects,
     /// states well formed, epochs consistent. Returns the faults found, at most `limit`.
     fn verify(&self, limit: usize) -> BoxFuture<'static, Result<Vec<String>, StoreError>>;

@@ -35,6 +35,8 @@ impl Role {
         });
         let mut marks = marks.into_iter();
         let (name, attribute) = marks.next()?;
+        // Arguments come by value: they are moved to the object, or decoded for it.
+        function.attrs.push(syn::parse_quote!(#[allow(clippy::needless_pass_by_value)]));
         for (other, attribute) in marks {
             mistakes.add(
                 &attribute,

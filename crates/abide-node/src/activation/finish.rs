@@ -102,12 +102,13 @@ impl NodeCore {
         let delete = turned.effects.delete || matches!(envelope.origin, Origin::Node(Purpose::Delete));
         let succeeded = turned.error.is_none();
         let absent = !cell.exists;
-        let hook = matches!(envelope.origin, Origin::Node(_)) && absent;
+        let untouched =
+            absent && matches!(envelope.origin, Origin::Node(_)) && live.is_fresh(&activation.kind, &turned.effects);
         let changed = succeeded
             && if delete {
                 !absent
             } else {
-                !hook
+                !untouched
                     && (absent
                         || !turned.patch.is_empty()
                         || !turned.effects.events.is_empty()
@@ -411,6 +412,13 @@ fn remember(cell: &mut Cell, durable: bool, number: u64, outcome: Option<&Outcom
 impl Live {
     fn fresh(kind: &crate::kind::KindEntry) -> Self {
         Self { object: kind.create(), unknown: abide_core::Unknown::default(), encoded: abide_core::Encoded::nothing() }
+    }
+
+    /// Whether a turn of the node's own has left an object that is not there as it was.
+    fn is_fresh(&self, kind: &crate::kind::KindEntry, effects: &Effects) -> bool {
+        let mut fresh = Encoded::default();
+        let encoded = kind.create().encode(&abide_core::Unknown::default(), &mut fresh);
+        effects.is_empty() && encoded.is_ok() && fresh.as_str() == self.encoded.as_str()
     }
 
     /// Encodes the object after a turn; the patch leads there from the encoding before it.

@@ -15,6 +15,7 @@ use abide_core::{
         },
     },
 };
+use parking_lot::RwLock;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -35,6 +36,12 @@ use crate::error::{BackupError, OpenError};
 pub struct SqliteStore {
     path: PathBuf,
     shards: u32,
+    running: RwLock<Option<Running>>,
+}
+
+/// The threads of an open store.
+#[derive(Debug)]
+struct Running {
     queue: Option<SyncSender<Request>>,
     writer: Option<JoinHandle<()>>,
     /// Answers reads of one object.
@@ -69,7 +76,8 @@ impl SqliteStore {
             .name("abide-store".into())
             .spawn(move || write(&writer, &options, &requests))
             .map_err(failed)?;
-        Ok(Self { path: path.into(), shards, queue: Some(queue), writer: Some(writer), points, scans, _lock: lock })
+        let running = Running { queue: Some(queue), writer: Some(writer), points, scans, _lock: lock };
+        Ok(Self { path: path.into(), shards, running: RwLock::new(Some(running)) })
     }
 
     /// The store's file.
@@ -89,13 +97,15 @@ impl SqliteStore {
     /// Puts a request into the writer's queue, now; the future waits for its answer.
     fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Answered<T> {
         let (answer, answered) = oneshot::channel();
-        let sent = match &self.queue {
+        let running = self.running.read();
+        let sent = match running.as_ref().and_then(|running| running.queue.as_ref()) {
             Some(queue) => queue.try_send(request(answer)).map_err(|error| match error {
                 TrySendError::Full(_) => StoreError::Unavailable("too many batches are waiting for the store".into()),
                 TrySendError::Disconnected(_) => StoreError::Closed,
             }),
             None => Err(StoreError::Closed),
         };
+        drop(running);
         Box::pin(async move {
             sent?;
             answered.await.unwrap_or(Err(StoreError::Closed))
@@ -103,7 +113,29 @@ impl SqliteStore {
     }
 }
 
-impl Drop for SqliteStore {
+impl SqliteStore {
+    /// Reads one object on a thread of its own.
+    fn point<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> super::fault::Result<T> + Send + 'static,
+    ) -> Answered<T> {
+        self.running.read().as_ref().map_or_else(closed, |running| running.points.read(read))
+    }
+
+    /// Reads what may be much, beside the reads of single objects.
+    fn scan<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> super::fault::Result<T> + Send + 'static,
+    ) -> Answered<T> {
+        self.running.read().as_ref().map_or_else(closed, |running| running.scans.read(read))
+    }
+}
+
+fn closed<T: Send + 'static>() -> Answered<T> {
+    Box::pin(std::future::ready(Err(StoreError::Closed)))
+}
+
+impl Drop for Running {
     /// The writer's connection is the last to close, so that it copies the write-ahead log into the file.
     fn drop(&mut self) {
         self.points.stop();
@@ -150,7 +182,9 @@ impl Store for SqliteStore {
 
     fn load(&self, key: &Key) -> Answered<Option<Loaded>> {
         let key = key.clone();
-        self.points.read_statement(move |conn| objects::load(conn, &key))
+        let running = self.running.read();
+        let load = move |conn: &Connection| objects::load(conn, &key);
+        running.as_ref().map_or_else(closed, |running| running.points.read_statement(load))
     }
 
     fn commit(&self, commits: Vec<Commit>) -> Answered<Vec<Committed>> {
@@ -164,42 +198,42 @@ impl Store for SqliteStore {
 
     fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {
         let key = key.clone();
-        self.points.read(move |conn| objects::changes(conn, &key, after, limit))
+        self.point(move |conn| objects::changes(conn, &key, after, limit))
     }
 
     fn snapshot(&self, key: &Key, at: Seq) -> Answered<Option<(Seq, Json)>> {
         let key = key.clone();
-        self.points.read(move |conn| objects::snapshot(conn, &key, at))
+        self.point(move |conn| objects::snapshot(conn, &key, at))
     }
 
     fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answered<FeedPage> {
-        self.scans.read(move |conn| feed::feed(conn, shard, after, limit))
+        self.scan(move |conn| feed::feed(conn, shard, after, limit))
     }
 
     fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
-        self.scans.read(move |conn| alarms::due(conn, until, after.as_ref(), limit))
+        self.scan(move |conn| alarms::due(conn, until, after.as_ref(), limit))
     }
 
     fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
-        self.scans.read(move |conn| alarms::list(conn, &query))
+        self.scan(move |conn| alarms::list(conn, &query))
     }
 
     fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
-        self.scans.read(move |conn| messages::outbox(conn, after.as_ref(), limit))
+        self.scan(move |conn| messages::outbox(conn, after.as_ref(), limit))
     }
 
     fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Answered<Option<Outcome>> {
         let (key, caller, call_key) = (key.clone(), caller.to_owned(), call_key.to_owned());
-        self.points.read(move |conn| messages::outcome(conn, &key, &caller, &call_key, now))
+        self.point(move |conn| messages::outcome(conn, &key, &caller, &call_key, now))
     }
 
     fn received(&self, key: &Key, sender: &Key) -> Answered<u64> {
         let (key, sender) = (key.clone(), sender.clone());
-        self.points.read(move |conn| messages::received(conn, &key, &sender))
+        self.point(move |conn| messages::received(conn, &key, &sender))
     }
 
     fn list(&self, query: ListQuery) -> Answered<ListPage> {
-        self.scans.read(move |conn| list::list(conn, &query))
+        self.scan(move |conn| list::list(conn, &query))
     }
 
     fn clean(&self, now: Timestamp, limit: usize) -> Answered<u64> {
@@ -208,11 +242,26 @@ impl Store for SqliteStore {
 
     fn status(&self) -> Answered<Status> {
         let path = self.path.clone();
-        self.scans.read(move |conn| status::status(conn, &path))
+        self.scan(move |conn| status::status(conn, &path))
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let running = self.running.write().take();
+        let (done, wait) = oneshot::channel();
+        // Ending the threads waits for them: that is for a thread too.
+        let closing = Builder::new().name("abide-store-close".into()).spawn(move || {
+            drop(running);
+            let _ = done.send(());
+        });
+        Box::pin(async move {
+            if closing.is_ok() {
+                let _ = wait.await;
+            }
+        })
     }
 
     fn verify(&self, limit: usize) -> Answered<Vec<String>> {
         let shards = self.shards;
-        self.scans.read(move |conn| super::verify::verify(conn, shards, limit))
+        self.scan(move |conn| super::verify::verify(conn, shards, limit))
     }
 }

@@ -63,7 +63,6 @@ async fn hooks_run_when_an_object_is_created_comes_and_goes() {
     let noted = abide.object::<Noted>("a");
     assert_eq!(noted.note("one".into()).await.unwrap(), ["created", "one"]);
     abide.shutdown().await.unwrap();
-    drop((abide, noted));
     let abide = sqlite(&path).await;
     let notes = abide.object::<Noted>("a").note("two".into()).await.unwrap();
     assert_eq!(notes, ["created", "one", "deactivated", "activated", "two"]);

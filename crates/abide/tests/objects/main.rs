@@ -1,5 +1,5 @@
 //! What a program sees of its objects, on one node.
-#![allow(missing_docs, clippy::disallowed_methods, reason = "tests")]
+#![allow(missing_docs, unreachable_pub, clippy::disallowed_methods, reason = "tests")]
 
 mod alarms;
 mod calls;
