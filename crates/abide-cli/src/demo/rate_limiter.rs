@@ -108,34 +108,66 @@ fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use abide::testing;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_window_gives_its_permits_once_and_the_alarm_opens_the_next() -> Result<()> {
-        let abide = Abide::open("memory:").register::<RateLimiter>().start().await?;
-        let limiter = abide.object::<RateLimiter>("203.0.113.7");
-        limiter.configure(3, "200ms".into()).await?;
-        assert_eq!(limiter.take(2).await?.left, 1);
-        let refusal = limiter.take(2).await.unwrap_err().rejection::<Limited>().expect("data of its own");
-        assert_eq!(refusal.left, 1);
-        assert!((1..=200).contains(&refusal.retry_after_ms), "{refusal}");
-        while limiter.get().await?.left < 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(limiter.take(3).await?.left, 0);
-        Ok(())
+    #[test]
+    fn a_window_gives_its_permits_once_and_the_alarm_opens_the_next() -> Result<()> {
+        testing::run(|world| async move {
+            let world = world.register::<RateLimiter>().start().await;
+            let limiter = world.object::<RateLimiter>("203.0.113.7");
+            limiter.configure(3, "1m".into()).await?;
+            assert_eq!(limiter.take(2).await?.left, 1);
+            world.advance("20s").await;
+            let refusal = limiter.take(2).await.unwrap_err();
+            assert_eq!(refusal.rejection(), Some(Limited { left: 1, retry_after_ms: 40_000 }));
+            world.advance("39s").await;
+            assert_eq!(limiter.get().await?.left, 1);
+            world.advance("1s").await;
+            assert_eq!(limiter.take(3).await?.left, 0);
+            Ok(())
+        })
     }
 
-    #[tokio::test]
-    async fn a_window_that_is_no_duration_is_refused() -> Result<()> {
-        let abide = Abide::open("memory:").register::<RateLimiter>().start().await?;
-        let limiter = abide.object::<RateLimiter>("x");
-        for window in ["soon", "0", ""] {
-            assert!(limiter.configure(1, window.into()).await.is_err(), "{window:?}");
-        }
-        assert_eq!(limiter.get().await?.left, 10);
-        Ok(())
+    #[test]
+    fn a_window_ends_also_if_the_node_crashes_in_it() -> Result<()> {
+        testing::run(|world| async move {
+            let world = world.register::<RateLimiter>().start().await;
+            assert_eq!(world.object::<RateLimiter>("x").take(10).await?.left, 0);
+            world.crash_and_restart().await;
+            assert!(world.object::<RateLimiter>("x").take(1).await.is_err());
+            world.advance("1m").await;
+            assert_eq!(world.object::<RateLimiter>("x").take(1).await?.left, 9);
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_new_limit_begins_a_new_window() -> Result<()> {
+        testing::run(|world| async move {
+            let world = world.register::<RateLimiter>().start().await;
+            let limiter = world.object::<RateLimiter>("x");
+            limiter.take(10).await?;
+            limiter.configure(2, "1h".into()).await?;
+            assert_eq!(limiter.get().await?, Left { left: 2, resets_at: None });
+            limiter.take(2).await?;
+            world.advance("59m").await;
+            assert!(limiter.take(1).await.is_err());
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_window_that_is_no_duration_is_refused() -> Result<()> {
+        testing::run(|world| async move {
+            let world = world.register::<RateLimiter>().start().await;
+            let limiter = world.object::<RateLimiter>("x");
+            for window in ["soon", "0", ""] {
+                assert!(limiter.configure(1, window.into()).await.is_err(), "{window:?}");
+            }
+            assert_eq!(limiter.get().await?.left, 10);
+            Ok(())
+        })
     }
 }

@@ -90,6 +90,8 @@ impl From<InsufficientFunds> for Error {
 
 #[cfg(test)]
 mod tests {
+    use abide::testing;
+
     use super::*;
 
     async fn running() -> Result<Abide> {
@@ -162,5 +164,22 @@ mod tests {
         }
         assert_eq!(sum, 4000);
         Ok(())
+    }
+
+    #[test]
+    fn a_credit_that_is_on_its_way_when_the_node_crashes_arrives_once() {
+        testing::seeds(0..50, |world| async move {
+            let world = world.register::<Wallet>().start().await;
+            let alice = world.object::<Wallet>("alice");
+            alice.deposit(100).await.expect("a store that works");
+            alice.transfer("bob".into(), 30).await.expect("enough funds");
+            for _ in 0..world.dice(|dice| dice.below(20)) {
+                tokio::task::yield_now().await;
+            }
+            world.crash_and_restart().await;
+            world.settle().await;
+            let balance = |id| world.state::<Wallet>(id).map(|wallet| wallet.balance);
+            assert_eq!((balance("alice"), balance("bob")), (Some(70), Some(30)));
+        });
     }
 }

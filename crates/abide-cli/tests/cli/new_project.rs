@@ -43,7 +43,9 @@ fn a_new_project_builds_passes_its_tests_and_takes_another_object() {
     let tested =
         cargo(&project, &[&["test", "--offline"][..], &PROFILE.map(|line| ["--config", line]).concat()].concat());
     assert_eq!(tested.code, 0, "{}\n{}", tested.out, tested.err);
-    for test in ["a_reminder_rings_once_when_its_time_has_come ... ok", "it_remembers_what_it_was_told ... ok"] {
+    for test in
+        ["a_reminder_rings_when_its_time_has_come_even_after_a_crash ... ok", "it_remembers_what_it_was_told ... ok"]
+    {
         assert!(tested.out.contains(test), "{test}: {tested:?}");
     }
     assert!(!tested.err.contains("warning"), "{}", tested.err);
@@ -59,4 +61,19 @@ fn a_new_project_depends_on_the_released_version_if_no_checkout_is_named() {
     let manifest = std::fs::read_to_string(folder.path().join("reminders/Cargo.toml")).unwrap();
     assert!(manifest.contains("abide = \"0.1.0\"\n"), "{manifest}");
     assert!(!manifest.contains("{{"), "{manifest}");
+}
+
+#[test]
+fn a_new_project_in_a_checkout_depends_on_it_and_is_a_workspace_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = folder.path().join("crates/abide");
+    std::fs::create_dir_all(&package).unwrap();
+    std::fs::write(folder.path().join("Cargo.toml"), "[workspace]\nmembers = []\n").unwrap();
+    std::fs::write(package.join("Cargo.toml"), "[package]\nname = \"abide\"\n").unwrap();
+    assert_eq!(finish(abide(folder.path()).args(["new", "reminders"])).code, 0);
+    let manifest = std::fs::read_to_string(folder.path().join("reminders/Cargo.toml")).unwrap();
+    assert!(manifest.contains("crates/abide\" }"), "{manifest}");
+    assert!(manifest.ends_with("\n[workspace]\n"), "{manifest}");
+    let elsewhere = finish(abide(folder.path()).args(["new", "other", "--path", "crates"]));
+    assert_eq!(elsewhere.code, 2, "{elsewhere:?}");
 }

@@ -55,8 +55,10 @@ pub(super) fn create(session: &Session, name: &CrateName, checkout: Option<&Path
 
 /// What `abide = …` is in Cargo.toml.
 fn dependency(checkout: Option<&Path>) -> Outcome<String> {
-    let Some(checkout) = checkout else {
-        return Ok(format!("{:?}", env!("CARGO_PKG_VERSION")));
+    let checkout = match (checkout, checkout_here()) {
+        (Some(named), _) => named.to_owned(),
+        (None, Some(here)) => here,
+        (None, None) => return Ok(format!("{:?}", env!("CARGO_PKG_VERSION"))),
     };
     let candidates = [checkout.join("crates/abide"), checkout.to_owned()];
     let found = candidates.iter().find(|folder| is_abide(folder));
@@ -66,6 +68,12 @@ fn dependency(checkout: Option<&Path>) -> Outcome<String> {
     })?;
     let path = fs::canonicalize(folder)?;
     Ok(format!("{{ path = {:?} }}", path.display().to_string()))
+}
+
+/// The checkout of Abide that this folder is in, if it is in one.
+fn checkout_here() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    here.ancestors().find(|folder| is_abide(&folder.join("crates/abide"))).map(Path::to_owned)
 }
 
 /// Whether the folder is the crate that programs depend on.
