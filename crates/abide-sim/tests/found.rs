@@ -1,5 +1,11 @@
 //! Bugs that seeds have found, each cut down to what shows it.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::needless_pass_by_value,
+    reason = "tests read the clock and spawn; handlers own their arguments"
+)]
+
 use std::{sync::Arc, time::Duration};
 
 use abide_core::{Code, Json, Key, Kind, Namespace, Seq};

@@ -11,7 +11,8 @@ use std::{
 
 use abide_core::{Clock, Error, Store};
 use abide_node::{Node, NodeBuilder, NodeOptions};
-use tokio::{sync::watch, time::sleep};
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -31,7 +32,9 @@ pub struct Host {
     trace: Trace,
     options: NodeOptions,
     register: Register,
-    current: watch::Sender<Option<Arc<Up>>>,
+    current: Mutex<Option<Arc<Up>>>,
+    /// Told when a node is up. (A `watch` channel wakes in an order that no seed governs.)
+    came_up: Notify,
     started: AtomicU32,
 }
 
@@ -55,8 +58,8 @@ impl Host {
         options: NodeOptions,
         register: impl Fn(NodeBuilder) -> NodeBuilder + Send + Sync + 'static,
     ) -> Self {
-        let current = watch::Sender::new(None);
-        Self { disk, clock, trace, options, register: Arc::new(register), current, started: AtomicU32::new(0) }
+        let (current, came_up) = (Mutex::default(), Notify::new());
+        Self { disk, clock, trace, options, register: Arc::new(register), current, came_up, started: AtomicU32::new(0) }
     }
 
     /// Tries once to start a node. The one before it, if it still runs, is a zombie from now on.
@@ -74,7 +77,8 @@ impl Host {
         self.trace.line(format_args!("node {number}: {outcome}"));
         let gone = CancellationToken::new();
         let up = Arc::new(Up { node: started?, number, store, gone, replaced: AtomicBool::new(false) });
-        self.current.send_replace(Some(up.clone()));
+        *self.current.lock() = Some(up.clone());
+        self.came_up.notify_waiters();
         Ok(up)
     }
 
@@ -90,19 +94,17 @@ impl Host {
 
     /// The node that was started last, if it is up.
     pub fn up(&self) -> Option<Arc<Up>> {
-        self.current.borrow().clone()
+        self.current.lock().clone()
     }
 
     /// The node that was started last, once there is one.
     pub async fn when_up(&self) -> Arc<Up> {
-        let mut current = self.current.subscribe();
         loop {
-            if let Some(up) = current.borrow_and_update().clone() {
+            let came_up = self.came_up.notified();
+            if let Some(up) = self.up() {
                 return up;
             }
-            if current.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            came_up.await;
         }
     }
 
@@ -129,13 +131,7 @@ impl Host {
     }
 
     fn take_down(&self, up: &Arc<Up>) {
-        self.current.send_if_modified(|current| {
-            let is_current = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, up));
-            if is_current {
-                *current = None;
-            }
-            is_current
-        });
+        self.current.lock().take_if(|current| Arc::ptr_eq(current, up));
     }
 }
 

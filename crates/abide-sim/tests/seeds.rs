@@ -1,0 +1,39 @@
+//! The simulation itself: it replays, real code passes it, broken code does not.
+
+use abide_sim::scenario::{Mutation, Settings, run_seed};
+
+#[test]
+fn a_seed_replays_event_by_event() {
+    for seed in 1_000_000..1_000_060 {
+        let first = run_seed(seed, Settings { mutation: None, trace: true });
+        let second = run_seed(seed, Settings { mutation: None, trace: false });
+        let third = std::thread::spawn(move || run_seed(seed, Settings { mutation: None, trace: true }));
+        let third = third.join().expect("a seed does not panic");
+        assert_eq!(first.lines, third.lines, "seed {seed}");
+        assert_eq!((first.hash, first.hash), (second.hash, third.hash), "seed {seed}");
+        assert!(first.lines.len() > 20);
+    }
+}
+
+#[test]
+fn different_seeds_are_different_worlds() {
+    let hash = |seed| run_seed(seed, Settings::default()).hash;
+    assert_ne!(hash(1), hash(2));
+}
+
+#[test]
+fn the_node_keeps_its_promises() {
+    for seed in 0..150 {
+        let report = run_seed(seed, Settings::default());
+        assert!(report.passed(), "seed {seed}: {}", report.failure.unwrap_or_default());
+    }
+}
+
+#[test]
+fn every_mutant_is_caught_within_a_hundred_seeds() {
+    for mutation in Mutation::ALL {
+        let settings = Settings { mutation: Some(mutation), trace: false };
+        let caught = (0..100).find(|seed| !run_seed(*seed, settings).passed());
+        assert!(caught.is_some(), "{mutation}: {}", mutation.describe());
+    }
+}
