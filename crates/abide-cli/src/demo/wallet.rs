@@ -52,7 +52,6 @@ impl Wallet {
 
     /// Moves money to another wallet and answers with what is left here. It arrives there a moment later.
     #[handler]
-    #[expect(clippy::needless_pass_by_value, reason = "what a handler is given is its own")]
     pub fn transfer(&mut self, ctx: &mut Context, to: String, amount: u64) -> Result<u64> {
         if to == ctx.key().id() {
             return Err(Error::rejected("a wallet cannot transfer to itself; nothing was changed"));

@@ -60,7 +60,7 @@ fn dependency(checkout: Option<&Path>) -> Outcome<String> {
         (None, Some(here)) => here,
         (None, None) => return Ok(format!("{:?}", env!("CARGO_PKG_VERSION"))),
     };
-    let candidates = [checkout.join("crates/abide"), checkout.to_owned()];
+    let candidates = [checkout.join("crates/abide"), checkout.clone()];
     let found = candidates.iter().find(|folder| is_abide(folder));
     let folder = found.ok_or_else(|| {
         Failure::usage(format!("{} is no checkout of Abide", checkout.display()))
