@@ -1,6 +1,14 @@
 //! Connections: accepted one by one, up to a limit, each served until it ends or the server does.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -78,18 +86,23 @@ impl Connections {
     fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + use<> {
         let (front, builder) = (self.front.clone(), self.builder.clone());
         let (abort, connected) = (self.abort.clone(), Connected::new(&self.connected));
-        let closing = front.shared.closing.clone();
+        let (closing, patience) = (front.shared.closing.clone(), front.shared.limits.keep_alive);
         async move {
             let _connected = connected;
             // Answers are small and must not wait for more.
             let _ = stream.set_nodelay(true);
-            let service = service_fn(move |request| {
+            let asked = AtomicBool::new(false);
+            let service = service_fn(|request| {
+                asked.store(true, Ordering::Relaxed);
                 let front = front.clone();
                 async move { Ok::<_, Infallible>(front.answer(request).await) }
             });
+            let silent = silent(&asked, patience);
             let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
             let ended = tokio::select! {
+                biased;
                 ended = connection.as_mut() => ended,
+                () = silent => Ok(()),
                 () = closing.cancelled() => {
                     connection.as_mut().graceful_shutdown();
                     tokio::select! {
@@ -102,6 +115,15 @@ impl Connections {
                 tracing::debug!(error = %error, "a connection ended");
             }
         }
+    }
+}
+
+/// Ready when a connection has not asked for anything in its time: nobody else looks at it before it has
+/// said which version of HTTP it speaks.
+async fn silent(asked: &AtomicBool, patience: Duration) {
+    tokio::time::sleep(patience).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! A path for each handler of each kind, with the schemas of its arguments and its result.
 
-use abide_node::{HandlerDescription, KindDescription};
+use abide_node::{HandlerDescription, KindDescription, lead_references};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -37,24 +37,9 @@ fn operation(kind: &str, handler: &HandlerDescription, schemas: &mut Map<String,
 /// its own root, are led to where that root is now.
 fn add(schemas: &mut Map<String, Value>, name: String, mut added: Value) -> Value {
     let reference = schema(&name);
-    lead(&mut added, &format!("#/components/schemas/{name}"));
+    lead_references(&mut added, &format!("#/components/schemas/{name}"));
     schemas.insert(name, added);
     reference
-}
-
-fn lead(value: &mut Value, root: &str) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                match (name.as_str(), value) {
-                    ("$ref", Value::String(to)) if to.starts_with('#') => *to = format!("{root}{}", &to[1..]),
-                    (_, value) => lead(value, root),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| lead(item, root)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }
 
 #[cfg(test)]

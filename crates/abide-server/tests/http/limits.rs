@@ -1,0 +1,137 @@
+//! More than is taken, and what happens then.
+
+use std::{io::Write, time::Duration};
+
+use axum::body::Body;
+use serde_json::json;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
+
+use crate::world::{World, read_all};
+
+const NAME: &str = "/v1/objects/Counter/a/name";
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_however_it_comes() {
+    let world = World::new().await;
+    let fits = json!({ "label": "x".repeat((1 << 20) - 12) }).to_string();
+    assert_eq!(fits.len(), 1 << 20);
+    world.post(NAME, fits.clone()).await.ok();
+    let over = fits + " ";
+    for _ in 0..5 {
+        world.post(NAME, over.clone()).await.problem(413, "too_large", "1048576 bytes");
+        let pieces = over.as_bytes().chunks(10_000).map(|piece| Ok::<_, std::io::Error>(piece.to_vec()));
+        let stream = futures_util::stream::iter(pieces.collect::<Vec<_>>());
+        let request = world.request("POST", NAME).body(Body::from_stream(stream)).unwrap();
+        world.send(request).await.problem(413, "too_large", "1048576 bytes");
+    }
+    let head = format!("POST {NAME} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999999\r\n\r\n");
+    let text = world.raw(head.as_bytes()).await;
+    assert!(text.starts_with("HTTP/1.1 413"), "{text}");
+}
+
+#[tokio::test]
+async fn a_caller_that_waits_to_be_asked_is_not_asked_for_too_much() {
+    let world = World::new().await;
+    let head =
+        format!("POST {NAME} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 2000000\r\n\r\n");
+    let text = world.raw(head.as_bytes()).await;
+    assert!(text.starts_with("HTTP/1.1 413"), "{text}");
+}
+
+#[tokio::test]
+async fn a_bomb_does_not_go_off() {
+    let world = World::new().await;
+    let zeros = vec![b' '; 200 << 20];
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&zeros).unwrap();
+    let bombs = [("gzip", gzip.finish().unwrap()), ("zstd", zstd::encode_all(&zeros[..], 3).unwrap())];
+    drop(zeros);
+    for (coding, bomb) in bombs {
+        assert!(bomb.len() < 1 << 20);
+        let answer = world.post_with(NAME, bomb, &[("content-encoding", coding)]).await;
+        answer.problem(413, "too_large", "4194304 bytes once decompressed");
+    }
+}
+
+#[tokio::test]
+async fn what_nests_too_deep_is_refused() {
+    let world = World::new().await;
+    for open in ["[", "{\"a\":"] {
+        let body = open.repeat(100_000);
+        world.post("/v1/objects/Tree/a/plant", body).await.problem(400, "bad_request", "deeper than 100");
+    }
+    let tree = |depth: usize| {
+        let (open, close) = (r#"{"name":"n","children":["#.repeat(depth), "]}".repeat(depth));
+        format!(r#"{{"root":{open}{close}}}"#)
+    };
+    world.post("/v1/objects/Tree/a/plant", tree(49)).await.ok();
+    world.post("/v1/objects/Tree/a/plant", tree(50)).await.problem(400, "bad_request", "deeper than 100");
+}
+
+#[tokio::test]
+async fn a_head_over_the_limit_is_refused() {
+    let world = World::new().await;
+    let long = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(100_000));
+    assert!(world.raw(long.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    let many = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(200));
+    assert!(world.raw(many.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    world.get("/healthz").await.ok();
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let world = World::plan().server(|options| options.limits.body_timeout = Duration::from_millis(100)).start().await;
+    let head = format!("POST {NAME} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 20\r\n\r\n{{\"label\"");
+    let text = world.raw(head.as_bytes()).await;
+    assert!(text.starts_with("HTTP/1.1 408") && text.contains("within 100ms"), "{text}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_idle_or_slow_is_closed() {
+    let world = World::plan().server(|options| options.limits.keep_alive = Duration::from_millis(200)).start().await;
+    assert_eq!(world.raw(b"").await, "");
+    assert!(!world.raw(b"GET /healthz HT").await.contains("200"));
+    let text = world.raw(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait_their_turn() {
+    let world = World::plan().server(|options| options.limits.connections = 2).start().await;
+    let (one, two) =
+        (TcpStream::connect(world.address).await.unwrap(), TcpStream::connect(world.address).await.unwrap());
+    sleep(Duration::from_millis(50)).await;
+    let mut third = TcpStream::connect(world.address).await.unwrap();
+    third.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    let answer = tokio::spawn(async move { read_all(&mut third).await });
+    sleep(Duration::from_millis(100)).await;
+    assert!(!answer.is_finished());
+    drop((one, two));
+    assert!(answer.await.unwrap().starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn garbage_on_the_line_is_answered_or_cut_and_the_server_lives() {
+    let world = World::new().await;
+    for bytes in [
+        &b"\x00\x01\x02\r\n\r\n"[..],
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\ngarbage garbage garbage",
+    ] {
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert!(!read_all(&mut stream).await.contains("200 OK"));
+    }
+    world.get("/healthz").await.ok();
+}
+
+#[tokio::test]
+async fn a_public_address_is_refused_with_a_sentence() {
+    let world = World::new().await;
+    let options = abide_server::ServerOptions::on("0.0.0.0:0");
+    let error = abide_server::Server::bind(world.node.clone(), options).await.err().unwrap();
+    assert!(error.detail().contains("127.0.0.1") && error.detail().contains("other machines"), "{error}");
+    world.get("/readyz").await.ok();
+}
