@@ -30,6 +30,8 @@
 //! ```
 
 mod builder;
+#[cfg(doctest)]
+mod guide;
 mod running;
 #[cfg(feature = "testing")]
 pub mod testing;

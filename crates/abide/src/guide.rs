@@ -1,0 +1,18 @@
+//! The README and the guides: every Rust snippet in them is compiled, and run unless it says `no_run`.
+//!
+//! The files are not part of the published crate, so this module exists for doctests alone.
+
+#[doc = include_str!("../../../README.md")]
+mod readme {}
+
+#[doc = include_str!("../../../docs/guide/first-object.md")]
+mod first_object {}
+
+#[doc = include_str!("../../../docs/guide/alarms.md")]
+mod alarms {}
+
+#[doc = include_str!("../../../docs/guide/messages-and-delivery.md")]
+mod messages_and_delivery {}
+
+#[doc = include_str!("../../../docs/guide/state-and-handlers.md")]
+mod state_and_handlers {}
