@@ -5,7 +5,8 @@
 
 use std::{path::Path, sync::mpsc, thread};
 
-use rusqlite::Connection;
+use abide::store::{SqliteOptions, SqliteStore};
+use rusqlite::{Connection, Statement};
 use tokio::sync::oneshot;
 
 const AT: i64 = 1_767_225_600_000;
@@ -23,17 +24,7 @@ pub(crate) struct Bare(mpsc::Sender<Request>);
 impl Bare {
     /// Opens a database with the tables of the SQLite store and fills it with `objects` rows.
     pub(crate) fn open(path: &Path, objects: usize) -> Self {
-        drop(
-            abide::store::SqliteStore::open(path, abide::store::SqliteOptions::default()).expect("the tables are made"),
-        );
-        let conn = Connection::open(path).expect("opened");
-        let options = abide::store::SqliteOptions::default();
-        conn.execute_batch(&format!(
-            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}",
-            options.cache_bytes / 1_024,
-            options.checkpoint_pages
-        ))
-        .expect("tuned");
+        let conn = connect(path);
         let (tx, rx) = mpsc::channel();
         thread::spawn(move || write(&conn, &rx, objects));
         Self(tx)
@@ -47,49 +38,91 @@ impl Bare {
     }
 }
 
+/// A connection to a database with the tables of the SQLite store, tuned as the store's own.
+pub(crate) fn connect(path: &Path) -> Connection {
+    let options = SqliteOptions::default();
+    drop(SqliteStore::open(path, options.clone()).expect("the tables are made"));
+    let conn = Connection::open(path).expect("opened");
+    conn.execute_batch(&format!(
+        "PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}",
+        options.cache_bytes / 1_024,
+        options.checkpoint_pages
+    ))
+    .expect("tuned");
+    conn
+}
+
 fn write(conn: &Connection, requests: &mpsc::Receiver<Request>, objects: usize) {
-    let prepare = |sql| conn.prepare(sql).expect("prepared");
-    let mut insert = prepare("INSERT INTO objects VALUES (?, 'default', 'Counter', ?, ?, 1, 0, ?, 1, 1, ?, ?, 1, ?)");
-    let mut update = prepare(
-        "UPDATE objects SET head = ?2, floor = ?3, pos = ?4, incarnation = ?5, commit_id = ?6,
-         updated_at = ?7, version = ?8, created_at = ?9, state = ?10 WHERE oid = ?1",
-    );
-    let mut log = prepare("INSERT INTO log (pos, oid, seq, prev, at, body) VALUES (?, ?, ?, ?, ?, ?)");
-    let mut heads = vec![1i64; objects];
-    let mut places: Vec<i64> = (1..=objects as i64).collect();
-    let mut pos = objects as i64;
-    conn.execute_batch("BEGIN IMMEDIATE").expect("begun");
-    for object in 0..objects {
-        let oid = object as i64 + 1;
-        insert.execute((oid, object.to_string(), 7, oid, AT, AT, state(1))).expect("inserted");
-        log.execute((oid, oid, 1, 0, AT, change(1))).expect("inserted");
-    }
-    conn.execute_batch("COMMIT").expect("committed");
+    let mut rows = Rows::fill(conn, objects);
     while let Ok(first) = requests.recv() {
         let mut batch = vec![first];
         batch.extend(requests.try_iter().take(4_095));
-        conn.execute_batch("BEGIN IMMEDIATE").expect("begun");
-        for request in &batch {
-            let object = request.object;
-            let (oid, seq) = (object as i64 + 1, heads[object] + 1);
-            pos += 1;
-            update.execute((oid, seq, 0, pos, 1, seq, AT, 1, AT, state(seq))).expect("updated");
-            log.execute((pos, oid, seq, places[object], AT, change(seq))).expect("inserted");
-            heads[object] = seq;
-            places[object] = pos;
-        }
-        conn.execute_batch("COMMIT").expect("committed");
+        rows.commit(batch.iter().map(|request| request.object));
         for request in batch {
-            let _ = request.answer.send(heads[request.object]);
+            let _ = request.answer.send(rows.heads[request.object]);
         }
     }
 }
 
-fn state(seq: i64) -> String {
+/// Rows of counters, and all that must be known to write them without looking.
+pub(crate) struct Rows<'c> {
+    begin: Statement<'c>,
+    commit: Statement<'c>,
+    update: Statement<'c>,
+    log: Statement<'c>,
+    heads: Vec<i64>,
+    places: Vec<i64>,
+    pos: i64,
+}
+
+impl<'c> Rows<'c> {
+    /// Fills an empty database with `objects` rows.
+    pub(crate) fn fill(conn: &'c Connection, objects: usize) -> Self {
+        let prepare = |sql| conn.prepare(sql).expect("prepared");
+        let mut insert =
+            prepare("INSERT INTO objects VALUES (?, 'default', 'Counter', ?, ?, 1, 0, ?, 1, 1, ?, ?, 1, ?)");
+        let mut rows = Self {
+            begin: prepare("BEGIN IMMEDIATE"),
+            commit: prepare("COMMIT"),
+            update: prepare(
+                "UPDATE objects SET head = ?2, floor = ?3, pos = ?4, incarnation = ?5, commit_id = ?6,
+                 updated_at = ?7, version = ?8, created_at = ?9, state = ?10 WHERE oid = ?1",
+            ),
+            log: prepare("INSERT INTO log (pos, oid, seq, prev, at, body) VALUES (?, ?, ?, ?, ?, ?)"),
+            heads: vec![1; objects],
+            places: (1..=objects as i64).collect(),
+            pos: objects as i64,
+        };
+        rows.begin.execute([]).expect("begun");
+        for object in 0..objects {
+            let oid = object as i64 + 1;
+            insert.execute((oid, object.to_string(), 7, oid, AT, AT, state(1))).expect("inserted");
+            rows.log.execute((oid, oid, 1, 0, AT, change(1))).expect("inserted");
+        }
+        rows.commit.execute([]).expect("committed");
+        rows
+    }
+
+    /// Adds one to each object's count, in one transaction.
+    pub(crate) fn commit(&mut self, objects: impl Iterator<Item = usize>) {
+        self.begin.execute([]).expect("begun");
+        for object in objects {
+            let (oid, seq) = (object as i64 + 1, self.heads[object] + 1);
+            self.pos += 1;
+            self.update.execute((oid, seq, 0, self.pos, 1, seq, AT, 1, AT, state(seq))).expect("updated");
+            self.log.execute((self.pos, oid, seq, self.places[object], AT, change(seq))).expect("inserted");
+            self.heads[object] = seq;
+            self.places[object] = self.pos;
+        }
+        self.commit.execute([]).expect("committed");
+    }
+}
+
+pub(crate) fn state(seq: i64) -> String {
     format!(r#"{{"count":{seq},"last_incremented_at":"2026-01-02T03:04:05.678Z"}}"#)
 }
 
-fn change(seq: i64) -> String {
+pub(crate) fn change(seq: i64) -> String {
     format!(
         r#"{{"seq":{seq},"at":"2026-01-02T03:04:05.678Z","patch":{{"count":{seq},"last_incremented_at":"2026-01-02T03:04:05.678Z"}},"cause":{{"handler":"increment"}}}}"#
     )

@@ -3,81 +3,98 @@
 use abide::prelude::*;
 
 use crate::{
-    Plan,
     bare::Bare,
     kinds::{Counter, CounterRef},
-    load::closed_loop,
-    report::{Cell, count, table},
+    load::{Measured, closed_loop},
+    plan::Plan,
+    report::{Field, Rounds, Section},
 };
 
 const MANY: usize = 10_000;
+const CALLERS: [usize; 5] = [1, 16, 64, 256, 1_024];
 
-pub(crate) async fn run(plan: Plan) -> anyhow::Result<()> {
-    println!(
-        "\ndurable calls in process, SQLite, synchronous=FULL, against bare rusqlite group commit of the same rows\n"
+pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
+    let title = "calls in process, SQLite, synchronous=FULL, against bare rusqlite group commit of the same rows";
+    let mut section = Section::new(
+        "durable",
+        title,
+        &[
+            "callers",
+            "bare/s",
+            "10,000 objects/s",
+            "of bare",
+            "one object/s",
+            "of 10,000",
+            "bare p50/p99 µs",
+            "abide p50/p99 µs",
+            "one object p50/p99 µs",
+        ],
     );
-    let mut rows = Vec::new();
-    for callers in [1, 16, 64, 256, 1_024] {
-        let (mut bare, mut many, mut hot) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some((callers, objects)) = plan.only {
+        plan.print(&format!("{:.0}/s", abide(callers, objects, plan).await?.rate()));
+        return Ok(section);
+    }
+    plan.expect(CALLERS.len() * plan.rounds * 3);
+    for callers in CALLERS {
+        let (mut limit, mut many, mut hot) = (Rounds::default(), Rounds::default(), Rounds::default());
         for _ in 0..plan.rounds {
-            let folder = tempfile::tempdir_in(".")?;
-            let store = Bare::open(&folder.path().join("bare.db"), MANY);
-            store.increment(0).await;
-            bare.push(
-                closed_loop(callers, MANY, plan.seconds, move |object| {
-                    let store = store.clone();
-                    async move {
-                        store.increment(object).await;
-                    }
-                })
-                .await,
-            );
+            plan.step(format!("durable: {callers} callers, bare rusqlite"));
+            limit.push(bare(callers, plan).await?);
+            plan.step(format!("durable: {callers} callers, 10,000 objects"));
             many.push(abide(callers, MANY, plan).await?);
+            plan.step(format!("durable: {callers} callers, one object"));
             hot.push(abide(callers, 1, plan).await?);
         }
-        let [bare, many, hot] = [bare, many, hot].map(Cell::of);
-        rows.push(vec![
-            callers.to_string(),
-            count(bare.rate),
-            count(many.rate),
-            format!("{:.2}", many.rate / bare.rate),
-            count(hot.rate),
-            format!("{:.2}", hot.rate / many.rate),
-            format!("{:.0} / {:.0}", bare.p50, bare.p99),
-            format!("{:.0} / {:.0}", many.p50, many.p99),
+        section.row([
+            Field::label(callers.to_string()),
+            limit.rate(),
+            many.rate(),
+            many.of_limit(&limit),
+            hot.rate(),
+            hot.of_limit(&many),
+            limit.latency(0),
+            many.latency(0),
+            hot.latency(0),
         ]);
     }
-    let header = [
-        "callers",
-        "bare/s",
-        "10,000 objects/s",
-        "ratio",
-        "one object/s",
-        "to 10,000",
-        "bare p50/p99 µs",
-        "abide p50/p99 µs",
-    ];
-    println!("{}", table(&header, &rows));
-    Ok(())
+    Ok(section)
 }
 
-async fn abide(callers: usize, objects: usize, plan: Plan) -> anyhow::Result<crate::load::Measured> {
-    let folder = tempfile::tempdir_in(".")?;
+async fn bare(callers: usize, plan: &Plan) -> anyhow::Result<Measured> {
+    let folder = plan.folder()?;
+    let store = Bare::open(&folder.path().join("bare.db"), MANY);
+    store.increment(0).await;
+    let call = move |object| {
+        let store = store.clone();
+        async move {
+            store.increment(object).await;
+        }
+    };
+    Ok(closed_loop(callers, MANY, plan.seconds, call).await)
+}
+
+async fn abide(callers: usize, objects: usize, plan: &Plan) -> anyhow::Result<Measured> {
+    let folder = plan.folder()?;
     let url = format!("sqlite:{}", folder.path().join("abide.db").display());
     let abide = Abide::open(url).register::<Counter>().start().await?;
-    let counters: Vec<CounterRef> = (0..objects).map(|id| abide.object::<Counter>(&id.to_string())).collect();
-    let warm: Vec<_> = counters.iter().map(|counter| tokio::spawn(counter.increment(1).into_future())).collect();
-    for call in warm {
-        call.await??;
-    }
-    let counters = std::sync::Arc::new(counters);
-    let measured = closed_loop(callers, objects, plan.seconds, move |object| {
+    let counters = std::sync::Arc::new(warm(&abide, objects).await?);
+    let call = move |object: usize| {
         let call = counters[object].increment(1);
         async move {
             call.await.expect("a call failed");
         }
-    })
-    .await;
+    };
+    let measured = closed_loop(callers, objects, plan.seconds, call).await;
     abide.shutdown().await?;
     Ok(measured)
+}
+
+/// So many counters that have been called once.
+pub(crate) async fn warm(abide: &Abide, objects: usize) -> anyhow::Result<Vec<CounterRef>> {
+    let counters: Vec<CounterRef> = (0..objects).map(|id| abide.object::<Counter>(&id.to_string())).collect();
+    let calls: Vec<_> = counters.iter().map(|counter| tokio::spawn(counter.increment(1).into_future())).collect();
+    for call in calls {
+        call.await??;
+    }
+    Ok(counters)
 }

@@ -17,7 +17,35 @@ impl Counter {
         self.last_incremented_at = Some(ctx.now());
         self.count
     }
+
+    #[handler]
+    pub(crate) fn read(&self) -> i64 {
+        self.count
+    }
 }
+
+/// A durable counter that a bell can ring.
+#[derive(State, Default)]
+pub(crate) struct Sleeper {
+    rung: i64,
+}
+
+#[object(history = "all", hibernate_after = "never", shutdown_after = "never")]
+impl Sleeper {
+    #[handler]
+    pub(crate) fn sleep(&mut self, ctx: &mut Context, delay_ms: u64) {
+        ctx.alarm("ring").after(std::time::Duration::from_millis(delay_ms));
+    }
+
+    #[alarm]
+    pub(crate) fn ring(&mut self) {
+        self.rung += 1;
+        RUNG.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// How often any bell has rung in this process.
+pub(crate) static RUNG: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 /// The same in memory only.
 #[derive(State, Default)]

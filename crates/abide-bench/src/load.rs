@@ -10,9 +10,9 @@ use hdrhistogram::Histogram;
 
 /// What a run came to.
 pub(crate) struct Measured {
-    pub(crate) calls: u64,
-    pub(crate) elapsed: Duration,
-    pub(crate) latency: Histogram<u64>,
+    calls: u64,
+    elapsed: Duration,
+    latency: Histogram<u64>,
 }
 
 impl Measured {
@@ -24,6 +24,30 @@ impl Measured {
     /// A percentile of the latency, in microseconds.
     pub(crate) fn micros(&self, percentile: f64) -> f64 {
         self.latency.value_at_percentile(percentile) as f64 / 1_000.0
+    }
+}
+
+/// Latencies in nanoseconds, to one part in a hundred.
+#[derive(Clone)]
+pub(crate) struct Latency(Histogram<u64>);
+
+impl Latency {
+    pub(crate) fn new() -> Self {
+        Self(Histogram::new(2).expect("two digits are possible"))
+    }
+
+    pub(crate) fn note(&mut self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.0.record(nanos).expect("a histogram grows");
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.0.add(&other.0).expect("a histogram grows");
+    }
+
+    /// What was noted in so much time.
+    pub(crate) fn over(self, elapsed: Duration) -> Measured {
+        Measured { calls: self.0.len(), elapsed, latency: self.0 }
     }
 }
 
@@ -54,22 +78,22 @@ where
         .map(|caller| {
             let call = call.clone();
             tokio::spawn(async move {
-                let mut latency = Histogram::<u64>::new_with_bounds(1, 120_000_000_000, 3).expect("a histogram");
+                let mut latency = Latency::new();
                 let mut walk = Walk::new(caller, objects);
                 let mut before = Instant::now();
                 while before < stop {
                     call(walk.next()).await;
                     let after = Instant::now();
-                    latency.saturating_record(u64::try_from((after - before).as_nanos()).unwrap_or(u64::MAX));
+                    latency.note(after - before);
                     before = after;
                 }
                 latency
             })
         })
         .collect();
-    let mut latency = Histogram::<u64>::new_with_bounds(1, 120_000_000_000, 3).expect("a histogram");
+    let mut latency = Latency::new();
     for task in tasks {
-        latency.add(task.await.expect("a caller panicked")).expect("histograms add up");
+        latency.add(&task.await.expect("a caller panicked"));
     }
-    Measured { calls: latency.len(), elapsed: start.elapsed(), latency }
+    latency.over(start.elapsed())
 }

@@ -1,45 +1,74 @@
 //! What Abide costs, each figure beside its limit in the same run.
 //!
-//! `cargo xtask bench [SCENARIO…] [--seconds S] [--rounds R]`
+//! `cargo xtask bench [SCENARIO…] [--seconds S] [--rounds R] [--json FILE]`
 
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark reads the clock, spawns and prints")]
 
 mod actors;
+mod alarms;
 mod bare;
+mod child;
+mod cold;
 mod durable;
+mod fanout;
+mod http;
 mod kinds;
 mod load;
+mod memory;
+mod plan;
 mod report;
+mod single;
+mod startup;
+mod stored;
 mod volatile;
 
-use std::time::Duration;
+use clap::Parser;
 
-/// How long and how often each cell is measured.
-#[derive(Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) seconds: Duration,
-    pub(crate) rounds: usize,
-}
+use crate::{
+    plan::{Args, Plan, SCENARIOS},
+    report::Section,
+    stored::Stored,
+};
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
-    let mut plan = Plan { seconds: Duration::from_secs(2), rounds: 3 };
-    let mut scenarios = Vec::new();
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or_else(|| anyhow::anyhow!("{arg} takes a number"));
-        match arg.as_str() {
-            "--seconds" => plan.seconds = Duration::from_secs_f64(value()?.parse()?),
-            "--rounds" => plan.rounds = value()?.parse()?,
-            name => scenarios.push(name.to_owned()),
+    if let Some(role) = child::role() {
+        return child::run(role);
+    }
+    let args = Args::parse();
+    let plan = Plan::of(&args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut stored = None;
+    let mut sections = Vec::new();
+    for name in SCENARIOS {
+        if args.scenarios.is_empty() || args.scenarios.iter().any(|wanted| wanted == name) {
+            let section = runtime.block_on(run(name, &plan, &mut stored))?;
+            plan.print(&section.text());
+            sections.push(section);
         }
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let wanted = |name: &str| scenarios.is_empty() || scenarios.iter().any(|s| s == name);
-    if wanted("durable") {
-        runtime.block_on(durable::run(plan))?;
-    }
-    if wanted("volatile") {
-        runtime.block_on(volatile::run(plan))?;
+    plan.finish();
+    if let Some(file) = &args.json {
+        let all: Vec<_> = sections.iter().map(Section::json).collect();
+        std::fs::write(file, serde_json::to_string_pretty(&all)? + "\n")?;
     }
     Ok(())
+}
+
+async fn run(name: &str, plan: &Plan, stored: &mut Option<Stored>) -> anyhow::Result<Section> {
+    match name {
+        "single" => single::run(plan).await,
+        "durable" => durable::run(plan).await,
+        "volatile" => volatile::run(plan).await,
+        "http" => http::run(plan).await,
+        "fanout" => fanout::run(plan).await,
+        "cold" => cold::run(plan, Stored::once(stored, plan).await?).await,
+        "startup" => startup::run(plan, Stored::once(stored, plan).await?).await,
+        "alarms" => alarms::run(plan).await,
+        "memory" => memory::run(plan, Stored::once(stored, plan).await?).await,
+        other => anyhow::bail!("there is no scenario {other}"),
+    }
 }

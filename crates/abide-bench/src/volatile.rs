@@ -6,56 +6,64 @@ use abide::prelude::*;
 use kameo::actor::Spawn;
 
 use crate::{
-    Plan,
     actors::{Kameo, Ractor, Task, kameo_increment, ractor_increment},
     kinds::{Volatile, VolatileRef},
     load::{Measured, closed_loop},
-    report::{Cell, count, table},
+    plan::Plan,
+    report::{Field, Rounds, Section, count},
 };
 
-pub(crate) async fn run(plan: Plan) -> anyhow::Result<()> {
-    println!("\ncalls on volatile objects in process, against actors that do the same\n");
-    let mut rows = Vec::new();
-    for (callers, objects) in [(1, 1), (64, 1), (64, 10_000)] {
-        if let Ok(only) = std::env::var("ABIDE_BENCH_ONLY") {
-            let n: usize = only.parse()?;
-            println!("{}", abide(n, 1, plan).await?.rate());
-            return Ok(());
-        }
-        let mut rounds = [const { Vec::new() }; 4];
+const LOADS: [(usize, usize); 3] = [(1, 1), (64, 1), (64, 10_000)];
+
+pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
+    let title = "calls on volatile objects in process, against actors that do the same";
+    let mut section = Section::new(
+        "volatile",
+        title,
+        &[
+            "callers",
+            "tokio mpsc+oneshot/s",
+            "abide/s",
+            "of tokio",
+            "kameo/s",
+            "ractor/s",
+            "tokio p50/p99 µs",
+            "abide p50/p99 µs",
+        ],
+    );
+    if let Some((callers, objects)) = plan.only {
+        plan.print(&format!("{:.0}/s", abide(callers, objects, plan).await?.rate()));
+        return Ok(section);
+    }
+    plan.expect(LOADS.len() * plan.rounds * 4);
+    for (callers, objects) in LOADS {
+        let mut rounds: [Rounds; 4] = Default::default();
         for _ in 0..plan.rounds {
+            plan.step(format!("volatile: {callers} callers on {objects}, tokio"));
             rounds[0].push(task(callers, objects, plan).await);
+            plan.step(format!("volatile: {callers} callers on {objects}, abide"));
             rounds[1].push(abide(callers, objects, plan).await?);
+            plan.step(format!("volatile: {callers} callers on {objects}, kameo"));
             rounds[2].push(kameo(callers, objects, plan).await);
+            plan.step(format!("volatile: {callers} callers on {objects}, ractor"));
             rounds[3].push(ractor(callers, objects, plan).await?);
         }
-        let [task, abide, kameo, ractor] = rounds.map(Cell::of);
-        rows.push(vec![
-            format!("{callers} on {}", count(objects as f64)),
-            count(task.rate),
-            count(abide.rate),
-            format!("{:.2}", abide.rate / task.rate),
-            count(kameo.rate),
-            count(ractor.rate),
-            format!("{:.2} / {:.2}", task.p50, task.p99),
-            format!("{:.2} / {:.2}", abide.p50, abide.p99),
+        let [task, abide, kameo, ractor] = rounds;
+        section.row([
+            Field::label(format!("{callers} on {}", count(objects as f64))),
+            task.rate(),
+            abide.rate(),
+            abide.of_limit(&task),
+            kameo.rate(),
+            ractor.rate(),
+            task.latency(2),
+            abide.latency(2),
         ]);
     }
-    let header = [
-        "callers",
-        "tokio mpsc+oneshot/s",
-        "abide/s",
-        "ratio",
-        "kameo/s",
-        "ractor/s",
-        "tokio p50/p99 µs",
-        "abide p50/p99 µs",
-    ];
-    println!("{}", table(&header, &rows));
-    Ok(())
+    Ok(section)
 }
 
-async fn abide(callers: usize, objects: usize, plan: Plan) -> anyhow::Result<Measured> {
+async fn abide(callers: usize, objects: usize, plan: &Plan) -> anyhow::Result<Measured> {
     let abide = Abide::open("memory:").register::<Volatile>().start().await?;
     let objects_: Vec<VolatileRef> = (0..objects).map(|id| abide.object::<Volatile>(&id.to_string())).collect();
     for object in &objects_ {
@@ -73,7 +81,7 @@ async fn abide(callers: usize, objects: usize, plan: Plan) -> anyhow::Result<Mea
     Ok(measured)
 }
 
-async fn task(callers: usize, objects: usize, plan: Plan) -> Measured {
+async fn task(callers: usize, objects: usize, plan: &Plan) -> Measured {
     let all: Arc<Vec<Task>> = Arc::new((0..objects).map(|_| Task::spawn()).collect());
     closed_loop(callers, objects, plan.seconds, move |object| {
         let task = all[object].clone();
@@ -84,7 +92,7 @@ async fn task(callers: usize, objects: usize, plan: Plan) -> Measured {
     .await
 }
 
-async fn kameo(callers: usize, objects: usize, plan: Plan) -> Measured {
+async fn kameo(callers: usize, objects: usize, plan: &Plan) -> Measured {
     let all: Arc<Vec<_>> = Arc::new((0..objects).map(|_| Kameo::spawn(Kameo::default())).collect());
     closed_loop(callers, objects, plan.seconds, move |object| {
         let actor = all[object].clone();
@@ -95,7 +103,7 @@ async fn kameo(callers: usize, objects: usize, plan: Plan) -> Measured {
     .await
 }
 
-async fn ractor(callers: usize, objects: usize, plan: Plan) -> anyhow::Result<Measured> {
+async fn ractor(callers: usize, objects: usize, plan: &Plan) -> anyhow::Result<Measured> {
     let mut all = Vec::with_capacity(objects);
     for _ in 0..objects {
         all.push(ractor::Actor::spawn(None, Ractor, ()).await.map_err(|e| anyhow::anyhow!("{e}"))?.0);
