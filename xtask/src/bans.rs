@@ -18,9 +18,7 @@ fn violations(packages: &[Value], deny: &Value) -> anyhow::Result<Vec<String>> {
     let bans = deny["bans"]["deny"].as_array();
     let mut violations = Vec::new();
     for ban in bans.context("deny.toml has no list `bans.deny`")? {
-        let name = ban["crate"]
-            .as_str()
-            .context("a ban in deny.toml names no crate")?;
+        let name = ban["crate"].as_str().context("a ban in deny.toml names no crate")?;
         let reason = ban["reason"].as_str();
         let reason = reason.with_context(|| format!("the ban of {name} gives no reason"))?;
         let versions: BTreeSet<&str> = packages
@@ -31,9 +29,7 @@ fn violations(packages: &[Value], deny: &Value) -> anyhow::Result<Vec<String>> {
         let once = ban["deny-multiple-versions"] == true;
         if versions.len() > usize::from(once) {
             let versions = Vec::from_iter(versions).join(" and ");
-            violations.push(format!(
-                "{name} {versions} is used: {reason} (`cargo tree -i {name}` says by whom)"
-            ));
+            violations.push(format!("{name} {versions} is used: {reason} (`cargo tree -i {name}` says by whom)"));
         }
     }
     Ok(violations)
@@ -46,10 +42,8 @@ mod tests {
     use super::*;
 
     fn used(versions: &[(&str, &str)]) -> Vec<String> {
-        let packages: Vec<Value> = versions
-            .iter()
-            .map(|(name, version)| json!({"name": name, "version": version}))
-            .collect();
+        let packages: Vec<Value> =
+            versions.iter().map(|(name, version)| json!({"name": name, "version": version})).collect();
         let deny = json!({"bans": {"deny": [
             {"crate": "ring", "reason": "one is enough"},
             {"crate": "hyper", "deny-multiple-versions": true, "reason": "one stack"},

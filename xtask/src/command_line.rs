@@ -22,11 +22,7 @@ impl CommandLine {
     /// The `cargo` on the `PATH` (not `$CARGO`: only the former understands
     /// `+nightly`).
     pub(crate) fn cargo<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            program: "cargo".into(),
-            args: args.into_iter().map(Into::into).collect(),
-            env: Vec::new(),
-        }
+        Self { program: "cargo".into(), args: args.into_iter().map(Into::into).collect(), env: Vec::new() }
     }
 
     /// The same, with one more variable in its environment.
@@ -37,27 +33,20 @@ impl CommandLine {
 
     /// The same, with more arguments at its end.
     pub(crate) fn args<S: AsRef<str>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Runs it on this terminal, its input included; whether it succeeded.
     pub(crate) fn run_attached(&self) -> anyhow::Result<bool> {
-        let status = self
-            .command()
-            .status()
-            .with_context(|| format!("could not start `{self}`"))?;
+        let status = self.command().status().with_context(|| format!("could not start `{self}`"))?;
         Ok(status.success())
     }
 
     /// Runs it without input, its output shown; whether it succeeded.
     pub(crate) fn run(&self) -> anyhow::Result<bool> {
-        let status = self
-            .command()
-            .stdin(Stdio::null())
-            .status()
-            .with_context(|| format!("could not start `{self}`"))?;
+        let status =
+            self.command().stdin(Stdio::null()).status().with_context(|| format!("could not start `{self}`"))?;
         Ok(status.success())
     }
 
@@ -147,10 +136,7 @@ mod tests {
     #[test]
     fn a_command_line_reads_as_what_one_would_type() {
         let line = CommandLine::cargo(["doc", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings");
-        assert_eq!(
-            line.to_string(),
-            "RUSTDOCFLAGS='-D warnings' cargo doc --workspace"
-        );
+        assert_eq!(line.to_string(), "RUSTDOCFLAGS='-D warnings' cargo doc --workspace");
     }
 
     #[test]
@@ -159,13 +145,7 @@ mod tests {
         let mut copy = Vec::new();
         let counts = copy_counting(&text[..], &mut copy, Runner::Plain);
         assert_eq!(copy, text);
-        assert_eq!(
-            counts,
-            Some(Counts {
-                passed: 3,
-                failed: 1
-            })
-        );
+        assert_eq!(counts, Some(Counts { passed: 3, failed: 1 }));
     }
 
     #[test]

@@ -26,11 +26,8 @@ const FLOORS: &[(&str, u8)] = &[
 const EXAMPLES_FLOOR: u8 = 5;
 
 /// Edges that do not point down, and why each may stay.
-const ALLOWED_EDGES: &[(&str, &str, &str)] = &[(
-    "abide",
-    "abide-sim",
-    "`abide::testing` gives users the simulator's clock and faults",
-)];
+const ALLOWED_EDGES: &[(&str, &str, &str)] =
+    &[("abide", "abide-sim", "`abide::testing` gives users the simulator's clock and faults")];
 
 /// Where the pure floor's sources lie.
 const PURE: &str = "crates/abide-core/src";
@@ -76,10 +73,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     let mut violations = dependency_violations(&metadata::workspace_packages()?);
     let mut pure = sources::tracked()?;
     pure.retain(|file| metadata::relative(file).starts_with(PURE));
-    ensure!(
-        !pure.is_empty(),
-        "found no sources of the pure floor in {PURE}"
-    );
+    ensure!(!pure.is_empty(), "found no sources of the pure floor in {PURE}");
     for file in pure {
         let text = std::fs::read_to_string(&file)?;
         violations.extend(import_violations(&metadata::relative(&file), &text));
@@ -91,18 +85,13 @@ pub(crate) fn check() -> anyhow::Result<()> {
 /// What is wrong with the dependencies between `packages`, the `packages` of
 /// `cargo metadata --no-deps`. Dev-dependencies may go anywhere.
 fn dependency_violations(packages: &[Value]) -> Vec<Violation> {
-    let floors: Vec<(&str, Option<u8>)> = packages
-        .iter()
-        .map(|package| (name(package), floor(package)))
-        .collect();
+    let floors: Vec<(&str, Option<u8>)> = packages.iter().map(|package| (name(package), floor(package))).collect();
     let mut violations = Vec::new();
     for package in packages {
         let from = name(package);
         let from_floor = floor(package);
         if from != "xtask" && from_floor.is_none() {
-            violations.push(Violation::NoFloor {
-                package: from.into(),
-            });
+            violations.push(Violation::NoFloor { package: from.into() });
         }
         for to in dependencies(package) {
             let Some((_, to_floor)) = floors.iter().find(|(name, _)| *name == to) else {
@@ -117,18 +106,12 @@ fn dependency_violations(packages: &[Value]) -> Vec<Violation> {
 fn edge_violation(from: (&str, Option<u8>), to: (&str, Option<u8>)) -> Option<Violation> {
     if from.0 == "xtask" || to.0 == "xtask" {
         let other = if from.0 == "xtask" { to.0 } else { from.0 };
-        return Some(Violation::Xtask {
-            package: other.into(),
-        });
+        return Some(Violation::Xtask { package: other.into() });
     }
     let (from_floor, to_floor) = (from.1?, to.1?);
-    let allowed = ALLOWED_EDGES
-        .iter()
-        .any(|(user, used, _)| (*user, *used) == (from.0, to.0));
-    (to_floor >= from_floor && !allowed).then(|| Violation::Upward {
-        from: (from.0.into(), from_floor),
-        to: (to.0.into(), to_floor),
-    })
+    let allowed = ALLOWED_EDGES.iter().any(|(user, used, _)| (*user, *used) == (from.0, to.0));
+    (to_floor >= from_floor && !allowed)
+        .then(|| Violation::Upward { from: (from.0.into(), from_floor), to: (to.0.into(), to_floor) })
 }
 
 fn name(package: &Value) -> &str {
@@ -140,9 +123,7 @@ fn floor(package: &Value) -> Option<u8> {
     if metadata::relative(manifest).starts_with("examples") {
         return Some(EXAMPLES_FLOOR);
     }
-    let of_table = FLOORS
-        .iter()
-        .find(|(crate_name, _)| *crate_name == name(package));
+    let of_table = FLOORS.iter().find(|(crate_name, _)| *crate_name == name(package));
     of_table.map(|(_, floor)| *floor)
 }
 
@@ -214,22 +195,17 @@ fn std_groups(code: &str) -> Vec<(usize, &str)> {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoFloor { package } => write!(
-                f,
-                "{package} stands on no floor: add it to FLOORS in xtask/src/layering.rs, above all it uses"
-            ),
-            Self::Upward {
-                from: (from, from_floor),
-                to: (to, to_floor),
-            } => write!(
+            Self::NoFloor { package } => {
+                write!(f, "{package} stands on no floor: add it to FLOORS in xtask/src/layering.rs, above all it uses")
+            }
+            Self::Upward { from: (from, from_floor), to: (to, to_floor) } => write!(
                 f,
                 "{from} (floor {from_floor}) depends on {to} (floor {to_floor}): arrows only point down; \
                  move the shared part below both, or make it a dev-dependency"
             ),
-            Self::Xtask { package } => write!(
-                f,
-                "xtask and {package} depend on each other: xtask must run when the crates do not compile"
-            ),
+            Self::Xtask { package } => {
+                write!(f, "xtask and {package} depend on each other: xtask must run when the crates do not compile")
+            }
             Self::Impure { file, line, word } => write!(
                 f,
                 "{file}:{line} names `{word}`: abide-core is pure; take the value as an argument or add a port"
@@ -246,10 +222,8 @@ mod tests {
 
     fn package(name: &str, folder: &str, dependencies: &[(&str, Option<&str>)]) -> Value {
         let manifest = metadata::workspace_root().join(folder).join("Cargo.toml");
-        let dependencies: Vec<Value> = dependencies
-            .iter()
-            .map(|(name, kind)| json!({"name": name, "kind": kind}))
-            .collect();
+        let dependencies: Vec<Value> =
+            dependencies.iter().map(|(name, kind)| json!({"name": name, "kind": kind})).collect();
         json!({"name": name, "manifest_path": manifest, "dependencies": dependencies})
     }
 
@@ -288,21 +262,14 @@ mod tests {
         ];
         assert_eq!(
             dependency_violations(&house),
-            [Violation::Upward {
-                from: ("abide-core".into(), 0),
-                to: ("abide-node".into(), 2),
-            }]
+            [Violation::Upward { from: ("abide-core".into(), 0), to: ("abide-node".into(), 2) }]
         );
     }
 
     #[test]
     fn an_arrow_along_a_floor_is_found_and_a_build_dependency_counts() {
         let house = [
-            package(
-                "abide-store",
-                "crates/abide-store",
-                &[("abide-macros", Some("build"))],
-            ),
+            package("abide-store", "crates/abide-store", &[("abide-macros", Some("build"))]),
             package("abide-macros", "crates/abide-macros", &[]),
         ];
         assert_eq!(dependency_violations(&house).len(), 1);
@@ -311,11 +278,7 @@ mod tests {
     #[test]
     fn a_dev_dependency_may_go_anywhere() {
         let house = [
-            package(
-                "abide-core",
-                "crates/abide-core",
-                &[("abide-node", Some("dev"))],
-            ),
+            package("abide-core", "crates/abide-core", &[("abide-node", Some("dev"))]),
             package("abide-node", "crates/abide-node", &[]),
         ];
         assert_eq!(dependency_violations(&house), []);
@@ -363,10 +326,7 @@ mod tests {
 
     #[test]
     fn comments_and_longer_names_are_not_imports() {
-        check_text(
-            "//! No tokio, no std::fs here.\nuse std::fmt; // not std::net\n",
-            &[],
-        );
+        check_text("//! No tokio, no std::fs here.\nuse std::fmt; // not std::net\n", &[]);
         check_text("mod tokio_free { use std::fsx; }", &[]);
     }
 }

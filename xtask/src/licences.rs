@@ -33,14 +33,10 @@ fn violations(packages: &[Value], deny: &Value) -> anyhow::Result<Vec<String>> {
         };
         match spdx::satisfied(expression, &is_allowed) {
             Ok(true) => {}
-            Ok(false) => violations.push(format!(
-                "{} is under `{expression}`, which deny.toml does not allow",
-                id(package)
-            )),
-            Err(error) => violations.push(format!(
-                "{}: cannot read its licence `{expression}`: {error}",
-                id(package)
-            )),
+            Ok(false) => {
+                violations.push(format!("{} is under `{expression}`, which deny.toml does not allow", id(package)))
+            }
+            Err(error) => violations.push(format!("{}: cannot read its licence `{expression}`: {error}", id(package))),
         }
     }
     Ok(violations)

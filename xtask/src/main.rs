@@ -3,14 +3,8 @@
 //!
 //! It depends on no crate of the workspace, so that it still runs when they do
 //! not compile.
-#![allow(
-    clippy::print_stdout,
-    reason = "printing to a terminal is what this program is for"
-)]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "it times real programs with the real clock"
-)]
+#![allow(clippy::print_stdout, reason = "printing to a terminal is what this program is for")]
+#![allow(clippy::disallowed_methods, reason = "it times real programs with the real clock")]
 
 mod bans;
 mod command_line;

@@ -8,9 +8,7 @@ use serde_json::Value;
 
 /// The folder that holds the workspace's `Cargo.toml`.
 pub(crate) fn workspace_root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("BUG: xtask lies in a folder of the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("BUG: xtask lies in a folder of the workspace")
 }
 
 /// The packages of the workspace alone, as `cargo metadata --no-deps` says.
@@ -25,9 +23,7 @@ pub(crate) fn all_packages() -> anyhow::Result<Vec<Value>> {
 
 /// The path of `file` below the root of the workspace, for messages.
 pub(crate) fn relative(file: &Path) -> PathBuf {
-    file.strip_prefix(workspace_root())
-        .unwrap_or(file)
-        .to_owned()
+    file.strip_prefix(workspace_root()).unwrap_or(file).to_owned()
 }
 
 fn packages(extra: &[&str]) -> anyhow::Result<Vec<Value>> {
@@ -38,11 +34,7 @@ fn packages(extra: &[&str]) -> anyhow::Result<Vec<Value>> {
         .stdin(Stdio::null())
         .output()
         .context("could not start `cargo metadata`")?;
-    ensure!(
-        output.status.success(),
-        "`cargo metadata` failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    ensure!(output.status.success(), "`cargo metadata` failed:\n{}", String::from_utf8_lossy(&output.stderr));
     let mut metadata: Value = serde_json::from_slice(&output.stdout)?;
     match metadata["packages"].take() {
         Value::Array(packages) => Ok(packages),

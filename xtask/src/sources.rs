@@ -13,12 +13,8 @@ const LINES_MAX: usize = 800;
 
 /// What unfinished work looks like. Written in pieces, so that this file does
 /// not find itself.
-const UNFINISHED: &[&str] = &[
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("to", "do!("),
-    concat!("#[", "ignore"),
-];
+const UNFINISHED: &[&str] =
+    &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!("), concat!("#[", "ignore")];
 
 /// Folders that hold no sources of ours.
 const SKIPPED_FOLDERS: &[&str] = &["target", "node_modules", ".git"];
@@ -43,11 +39,7 @@ pub(crate) fn tracked() -> anyhow::Result<Vec<PathBuf>> {
     if files.is_empty() {
         walk(root, &mut files)?;
     }
-    ensure!(
-        !files.is_empty(),
-        "found no Rust file below {}",
-        root.display()
-    );
+    ensure!(!files.is_empty(), "found no Rust file below {}", root.display());
     Ok(files)
 }
 
@@ -83,15 +75,13 @@ pub(crate) fn lines(items: &[impl Display]) -> String {
 /// Where `word` stands in `text` and is not part of a longer name.
 pub(crate) fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let in_name = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    text.match_indices(word)
-        .map(|(at, _)| at)
-        .filter(move |&at| {
-            let before = text[..at].chars().next_back();
-            let after = text[at + word.len()..].chars().next();
-            let joined_before = in_name(before) && in_name(word.chars().next());
-            let joined_after = in_name(after) && in_name(word.chars().next_back());
-            !joined_before && !joined_after
-        })
+    text.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        let joined_before = in_name(before) && in_name(word.chars().next());
+        let joined_after = in_name(after) && in_name(word.chars().next_back());
+        !joined_before && !joined_after
+    })
 }
 
 /// `text` with everything after `//` on each line taken out; line numbers stay.
@@ -116,8 +106,7 @@ fn unfinished(text: &str) -> Vec<(usize, &'static str)> {
 fn each_file(rule: impl Fn(&str, &str) -> Vec<String>) -> anyhow::Result<Vec<String>> {
     let mut messages = Vec::new();
     for file in tracked()? {
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("could not read {}", file.display()))?;
+        let text = std::fs::read_to_string(&file).with_context(|| format!("could not read {}", file.display()))?;
         let name = metadata::relative(&file).display().to_string();
         messages.extend(rule(&name, &text));
     }

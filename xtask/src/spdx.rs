@@ -8,15 +8,9 @@ use anyhow::{bail, ensure};
 /// alone, so the licence decides.
 pub(crate) fn satisfied(expression: &str, allowed: &impl Fn(&str) -> bool) -> anyhow::Result<bool> {
     let tokens = tokens(expression);
-    let mut parser = Parser {
-        rest: &tokens,
-        allowed,
-    };
+    let mut parser = Parser { rest: &tokens, allowed };
     let satisfied = parser.any_of()?;
-    ensure!(
-        parser.rest.is_empty(),
-        "`{expression}` goes on after its end"
-    );
+    ensure!(parser.rest.is_empty(), "`{expression}` goes on after its end");
     Ok(satisfied)
 }
 

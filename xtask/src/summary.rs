@@ -12,19 +12,13 @@ pub(crate) struct Counts {
 impl Counts {
     /// One test, for a command that counts as a whole.
     pub(crate) fn one(passed: bool) -> Self {
-        Self {
-            passed: u64::from(passed),
-            failed: u64::from(!passed),
-        }
+        Self { passed: u64::from(passed), failed: u64::from(!passed) }
     }
 
     /// The sum of what was found; `None` only if nothing was.
     pub(crate) fn sum(a: Option<Self>, b: Option<Self>) -> Option<Self> {
         match (a, b) {
-            (Some(a), Some(b)) => Some(Self {
-                passed: a.passed + b.passed,
-                failed: a.failed + b.failed,
-            }),
+            (Some(a), Some(b)) => Some(Self { passed: a.passed + b.passed, failed: a.failed + b.failed }),
             (one, None) | (None, one) => one,
         }
     }
@@ -79,14 +73,8 @@ fn counts(list: &str, separator: char) -> Option<Counts> {
             continue;
         };
         let one = match what.trim() {
-            "passed" => Counts {
-                passed: number,
-                failed: 0,
-            },
-            "failed" | "timed out" | "exec failed" => Counts {
-                passed: 0,
-                failed: number,
-            },
+            "passed" => Counts { passed: number, failed: 0 },
+            "failed" | "timed out" | "exec failed" => Counts { passed: 0, failed: number },
             _ => continue,
         };
         found = Counts::sum(found, Some(one));
@@ -127,34 +115,20 @@ mod tests {
     use super::*;
 
     fn check(runner: Runner, line: &str, passed: u64, failed: u64) {
-        assert_eq!(
-            runner.parse(line),
-            Some(Counts { passed, failed }),
-            "{line}"
-        );
+        assert_eq!(runner.parse(line), Some(Counts { passed, failed }), "{line}");
     }
 
     #[test]
     fn nextest_summaries_are_read() {
         let nextest = Runner::Nextest;
-        check(
-            nextest,
-            "     Summary [   0.007s] 3 tests run: 3 passed, 0 skipped\n",
-            3,
-            0,
-        );
+        check(nextest, "     Summary [   0.007s] 3 tests run: 3 passed, 0 skipped\n", 3, 0);
         check(
             nextest,
             "     Summary [   3.0s] 9 tests run: 6 passed (1 slow, 2 leaky), 1 failed, 1 timed out, 1 exec failed, 4 skipped",
             6,
             3,
         );
-        check(
-            nextest,
-            "     Summary [   3.0s] 2/5 tests run: 0 passed, 2 failed, 0 skipped",
-            0,
-            2,
-        );
+        check(nextest, "     Summary [   3.0s] 2/5 tests run: 0 passed, 2 failed, 0 skipped", 0, 2);
     }
 
     #[test]
@@ -187,23 +161,14 @@ mod tests {
     #[test]
     fn a_plain_summary_stands_alone_on_its_line() {
         check(Runner::Plain, "2000 passed, 0 failed\n", 2000, 0);
-        for line in [
-            "so far 3 passed, 0 failed",
-            "3 passed, 0 failed, 1 skipped",
-            "passed, failed",
-        ] {
+        for line in ["so far 3 passed, 0 failed", "3 passed, 0 failed, 1 skipped", "passed, failed"] {
             assert_eq!(Runner::Plain.parse(line), None, "{line}");
         }
     }
 
     #[test]
     fn other_lines_are_no_summary() {
-        for line in [
-            "",
-            "running 3 tests",
-            "test a_summary_is_read ... ok",
-            "test result: unknown",
-        ] {
+        for line in ["", "running 3 tests", "test a_summary_is_read ... ok", "test result: unknown"] {
             for runner in [Runner::Nextest, Runner::Libtest, Runner::Plain] {
                 assert_eq!(runner.parse(line), None, "{line}");
             }
@@ -212,19 +177,10 @@ mod tests {
 
     #[test]
     fn sums_keep_what_one_side_lacks() {
-        let three = Some(Counts {
-            passed: 2,
-            failed: 1,
-        });
+        let three = Some(Counts { passed: 2, failed: 1 });
         assert_eq!(Counts::sum(three, None), three);
         assert_eq!(Counts::sum(None, three), three);
         assert_eq!(Counts::sum(None, None), None);
-        assert_eq!(
-            Counts::sum(three, three),
-            Some(Counts {
-                passed: 4,
-                failed: 2
-            })
-        );
+        assert_eq!(Counts::sum(three, three), Some(Counts { passed: 4, failed: 2 }));
     }
 }

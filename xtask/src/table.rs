@@ -39,10 +39,7 @@ pub(crate) struct Table {
 impl Table {
     /// Whether no step failed.
     pub(crate) fn passed(&self) -> bool {
-        !self
-            .rows
-            .iter()
-            .any(|row| matches!(row.verdict, Verdict::Failed(_)))
+        !self.rows.iter().any(|row| matches!(row.verdict, Verdict::Failed(_)))
     }
 
     /// All steps' tests together.
@@ -89,45 +86,25 @@ mod tests {
     use super::*;
 
     fn row(step: &str, verdict: Verdict, passed: u64, failed: u64) -> Row {
-        Row {
-            step: step.into(),
-            verdict,
-            counts: Counts { passed, failed },
-            took: Duration::from_millis(1500),
-        }
+        Row { step: step.into(), verdict, counts: Counts { passed, failed }, took: Duration::from_millis(1500) }
     }
 
     #[test]
     fn a_table_passes_unless_a_step_failed() {
         let mut table = Table::default();
         table.rows.push(row("tests", Verdict::Passed, 7, 0));
-        table
-            .rows
-            .push(row("fuzz", Verdict::NotRun("no nightly".into()), 0, 0));
+        table.rows.push(row("fuzz", Verdict::NotRun("no nightly".into()), 0, 0));
         assert!(table.passed());
-        table
-            .rows
-            .push(row("seeds", Verdict::Failed("see above".into()), 3, 1));
+        table.rows.push(row("seeds", Verdict::Failed("see above".into()), 3, 1));
         assert!(!table.passed());
-        assert_eq!(
-            table.counts(),
-            Counts {
-                passed: 10,
-                failed: 1
-            }
-        );
+        assert_eq!(table.counts(), Counts { passed: 10, failed: 1 });
     }
 
     #[test]
     fn columns_line_up_and_every_verdict_says_why() {
         let mut table = Table::default();
         table.rows.push(row("tests", Verdict::Passed, 7, 0));
-        table
-            .rows
-            .push(row("simulator", Verdict::NotRun("no time".into()), 0, 0));
-        assert_eq!(
-            table.to_string(),
-            "tests          1.5 s  passed\nsimulator      1.5 s  not run: no time\n"
-        );
+        table.rows.push(row("simulator", Verdict::NotRun("no time".into()), 0, 0));
+        assert_eq!(table.to_string(), "tests          1.5 s  passed\nsimulator      1.5 s  not run: no time\n");
     }
 }

@@ -1,6 +1,6 @@
 //! One node of Abide: objects in memory, their turns, and everything that happens around them.
 //!
-//! The life of a call, by module: [`call`] → `directory` → `activation` (deliver, turn, finish) →
+//! The life of a call, by module: `call` → `directory` → `activation` (deliver, turn, finish) →
 //! `pipeline` → the store → `activation::settle` (the output gate) → the answer, `hub`, `outbox`,
 //! `scheduler`.
 

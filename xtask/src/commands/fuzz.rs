@@ -39,17 +39,11 @@ fn plan_with(targets: &[String], tools: &Tools, ci: bool) -> Plan {
         return Plan::NotRun("there is no target in fuzz/fuzz_targets".into());
     }
     if !tools.nightly {
-        return Plan::NotRun(
-            "no nightly toolchain; the same code ran over random bytes as ordinary tests".into(),
-        );
+        return Plan::NotRun("no nightly toolchain; the same code ran over random bytes as ordinary tests".into());
     }
     if !tools.cargo_fuzz {
         let why = "cargo-fuzz is missing: `cargo install cargo-fuzz --locked`".to_owned();
-        return if ci {
-            Plan::Failed(why)
-        } else {
-            Plan::NotRun(why)
-        };
+        return if ci { Plan::Failed(why) } else { Plan::NotRun(why) };
     }
     let commands = targets.iter().map(|target| command(target)).collect();
     Plan::Run(commands, Counting::Whole)
@@ -70,10 +64,7 @@ fn targets(folder: &Path) -> anyhow::Result<Vec<String>> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "rs") {
             let name = path.file_stem().and_then(|name| name.to_str());
-            names.push(
-                name.context("a fuzz target's name is not UTF-8")?
-                    .to_owned(),
-            );
+            names.push(name.context("a fuzz target's name is not UTF-8")?.to_owned());
         }
     }
     names.sort();
@@ -86,10 +77,7 @@ mod tests {
 
     fn check(targets: &[&str], nightly: bool, cargo_fuzz: bool, ci: bool) -> Plan {
         let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
-        let tools = Tools {
-            nightly,
-            cargo_fuzz,
-        };
+        let tools = Tools { nightly, cargo_fuzz };
         plan_with(&targets, &tools, ci)
     }
 
@@ -110,22 +98,13 @@ mod tests {
 
     #[test]
     fn without_a_nightly_toolchain_even_ci_goes_on() {
-        assert!(matches!(
-            check(&["keys"], false, true, true),
-            Plan::NotRun(_)
-        ));
+        assert!(matches!(check(&["keys"], false, true, true), Plan::NotRun(_)));
     }
 
     #[test]
     fn without_cargo_fuzz_only_ci_fails() {
-        assert!(matches!(
-            check(&["keys"], true, false, false),
-            Plan::NotRun(_)
-        ));
-        assert!(matches!(
-            check(&["keys"], true, false, true),
-            Plan::Failed(_)
-        ));
+        assert!(matches!(check(&["keys"], true, false, false), Plan::NotRun(_)));
+        assert!(matches!(check(&["keys"], true, false, true), Plan::Failed(_)));
     }
 
     #[test]

@@ -30,23 +30,8 @@ fn steps() -> Vec<Step> {
         step("unfinished", Check::Own(sources::check_finished)),
         step("licences", Check::Own(licences::check)),
         step("bans", Check::Own(bans::check)),
-        step(
-            "clippy",
-            Check::Command(cargo(&[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ])),
-        ),
-        step(
-            "doc",
-            Check::Command(
-                cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
-            ),
-        ),
+        step("clippy", Check::Command(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
+        step("doc", Check::Command(cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))),
     ]
 }
 
@@ -85,19 +70,11 @@ impl Step {
             println!("{error:#}");
             false
         });
-        let verdict = if passed {
-            Verdict::Passed
-        } else {
-            Verdict::Failed(format!("run it alone with `{}`", self.alone()))
-        };
+        let verdict =
+            if passed { Verdict::Passed } else { Verdict::Failed(format!("run it alone with `{}`", self.alone())) };
         let took = started.elapsed();
         footline(self.name, &verdict, took);
-        Row {
-            step: self.name.into(),
-            verdict,
-            counts: Counts::one(passed),
-            took,
-        }
+        Row { step: self.name.into(), verdict, counts: Counts::one(passed), took }
     }
 
     fn alone(&self) -> String {
@@ -120,10 +97,7 @@ mod tests {
 
     #[test]
     fn a_failed_step_says_how_to_run_it_alone() {
-        let step = Step {
-            name: "doomed",
-            check: Check::Own(|| anyhow::bail!("as it must")),
-        };
+        let step = Step { name: "doomed", check: Check::Own(|| anyhow::bail!("as it must")) };
         let row = step.run();
         let expected = "run it alone with `cargo xtask lint doomed`";
         assert_eq!(row.verdict, Verdict::Failed(expected.into()));

@@ -48,26 +48,11 @@ struct Step {
 
 /// The steps of the test command, in order. A new one is a line here.
 const STEPS: &[Step] = &[
-    Step {
-        name: "tests",
-        plan: tests,
-    },
-    Step {
-        name: "doc-tests",
-        plan: doc_tests,
-    },
-    Step {
-        name: "seeds",
-        plan: |options| Ok(simulator(&["run", "--seeds", &options.seeds.to_string()])),
-    },
-    Step {
-        name: "mutants",
-        plan: |_| Ok(simulator(&["mutants"])),
-    },
-    Step {
-        name: "fuzz",
-        plan: |options| fuzz::plan(options.ci),
-    },
+    Step { name: "tests", plan: tests },
+    Step { name: "doc-tests", plan: doc_tests },
+    Step { name: "seeds", plan: |options| Ok(simulator(&["run", "--seeds", &options.seeds.to_string()])) },
+    Step { name: "mutants", plan: |_| Ok(simulator(&["mutants"])) },
+    Step { name: "fuzz", plan: |options| fuzz::plan(options.ci) },
 ];
 
 /// Runs every step, or those that `args` name. Whether all passed.
@@ -95,18 +80,13 @@ pub(crate) fn run_with(options: &Options, lint_failed: bool) -> anyhow::Result<b
 impl Options {
     /// Reads `[--seeds N] [STEP…]`.
     pub(crate) fn parse(args: &[String]) -> anyhow::Result<Self> {
-        let mut options = Self {
-            seeds: SEEDS,
-            only: Vec::new(),
-            ci: std::env::var("CI").is_ok_and(|ci| ci == "true" || ci == "1"),
-        };
+        let mut options =
+            Self { seeds: SEEDS, only: Vec::new(), ci: std::env::var("CI").is_ok_and(|ci| ci == "true" || ci == "1") };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             if arg == "--seeds" {
                 let seeds = args.next().context("--seeds needs a number")?;
-                options.seeds = seeds
-                    .parse()
-                    .with_context(|| format!("--seeds needs a number, not `{seeds}`"))?;
+                options.seeds = seeds.parse().with_context(|| format!("--seeds needs a number, not `{seeds}`"))?;
                 ensure!(options.seeds > 0, "--seeds needs a number from 1");
             } else if STEPS.iter().any(|step| step.name == arg) {
                 options.only.push(arg.clone());
@@ -133,12 +113,7 @@ impl Step {
         }
         let took = started.elapsed();
         footline(self.name, &verdict, took);
-        Row {
-            step: self.name.into(),
-            verdict,
-            counts,
-            took,
-        }
+        Row { step: self.name.into(), verdict, counts, took }
     }
 
     /// Runs all of them, so that one run shows every failure.
@@ -218,10 +193,7 @@ mod tests {
     }
 
     fn run_step(plan: fn(&Options) -> anyhow::Result<Plan>) -> Row {
-        let step = Step {
-            name: "made-up",
-            plan,
-        };
+        let step = Step { name: "made-up", plan };
         step.run(&parse(&[]).unwrap())
     }
 
@@ -261,13 +233,7 @@ mod tests {
             Ok(Plan::Run(vec![good, bad], Counting::Whole))
         });
         assert!(matches!(row.verdict, Verdict::Failed(_)));
-        assert_eq!(
-            row.counts,
-            Counts {
-                passed: 1,
-                failed: 1
-            }
-        );
+        assert_eq!(row.counts, Counts { passed: 1, failed: 1 });
     }
 
     #[test]

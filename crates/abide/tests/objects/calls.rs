@@ -151,8 +151,7 @@ async fn wrong_names_and_arguments_say_what_is_right() {
 
 #[tokio::test]
 async fn a_full_mailbox_refuses_and_loses_nothing() {
-    let abide =
-        Abide::open("memory:").register::<Counter>().configure(|o| o.mailbox = 10).start().await.unwrap();
+    let abide = Abide::open("memory:").register::<Counter>().configure(|o| o.mailbox = 10).start().await.unwrap();
     let counter = abide.object::<Counter>("a");
     let calls: Vec<_> = (0..30)
         .map(|_| {

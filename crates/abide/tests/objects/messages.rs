@@ -108,12 +108,8 @@ async fn messages_survive_a_crash_of_the_node() {
 
 #[tokio::test]
 async fn more_messages_than_memory_may_hold_arrive_all_the_same() {
-    let abide = Abide::open("memory:")
-        .register::<Box>()
-        .configure(|o| o.messages_in_memory = 50)
-        .start()
-        .await
-        .unwrap();
+    let abide =
+        Abide::open("memory:").register::<Box>().configure(|o| o.messages_in_memory = 50).start().await.unwrap();
     for from in 0..10 {
         abide.object::<Box>("a").send_all("b".into(), from * 30, 30).await.unwrap();
     }
