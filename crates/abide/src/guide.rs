@@ -16,3 +16,9 @@ mod messages_and_delivery {}
 
 #[doc = include_str!("../../../docs/guide/state-and-handlers.md")]
 mod state_and_handlers {}
+
+#[doc = include_str!("../../../docs/guide/watching.md")]
+mod watching {}
+
+#[doc = include_str!("../../../docs/guide/operations.md")]
+mod operations {}
