@@ -22,3 +22,6 @@ mod watching {}
 
 #[doc = include_str!("../../../docs/guide/operations.md")]
 mod operations {}
+
+#[doc = include_str!("../../../docs/errors/README.md")]
+mod errors {}
