@@ -4,6 +4,8 @@
 
 pub mod check;
 mod dice;
+#[cfg(feature = "cli")]
+pub mod kill;
 pub mod kit;
 pub mod scenario;
 pub mod world;

@@ -3,15 +3,15 @@
 mod chaos;
 mod client;
 mod client_effects;
-mod kinds;
+pub(crate) mod kinds;
 mod panics;
 mod plan;
-mod records;
+pub(crate) mod records;
 mod scene;
 mod verdict;
 mod watcher;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use abide_node::{Mutant, Object};
 use parking_lot::Mutex;
@@ -191,6 +191,17 @@ async fn act(scene: &Arc<Scene>, seed: u64) -> Result<(), String> {
         watcher.await.map_err(|error| format!("BUG: a watcher of the simulation failed: {error}"))?;
     }
     verdict::judge(scene, healed_ms)
+}
+
+impl FromStr for Mutation {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|mutation| mutation.to_string() == name).ok_or_else(|| {
+            let names: Vec<String> = Self::ALL.iter().map(ToString::to_string).collect();
+            format!("there is no mutant {name:?}; there are: {}", names.join(", "))
+        })
+    }
 }
 
 impl fmt::Display for Mutation {

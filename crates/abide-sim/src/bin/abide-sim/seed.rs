@@ -12,16 +12,8 @@ pub(crate) struct Replay {
     #[arg(long)]
     trace: bool,
     /// With this mutant.
-    #[arg(long, value_parser = mutation)]
+    #[arg(long)]
     mutant: Option<Mutation>,
-}
-
-fn mutation(name: &str) -> Result<Mutation, String> {
-    let known = Mutation::ALL;
-    known.into_iter().find(|mutation| mutation.to_string() == name).ok_or_else(|| {
-        let names: Vec<String> = known.iter().map(ToString::to_string).collect();
-        format!("there is no mutant {name:?}; there are: {}", names.join(", "))
-    })
 }
 
 impl Replay {
