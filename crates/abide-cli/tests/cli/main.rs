@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests wait for other processes in real time")]
 
 mod commands;
+mod docs;
 mod failures;
 mod new_project;
 mod node;
