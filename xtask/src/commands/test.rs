@@ -50,8 +50,9 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { name: "tests", plan: tests },
     Step { name: "doc-tests", plan: doc_tests },
-    Step { name: "seeds", plan: |options| Ok(simulator(&["run", "--seeds", &options.seeds.to_string()])) },
-    Step { name: "mutants", plan: |_| Ok(simulator(&["mutants"])) },
+    Step { name: "seeds", plan: |options| Ok(program("abide-sim", &["run", "--seeds", &options.seeds.to_string()])) },
+    Step { name: "mutants", plan: |_| Ok(program("abide-sim", &["mutants"])) },
+    Step { name: "kill", plan: |_| Ok(program("abide-kill", &["--rounds", "10"])) },
     Step { name: "fuzz", plan: |options| fuzz::plan(options.ci) },
 ];
 
@@ -177,8 +178,8 @@ fn doc_tests(_: &Options) -> anyhow::Result<Plan> {
     Ok(Plan::Run(vec![command], Counting::Summary(Runner::Libtest)))
 }
 
-fn simulator(args: &[&str]) -> Plan {
-    let program = ["run", "--release", "-p", "abide-sim", "--bin", "abide-sim"];
+fn program(name: &str, args: &[&str]) -> Plan {
+    let program = ["run", "--release", "-p", "abide-sim", "--bin", name];
     let command = CommandLine::cargo(program).args(["--"]).args(args);
     Plan::Run(vec![command], Counting::SummaryOrWhole(Runner::Plain))
 }
