@@ -54,10 +54,23 @@ pub(super) async fn increment(client: &Client, connection: &mut Connection, n: u
     Ok(status)
 }
 
-/// Deletes the counters.
+/// Deletes the counters, many at a time: each deletion waits for the disk.
 pub(super) async fn clean(client: &Client, load: Load) -> Outcome {
-    let mut connection = client.connect().await?;
-    for n in 0..load.objects {
+    let many = load.workers.min(load.objects);
+    let mut workers = JoinSet::new();
+    for first in 0..many {
+        let (client, connection) = (client.clone(), client.connect().await?);
+        let ids = (first..load.objects).step_by(many as usize);
+        workers.spawn(async move { delete(&client, connection, ids).await });
+    }
+    while let Some(done) = workers.join_next().await {
+        done.map_err(std::io::Error::other)??;
+    }
+    Ok(())
+}
+
+async fn delete(client: &Client, mut connection: Connection, ids: impl Iterator<Item = u32>) -> std::io::Result<()> {
+    for n in ids {
         let path = object_path(&["Counter", &id(n)]);
         let request = client.request(Method::DELETE, &path).body(Body::new(Bytes::new()));
         let response = connection.send(request.map_err(std::io::Error::other)?).await.map_err(std::io::Error::other)?;

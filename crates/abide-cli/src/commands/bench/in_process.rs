@@ -16,10 +16,26 @@ pub(super) async fn run(abide: &Abide, load: Load, meter: Meter) -> Outcome<Summ
     }
     meter.begin().await;
     while workers.join_next().await.is_some() {}
-    for n in 0..load.objects {
-        abide.object::<Counter>(&id(n)).delete().await?;
-    }
+    clean(abide, load).await?;
     Ok(meter.summary())
+}
+
+/// Deletes the counters, many at a time: each deletion waits for the disk.
+async fn clean(abide: &Abide, load: Load) -> Outcome {
+    let mut workers = JoinSet::new();
+    for first in 0..load.workers {
+        let abide = abide.clone();
+        workers.spawn(async move {
+            for n in (first..load.objects).step_by(load.workers as usize) {
+                abide.object::<Counter>(&id(n)).delete().await?;
+            }
+            Ok::<(), abide::Error>(())
+        });
+    }
+    while let Some(done) = workers.join_next().await {
+        done.map_err(std::io::Error::other)??;
+    }
+    Ok(())
 }
 
 async fn work(abide: Abide, worker: u32, load: Load, meter: Meter) {
