@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     activation::Here,
-    call::{Call, late},
+    call::{Call, GRACE, late},
     handle::Handle,
     job::Reply,
     object::{Handler, Object},
@@ -86,7 +86,7 @@ fn begin<O: Object, H: Handler<O>>(call: Call<O, H>) -> Begun<O, H> {
     match here {
         Ok(Here::Answered(reply)) => Begun::Answered(reply),
         Ok(Here::Waits(answer)) => {
-            let deadline = Instant::now() + call.options.timeout.unwrap_or(call.handle.call_timeout());
+            let deadline = Instant::now() + call.options.timeout.unwrap_or(call.handle.call_timeout()) + GRACE;
             Begun::Gate(Gate { answer, deadline, timer: None, handle: call.handle })
         }
         Err(args) => {

@@ -261,13 +261,17 @@ impl Attempt {
             received_at: place.node.options.metered.then(Instant::now),
         };
         place.node.submit(&place.key, &place.kind, envelope, place.inline);
-        match timeout_at(deadline, rx).await {
+        match timeout_at(deadline + GRACE, rx).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::internal("BUG: a call was dropped without an answer").maybe_applied(true)),
             Err(_) => Err(late(&place.key, handler)),
         }
     }
 }
+
+/// How long a caller waits beyond its deadline for the node's own word on it: a turn is undone at the
+/// deadline, and then the answer says that nothing was changed.
+pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
 /// No call waits longer than this.
 const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -296,7 +300,8 @@ fn call_key(
         )));
     }
     let caller = principal.map_or("", |p| p.subject.as_str());
-    let args = args.map_or("", Json::as_str);
+    let args = args.map(|args| (info.canonical)(args.as_str())).transpose()?;
+    let args = args.as_ref().map_or("", Json::as_str);
     let fingerprint = xxh3_64(format!("{}\0{args}", info.name).as_bytes()) >> 1;
     Ok(Box::new(CallKey { caller: caller.into(), key: key.clone(), fingerprint }))
 }

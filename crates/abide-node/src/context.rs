@@ -197,7 +197,8 @@ impl Context {
     }
 
     /// The alarm of this name: `.after("1m")`, `.at(time)`, `.every("1h")`, `.cron("0 9 * * MON-FRI", "Europe/Berlin")`,
-    /// `.cancel()`. It runs the `#[alarm]` handler of its name (or of `.handler(…)`).
+    /// `.cancel()`. It runs the `#[alarm]` handler of its name;
+    /// several alarms share a handler as `name:one`, `name:two`.
     pub fn alarm(&mut self, name: impl Into<Arc<str>>) -> AlarmBuilder<'_> {
         AlarmBuilder::new(self, name.into())
     }

@@ -58,6 +58,16 @@ impl Effects {
         room
     }
 
+    /// Why a stateless object's effects cannot be carried out, if it has any.
+    pub(crate) fn refusal_of_all(&self) -> Option<Error> {
+        (!self.is_empty()).then(|| {
+            Error::internal(
+                "a stateless object keeps nothing, so it has no alarms, messages, events, timers and nothing to delete; \
+                 call another object instead",
+            )
+        })
+    }
+
     /// Why these effects cannot be carried out, if they cannot.
     pub(crate) fn refusal(&self, durable: bool) -> Option<Error> {
         if self.overflow {

@@ -267,6 +267,8 @@ pub(crate) struct HandlerInfo {
     pub(crate) parameters: fn() -> Vec<Parameter>,
     pub(crate) output: fn() -> Value,
     pub(crate) make: MakeJob,
+    /// Its arguments as the handler itself would write them, however the caller did.
+    pub(crate) canonical: fn(&str) -> Result<Json, Error>,
     pub(crate) metrics: Option<Arc<HandlerMetrics>>,
 }
 
@@ -283,6 +285,7 @@ impl HandlerInfo {
             parameters: H::parameters,
             output: schema_of::<H::Output>,
             make: make_job::<O, H>,
+            canonical: canonical_arguments::<O, H>,
             metrics: None,
         }
     }
@@ -295,6 +298,12 @@ fn make_job<O: Object, H: Handler<O>>(args: &str, sink: Sink<Json>) -> Result<Bo
         Sink::Callback(callback) => Sink::Callback(callback),
     };
     Ok(HandlerJob::<O, H>::new(args, sink))
+}
+
+fn canonical_arguments<O: Object, H: Handler<O>>(args: &str) -> Result<Json, Error> {
+    let args: H = serde_json::from_str(args).map_err(|error| wrong_arguments::<O, H>(args, &error))?;
+    Json::of(&args)
+        .map_err(|e| Error::bad_request(format!("the arguments cannot be written as JSON: {e}; nothing was changed")))
 }
 
 fn wrong_arguments<O: Object, H: Handler<O>>(args: &str, error: &serde_json::Error) -> Error {

@@ -207,7 +207,7 @@ impl NodeCore {
             };
             let (sender, n) = (&message.id.sender, message.id.n);
             match error.code() {
-                Code::Rejected => {
+                Code::Rejected | Code::Denied | Code::NotFound | Code::Conflict | Code::TooLarge | Code::Deadlock => {
                     tracing::warn!(%sender, n, target = %message.target, handler = %message.handler, %error, "a message was refused by its receiver");
                     return true;
                 }

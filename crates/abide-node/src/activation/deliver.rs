@@ -104,7 +104,7 @@ impl NodeCore {
                     Err(_) => Err(out_of_time(&key, envelope.info.name)),
                 },
             };
-            let ran = ran.and_then(|()| ctx.effects.refusal(false).map_or(Ok(()), Err));
+            let ran = ran.and_then(|()| ctx.effects.refusal_of_all().map_or(Ok(()), Err));
             envelope.job.release(ran.map(|()| abide_core::Seq::ZERO));
         });
     }

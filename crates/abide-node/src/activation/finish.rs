@@ -378,7 +378,8 @@ fn received_of(envelope: &Envelope, error: Option<&Error>) -> Option<(Key, u64)>
     let Origin::Message(id) = &envelope.origin else {
         return None;
     };
-    let settled = error.is_none_or(|e| e.code() == Code::Rejected);
+    let refused = [Code::Rejected, Code::Denied, Code::NotFound, Code::Conflict, Code::TooLarge, Code::Deadlock];
+    let settled = error.is_none_or(|e| refused.contains(&e.code()));
     settled.then(|| (id.sender.clone(), id.n))
 }
 

@@ -182,3 +182,24 @@ async fn a_caller_that_is_gone_does_not_stop_its_turn_half_way() {
     call.abort();
     assert_eq!(counter.get().await.unwrap(), 2);
 }
+
+#[tokio::test]
+async fn a_key_recognises_its_call_however_the_arguments_are_written() {
+    let abide = memory().await;
+    for args in [json!({"amount": 5}), json!([5])] {
+        let n: i64 = abide.call("Counter", "a", "increment", args).key("k").await.unwrap();
+        assert_eq!(n, 5);
+    }
+    let counter = abide.object::<Counter>("a");
+    assert_eq!(counter.increment(5).key("k").await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn a_turn_that_was_undone_at_its_deadline_says_that_nothing_changed() {
+    let abide = memory().await;
+    let counter = abide.object::<Counter>("a");
+    for _ in 0..20 {
+        let error = counter.never().timeout("5ms").await.unwrap_err();
+        assert_eq!((error.code(), error.is_maybe_applied()), (Code::Deadline, false), "{error}");
+    }
+}
