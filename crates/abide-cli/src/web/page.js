@@ -61,7 +61,10 @@ function connected(is) {
 // (the answer was an error) do we begin anew.
 function watch() {
   const events = new EventSource(`${counter}/changes?after=${seq}`);
-  events.onopen = () => connected(true);
+  events.onopen = () => {
+    connected(true);
+    by("error").textContent = "";
+  };
   events.onerror = () => {
     connected(false);
     if (events.readyState === EventSource.CLOSED) setTimeout(watch, 2000);
