@@ -66,13 +66,14 @@ impl Front {
             return routes::call::call(&self.shared, request).await.into_response();
         }
         let limit = self.shared.limits.request_timeout;
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match timeout(limit, self.router.clone().call(request.map(Body::new))).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
             Err(_) => {
                 let detail =
                     format!("there was no answer within {}; try again, or ask for less", format_duration(limit));
-                Problem::from(Error::new(Code::Deadline, detail).maybe_applied(true)).into_response()
+                Problem::from(Error::new(Code::Deadline, detail).maybe_applied(!reads)).into_response()
             }
         }
     }

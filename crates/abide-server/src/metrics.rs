@@ -1,10 +1,13 @@
 //! What `/metrics` shows.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// How often what was collected is summed up.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// The upper bounds of times, in seconds: from 50 µs to 30 s.
 const SECONDS: [f64; 18] = [
@@ -19,6 +22,10 @@ const COUNTS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 5
 ///
 /// Call it before the node starts: what is counted before goes nowhere. Calls are only counted and timed
 /// when `NodeOptions::metered` is on.
+///
+/// A running [`Server`](crate::Server) sums up what was collected, every few seconds. A program without one
+/// calls [`PrometheusHandle::run_upkeep`] or [`PrometheusHandle::render`] now and then: until then each
+/// sample takes memory.
 ///
 /// If the program has installed another recorder before, that one stays, and `/metrics` is empty: give
 /// its handle to [`ServerOptions::metrics`](crate::ServerOptions::metrics) instead.
@@ -39,6 +46,16 @@ pub fn install_metrics() -> PrometheusHandle {
 /// What [`install_metrics`] collects, if it was called.
 pub(crate) fn installed() -> Option<PrometheusHandle> {
     INSTALLED.get().cloned()
+}
+
+/// Sums up, for ever, what was collected: each sample takes memory until then, and nobody may ever ask.
+pub(crate) async fn upkeep(handle: Option<&PrometheusHandle>) {
+    loop {
+        tokio::time::sleep(UPKEEP_EVERY).await;
+        if let Some(handle) = handle {
+            handle.run_upkeep();
+        }
+    }
 }
 
 fn builder() -> PrometheusBuilder {

@@ -8,7 +8,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServerOptions, address, connection::Connections, front::Front, shared::Shared, signal::Signals};
+use crate::{ServerOptions, address, connection::Connections, front::Front, metrics, shared::Shared, signal::Signals};
 
 /// Serves HTTP on `address` until the process is told to stop (Ctrl-C or SIGTERM), then drains the node.
 ///
@@ -76,6 +76,7 @@ impl Server {
                 () = accept.as_mut() => {}
                 () = shutdown => {}
                 () = node_stops.cancelled() => {}
+                () = metrics::upkeep(shared.metrics.as_ref()) => {}
             }
             shared.draining.cancel();
             tracing::info!("stopping: finishing what is under way");

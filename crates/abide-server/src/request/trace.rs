@@ -80,4 +80,43 @@ mod tests {
             assert_eq!(parse(text), None, "{text}");
         }
     }
+
+    /// What a log at this level shows of a request with this `traceparent`.
+    fn logged(level: Level, parent: &'static str) -> String {
+        let (text, headers) = (Log::default(), [("traceparent", parent)]);
+        let headers: HeaderMap =
+            headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).into_iter().collect();
+        let writer = text.clone();
+        let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || writer.clone());
+        tracing::subscriber::with_default(log.finish(), || {
+            let span = span("GET", "/v1/kinds", &headers).unwrap_or_else(Span::none);
+            span.in_scope(|| tracing::info!("looked"));
+        });
+        let bytes = text.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_span_of_a_request_names_its_trace_where_somebody_listens() {
+        let shown = logged(Level::DEBUG, VALID);
+        assert!(shown.contains("looked") && shown.contains("/v1/kinds"), "{shown}");
+        assert!(shown.contains("4bf92f3577b34da6a3ce929d0e0e4736") && shown.contains("00f067aa0ba902b7"), "{shown}");
+        let without = logged(Level::DEBUG, "nonsense");
+        assert!(without.contains("/v1/kinds") && !without.contains("trace_id"), "{without}");
+        let quiet = logged(Level::INFO, VALID);
+        assert!(quiet.contains("looked") && !quiet.contains("/v1/kinds"), "{quiet}");
+    }
 }
