@@ -34,7 +34,7 @@ fn violations(packages: &[Value], deny: &Value) -> anyhow::Result<Vec<String>> {
         match spdx::satisfied(expression, &is_allowed) {
             Ok(true) => {}
             Ok(false) => {
-                violations.push(format!("{} is under `{expression}`, which deny.toml does not allow", id(package)))
+                violations.push(format!("{} is under `{expression}`, which deny.toml does not allow", id(package)));
             }
             Err(error) => violations.push(format!("{}: cannot read its licence `{expression}`: {error}", id(package))),
         }
