@@ -62,7 +62,7 @@ async fn a_node_that_is_stopped_takes_its_server_with_it() {
 #[tokio::test]
 async fn a_node_that_drains_says_unavailable() {
     let world = World::new().await;
-    let slow = world.post("/v1/objects/Counter/a/slowly", "[400]");
+    let slow = world.post("/v1/objects/Counter/a/slowly", "[2000]");
     let others = async {
         sleep(Duration::from_millis(50)).await;
         let (_, ()) = tokio::join!(world.node.shutdown(), async {
