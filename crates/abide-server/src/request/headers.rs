@@ -62,7 +62,8 @@ pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     if value.as_bytes() == b"application/json" || value.to_str().is_ok_and(is_json) {
         return Ok(());
     }
-    let detail = "the body is JSON: send Content-Type: application/json; nothing was changed";
+    let detail =
+        "the body is JSON: send Content-Type: application/json (curl: --json instead of -d); nothing was changed";
     Err(Problem::from(Error::new(Code::UnsupportedMedia, detail)).with_header(header::ACCEPT, "application/json"))
 }
 
