@@ -20,8 +20,14 @@ mod state_and_handlers {}
 #[doc = include_str!("../../../docs/guide/watching.md")]
 mod watching {}
 
+#[doc = include_str!("../../../docs/guide/testing-your-objects.md")]
+mod testing_your_objects {}
+
 #[doc = include_str!("../../../docs/guide/operations.md")]
 mod operations {}
 
 #[doc = include_str!("../../../docs/errors/README.md")]
 mod errors {}
+
+#[doc = include_str!("../../../docs/http.md")]
+mod http {}
