@@ -188,7 +188,8 @@ impl Node {
         DynamicCall::new(place, handler, Ok(args))
     }
 
-    /// The object's durable state now; `None` if it is not there.
+    /// The object's durable state now (of a kind that answers before it is durable: its acknowledged
+    /// state); `None` if it is not there.
     pub async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {
         self.core.kinds.find(key.kind())?;
         self.core.snapshot(key).await
@@ -359,6 +360,16 @@ impl NodeCore {
             });
             return Ok(found);
         }
+        self.stored(key).await
+    }
+
+    /// What would survive a crash: memory may be ahead of it where answers leave before they are durable.
+    pub(crate) async fn durable_snapshot(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {
+        let kind = self.kinds.find(key.kind())?;
+        if kind.is_durable() { self.stored(key).await } else { self.snapshot(key).await }
+    }
+
+    async fn stored(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {
         let loaded = self.store.load(key).await?;
         Ok(loaded.and_then(|loaded| {
             let (seq, created_at, updated_at) = (loaded.head, loaded.created_at, loaded.updated_at);

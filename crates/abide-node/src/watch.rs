@@ -159,7 +159,7 @@ impl Changes {
         let page = self.node.changes(&self.key, self.at, PAGE).await?;
         if self.at > page.head || self.at < page.floor {
             let reason = if self.at > page.head { ResetReason::Ahead } else { ResetReason::Trimmed };
-            let now = self.node.snapshot(&self.key).await?;
+            let now = self.node.durable_snapshot(&self.key).await?;
             let (seq, state) = match now {
                 Some(now) => (now.seq, Some(now.state)),
                 None => (page.head, None),

@@ -52,6 +52,22 @@ impl Note {
     }
 }
 
+/// Answers before it is durable.
+#[derive(State, Default)]
+#[state(crate = abide_node)]
+struct Draft {
+    count: u32,
+}
+
+#[object(crate = abide_node, history = 1, durability = "behind:10s")]
+impl Draft {
+    #[handler]
+    fn count(&mut self) -> u32 {
+        self.count += 1;
+        self.count
+    }
+}
+
 struct World {
     disk: Disk,
     host: Host,
@@ -63,7 +79,9 @@ fn world() -> World {
     let faults = Faults { delay_ms: 1..=1, ..Faults::none() };
     let disk = Disk::new(1, faults, trace.clone());
     let clock = Arc::new(SimClock::new(1));
-    let host = Host::new(disk.clone(), clock, trace, NodeOptions::default(), |node| node.register::<Note>());
+    let host = Host::new(disk.clone(), clock, trace, NodeOptions::default(), |node| {
+        node.register::<Note>().register::<Draft>()
+    });
     World { disk, host }
 }
 
@@ -217,4 +235,20 @@ async fn messages_whose_commits_answer_was_lost_are_delivered_in_their_order() {
     sleep(Duration::from_secs(30)).await;
     let receiver = Key::new(&Namespace::default(), &Kind::new(Note::KIND).unwrap(), "receiver").unwrap();
     assert_eq!(world.lines_of(&receiver).await, ["a", "b", "c"]);
+}
+
+/// A watcher that fell out of history was reset to a state in memory that was never durable.
+#[tokio::test(start_paused = true)]
+async fn a_watcher_is_reset_to_what_is_durable() {
+    let world = world();
+    let up = world.host.start().await;
+    let draft = up.node.object::<Draft>("d");
+    for _ in 0..5 {
+        draft.count().await.unwrap();
+    }
+    sleep(Duration::from_secs(11)).await;
+    assert_eq!(draft.count().await.unwrap(), 6);
+    let mut changes = draft.changes(After::Start).await.unwrap();
+    let Some(Ok(Update::Reset { seq, state, .. })) = changes.next().await else { panic!("expected a reset") };
+    assert_eq!((seq, state.unwrap().value()["count"].as_u64()), (Seq::new(5), Some(5)));
 }

@@ -5,9 +5,9 @@ use abide_sim::scenario::{Mutation, Settings, run_seed};
 #[test]
 fn a_seed_replays_event_by_event() {
     for seed in 1_000_000..1_000_060 {
-        let first = run_seed(seed, Settings { mutation: None, trace: true });
-        let second = run_seed(seed, Settings { mutation: None, trace: false });
-        let third = std::thread::spawn(move || run_seed(seed, Settings { mutation: None, trace: true }));
+        let first = run_seed(seed, Settings { trace: true, ..Settings::default() });
+        let second = run_seed(seed, Settings::default());
+        let third = std::thread::spawn(move || run_seed(seed, Settings { trace: true, ..Settings::default() }));
         let third = third.join().expect("a seed does not panic");
         assert_eq!(first.lines, third.lines, "seed {seed}");
         assert_eq!((first.hash, first.hash), (second.hash, third.hash), "seed {seed}");
@@ -32,7 +32,7 @@ fn the_node_keeps_its_promises() {
 #[test]
 fn every_mutant_is_caught_within_a_hundred_seeds() {
     for mutation in Mutation::ALL {
-        let settings = Settings { mutation: Some(mutation), trace: false };
+        let settings = Settings { mutation: Some(mutation), ..Settings::default() };
         let caught = (0..100).find(|seed| !run_seed(*seed, settings).passed());
         assert!(caught.is_some(), "{mutation}: {}", mutation.describe());
     }

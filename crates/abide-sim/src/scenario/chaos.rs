@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{plan::Disturbance, scene::Scene};
 use crate::{
@@ -25,11 +25,11 @@ async fn befall(scene: &Arc<Scene>, dice: &mut Dice, kind: Disturbance) {
         Disturbance::Crash => {
             scene.host.crash(&up, in_flight(dice, &up));
             sleep(dice.millis(0..=1_000)).await;
-            scene.host.start().await;
+            start(scene).await;
         }
         Disturbance::Zombie => {
             scene.zombies.lock().push(up.clone());
-            scene.host.start().await;
+            start(scene).await;
             let (scene, rest) = (scene.clone(), dice.millis(0..=3_000));
             let end = in_flight(dice, &up);
             spawn(async move {
@@ -42,7 +42,7 @@ async fn befall(scene: &Arc<Scene>, dice: &mut Dice, kind: Disturbance) {
             // A stop that does not finish in time ends like a crash.
             let _ = scene.host.stop(&up).await;
             sleep(dice.millis(0..=300)).await;
-            scene.host.start().await;
+            start(scene).await;
         }
         Disturbance::Faults => scene.disk.set_faults(Faults::random(dice)),
         Disturbance::Sound => scene.disk.set_faults(Faults::slow()),
@@ -59,6 +59,15 @@ async fn befall(scene: &Arc<Scene>, dice: &mut Dice, kind: Disturbance) {
             scene.trace.line(format_args!("node {}: hibernates", up.number));
             up.node.hibernate_all();
         }
+    }
+}
+
+/// Starts a node; if nothing reaches the store for long, the store comes back first.
+async fn start(scene: &Arc<Scene>) {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    if timeout(PATIENCE, scene.host.start()).await.is_err() {
+        scene.disk.set_faults(Faults::slow());
+        scene.host.start().await;
     }
 }
 
@@ -83,5 +92,12 @@ pub(crate) async fn heal(scene: &Arc<Scene>) {
     if scene.host.up().is_none() {
         scene.host.start().await;
     }
+    sleep(Duration::from_secs(1)).await;
+}
+
+/// Ends all change, so that what is judged does not move: alarms that repeat and hooks go on for ever.
+pub(crate) async fn freeze(scene: &Arc<Scene>) {
+    scene.trace.line(format_args!("the world freezes"));
+    scene.disk.set_faults(Faults { commits_fail: 1.0, ..Faults::none() });
     sleep(Duration::from_secs(1)).await;
 }

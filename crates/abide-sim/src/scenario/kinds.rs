@@ -210,6 +210,11 @@ ledger!(
     }
 );
 
+ledger!(
+    /// Acknowledged before it is durable.
+    Lazy, (history = 8, durability = "behind:100ms"), {}
+);
+
 /// An object that is deleted again and again.
 #[derive(State, Default)]
 #[state(crate = abide_node)]

@@ -11,7 +11,7 @@ mod scene;
 mod verdict;
 mod watcher;
 
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, str::FromStr, sync::Arc, time::Duration};
 
 use abide_node::{Mutant, Object};
 use parking_lot::Mutex;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     client::Client,
-    kinds::{Hooked, Ledger, Metronome, Scratch},
+    kinds::{Hooked, Lazy, Ledger, Metronome, Scratch},
     plan::Plan,
     records::{Book, Records},
     scene::{Ask, Scene},
@@ -71,6 +71,8 @@ pub struct Settings {
     pub mutation: Option<Mutation>,
     /// Keep a readable trace.
     pub trace: bool,
+    /// More clients in a hurry, so that they meet.
+    pub hurried: bool,
 }
 
 /// What became of a seed.
@@ -119,6 +121,46 @@ pub fn run_seed(seed: u64, settings: Settings) -> Report {
     report
 }
 
+/// Runs seeds in real time on a runtime of several threads, `worlds` of them at the same time: the
+/// same actors and checkers, and real races. What it finds does not replay.
+///
+/// The second result holds panics that nobody planned.
+///
+/// # Panics
+/// If the operating system gives no runtime.
+pub fn stress(
+    seeds: Range<u64>,
+    threads: usize,
+    worlds: usize,
+    settings: Settings,
+    each: impl Fn(&Report) + Send + Sync + 'static,
+) -> (Vec<Report>, Vec<String>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_time()
+        .build()
+        .unwrap_or_else(|error| panic!("no runtime for the worlds: {error}"));
+    let each = Arc::new(each);
+    panics::everywhere(|| {
+        runtime.block_on(async {
+            let (mut reports, mut running) = (Vec::new(), tokio::task::JoinSet::new());
+            for seed in seeds {
+                if running.len() >= worlds {
+                    reports.extend(running.join_next().await.and_then(Result::ok));
+                }
+                let (each, settings) = (each.clone(), Settings { hurried: true, ..settings });
+                running.spawn(async move {
+                    let report = live(seed, settings).await;
+                    each(&report);
+                    report
+                });
+            }
+            reports.extend(running.join_all().await);
+            reports
+        })
+    })
+}
+
 async fn live(seed: u64, settings: Settings) -> Report {
     let trace = Trace::new(settings.trace);
     let scene = Arc::new(scene(seed, settings, trace.clone()));
@@ -137,6 +179,9 @@ async fn live(seed: u64, settings: Settings) -> Report {
 
 fn scene(seed: u64, settings: Settings, trace: Trace) -> Scene {
     let mut plan = Plan::draw(&mut Dice::part(seed, "plan"));
+    if settings.hurried {
+        plan.hurry();
+    }
     if let Some(Mutation::Node(mutant)) = settings.mutation {
         plan.options.mutant = Some(mutant);
     }
@@ -145,7 +190,8 @@ fn scene(seed: u64, settings: Settings, trace: Trace) -> Scene {
     let disk = Disk::with_fence(seed, Faults::slow(), trace.clone(), fenced);
     let clock = Arc::new(SimClock::new(seed));
     let host = Host::new(disk.clone(), clock.clone(), trace.clone(), plan.options.clone(), |builder| {
-        builder.register::<Ledger>().register::<Hooked>().register::<Scratch>().register::<Metronome>()
+        let builder = builder.register::<Ledger>().register::<Hooked>().register::<Lazy>();
+        builder.register::<Scratch>().register::<Metronome>()
     });
     Scene {
         plan,
@@ -185,6 +231,8 @@ async fn act(scene: &Arc<Scene>, seed: u64) -> Result<(), String> {
     sleep(Duration::from_millis(100)).await;
     verdict::last_reads(scene).await?;
     // Reading may have brought objects into memory, whose hooks changed them.
+    verdict::converge(scene).await?;
+    chaos::freeze(scene).await;
     verdict::converge(scene).await?;
     scene.over.cancel();
     for watcher in watchers {

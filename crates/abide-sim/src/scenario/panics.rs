@@ -3,8 +3,13 @@
 use std::{
     cell::{Cell, RefCell},
     panic,
-    sync::Once,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+use parking_lot::Mutex;
 
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
@@ -14,19 +19,38 @@ thread_local! {
 /// Watches this thread's panics until it is dropped; they are not printed meanwhile.
 pub(crate) struct Watched(());
 
-/// Begins to watch.
-pub(crate) fn watch() -> Watched {
+/// Whether panics of all threads are kept, and what they were.
+static EVERYWHERE: AtomicBool = AtomicBool::new(false);
+static SEEN_EVERYWHERE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if WATCHED.get() {
                 SEEN.with_borrow_mut(|seen| seen.push(info.to_string()));
+            } else if EVERYWHERE.load(Ordering::SeqCst) {
+                SEEN_EVERYWHERE.lock().push(info.to_string());
             } else {
                 before(info);
             }
         }));
     });
+}
+
+/// Runs `work` and returns the panics of all threads meanwhile, beside its result.
+pub(crate) fn everywhere<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    hook();
+    EVERYWHERE.store(true, Ordering::SeqCst);
+    let done = work();
+    EVERYWHERE.store(false, Ordering::SeqCst);
+    (done, std::mem::take(&mut *SEEN_EVERYWHERE.lock()))
+}
+
+/// Begins to watch.
+pub(crate) fn watch() -> Watched {
+    hook();
     SEEN.take();
     WATCHED.set(true);
     Watched(())

@@ -48,6 +48,19 @@ pub(crate) enum Disturbance {
 }
 
 impl Plan {
+    /// Whether something may happen in this world that undoes what is not durable.
+    pub(crate) fn loses_what_is_not_durable(&self) -> bool {
+        use Disturbance::{Crash, Faults, Restart, Zombie};
+        self.kinds.iter().any(|kind| matches!(kind, Crash | Zombie | Restart | Faults))
+    }
+
+    /// More clients, without pauses.
+    pub(crate) fn hurry(&mut self) {
+        self.clients += 4;
+        self.operations *= 3;
+        self.pause_ms = 2;
+    }
+
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         use Disturbance::{Crash, Evict, Faults, Hibernate, Jump, Restart, Sound, Zombie};
         let all = [Crash, Crash, Zombie, Restart, Faults, Faults, Sound, Jump, Evict, Evict, Hibernate];

@@ -6,7 +6,7 @@ use abide_core::{Key, Kind, Namespace};
 use abide_node::Object;
 use serde_json::Value;
 
-use super::kinds::{Hooked, Ledger};
+use super::kinds::{Hooked, Lazy, Ledger};
 use crate::check::{
     Outcome,
     effects::Attempt,
@@ -23,13 +23,19 @@ pub(crate) struct Book {
 
 impl Book {
     /// All of them. Messages and relays stay within a kind.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self { kind: Ledger::KIND, id: "a" },
         Self { kind: Ledger::KIND, id: "b" },
         Self { kind: Ledger::KIND, id: "c" },
         Self { kind: Hooked::KIND, id: "a" },
         Self { kind: Hooked::KIND, id: "b" },
+        Self { kind: Lazy::KIND, id: "a" },
     ];
+
+    /// Whether it answers before it is durable: a crash may undo what it acknowledged.
+    pub(crate) fn is_lazy(self) -> bool {
+        self.kind == Lazy::KIND
+    }
 
     /// The ids of the books of the same kind.
     pub(crate) fn siblings(self) -> Vec<&'static str> {

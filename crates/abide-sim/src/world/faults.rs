@@ -49,6 +49,9 @@ impl Faults {
 
     /// A store with a random character, somewhere between sound and hopeless.
     pub fn random(dice: &mut Dice) -> Self {
+        if dice.chance(0.1) {
+            return Self::away();
+        }
         let mut some = |most: &[f64]| *dice.pick(most);
         Self {
             slow: some(&[0.0, 0.05, 0.3]),

@@ -3,6 +3,7 @@
 mod mutants;
 mod run;
 mod seed;
+mod stress;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,8 @@ enum Command {
     Run(run::Run),
     /// Replays one seed.
     Seed(seed::Replay),
+    /// Runs the same worlds on several threads, in real time.
+    Stress(stress::Stress),
     /// Breaks promises on purpose and shows how soon each break is noticed.
     Mutants(mutants::Mutants),
 }
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let all_well = match Cli::parse().command {
         Command::Run(run) => run.run(),
         Command::Seed(replay) => replay.run(),
+        Command::Stress(stress) => stress.run(),
         Command::Mutants(mutants) => mutants.run(),
     };
     if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }

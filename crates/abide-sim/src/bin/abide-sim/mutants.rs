@@ -30,7 +30,7 @@ impl Mutants {
             bar.set_message(mutation.to_string());
             let caught = (self.from..self.from + self.seeds.get()).find_map(|seed| {
                 bar.inc(1);
-                let report = run_seed(seed, Settings { mutation: Some(mutation), trace: false });
+                let report = run_seed(seed, Settings { mutation: Some(mutation), ..Settings::default() });
                 report.failure.map(|failure| (seed, failure))
             });
             bar.finish_and_clear();

@@ -20,7 +20,7 @@ impl Replay {
     /// Says whether the seed passed.
     #[expect(clippy::print_stdout, reason = "this is what the user asked for")]
     pub(crate) fn run(&self) -> bool {
-        let report = run_seed(self.seed, Settings { mutation: self.mutant, trace: self.trace });
+        let report = run_seed(self.seed, Settings { mutation: self.mutant, trace: self.trace, hurried: false });
         for line in &report.lines {
             println!("{line}");
         }
