@@ -28,6 +28,8 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
             "bare p50/p99 µs",
             "abide p50/p99 µs",
             "one object p50/p99 µs",
+            "bare CPU µs",
+            "abide CPU µs",
         ],
     );
     if let Some((callers, objects)) = plan.only {
@@ -55,6 +57,8 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
             limit.latency(0),
             many.latency(0),
             hot.latency(0),
+            limit.processor(1),
+            many.processor(1),
         ]);
     }
     Ok(section)

@@ -8,17 +8,31 @@ use std::{
 
 use hdrhistogram::Histogram;
 
+use crate::child::processor_seconds;
+
 /// What a run came to.
 pub(crate) struct Measured {
     calls: u64,
     elapsed: Duration,
     latency: Histogram<u64>,
+    processor_seconds: f64,
 }
 
 impl Measured {
     /// Calls a second.
     pub(crate) fn rate(&self) -> f64 {
         self.calls as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Processor time a call, in microseconds: of the process that was measured, callers included if
+    /// they are in it.
+    pub(crate) fn processor(&self) -> f64 {
+        self.processor_seconds / self.calls as f64 * 1e6
+    }
+
+    /// As measured, with the processor time of another process.
+    pub(crate) fn with_processor(self, processor_seconds: f64) -> Self {
+        Self { processor_seconds, ..self }
     }
 
     /// A percentile of the latency, in microseconds.
@@ -47,7 +61,7 @@ impl Latency {
 
     /// What was noted in so much time.
     pub(crate) fn over(self, elapsed: Duration) -> Measured {
-        Measured { calls: self.0.len(), elapsed, latency: self.0 }
+        Measured { calls: self.0.len(), elapsed, latency: self.0, processor_seconds: 0.0 }
     }
 }
 
@@ -72,6 +86,7 @@ where
     Fut: Future<Output = ()> + Send,
 {
     let call = Arc::new(call);
+    let used = processor_seconds(std::process::id());
     let start = Instant::now();
     let stop = start + time;
     let tasks: Vec<_> = (0..callers)
@@ -95,5 +110,6 @@ where
     for task in tasks {
         latency.add(&task.await.expect("a caller panicked"));
     }
-    latency.over(start.elapsed())
+    let used = processor_seconds(std::process::id()) - used;
+    latency.over(start.elapsed()).with_processor(used)
 }

@@ -22,6 +22,8 @@ use crate::{
 
 const PAGE_BYTES: usize = 4_096;
 const ACTORS: usize = 100_000;
+/// So many come into memory before they may hibernate.
+const TOGETHER: usize = 50_000;
 
 /// So many of something, to be weighed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,7 +35,10 @@ pub(crate) struct Weigh {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum What {
-    Abide,
+    /// Objects that have been called, decoded.
+    Awake,
+    /// The same, hibernated.
+    Asleep,
     Task,
     Kameo,
     Ractor,
@@ -44,7 +49,8 @@ pub(crate) async fn run(plan: &Plan, stored: &Stored) -> anyhow::Result<Section>
     let columns = ["what", "at once", "bytes each", "without state"];
     let mut section = Section::new("memory", title, &columns);
     let all = [
-        (What::Abide, "durable object, hibernated", stored.objects),
+        (What::Asleep, "durable object, hibernated", stored.objects),
+        (What::Awake, "durable object, decoded", stored.objects),
         (What::Task, "parked tokio task with its channel", ACTORS),
         (What::Kameo, "kameo actor", ACTORS),
         (What::Ractor, "ractor actor", ACTORS),
@@ -57,7 +63,7 @@ pub(crate) async fn run(plan: &Plan, stored: &Stored) -> anyhow::Result<Section>
             let role = Role::Weigh(Weigh { what, objects, database: stored.path() });
             bytes.push(tokio::task::block_in_place(|| Child::start(&role)?.hear::<f64>())?);
         }
-        let state = if what == What::Abide { state_bytes() as f64 } else { 0.0 };
+        let state = if matches!(what, What::Asleep | What::Awake) { state_bytes() as f64 } else { 0.0 };
         let bare = Spread::of(bytes.iter().map(|bytes| bytes - state));
         let each = Field::count(Spread::of(bytes));
         section.row([Field::label(name), Field::label(count(objects as f64)), each, Field::count(bare)]);
@@ -70,7 +76,7 @@ impl Weigh {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let first = self.objects / 100;
         match self.what {
-            What::Abide => self.abide(first).await,
+            What::Asleep | What::Awake => self.abide(first).await,
             What::Task => {
                 let mut tasks: Vec<Task> = (0..first).map(|_| Task::spawn()).collect();
                 tasks.reserve_exact(self.objects);
@@ -100,19 +106,27 @@ impl Weigh {
         }
     }
 
-    /// Brings every stored object into memory by a call, then lets all hibernate. The store's own
+    /// Brings every stored object into memory by a call, some at a time, as callers would. The store's own
     /// caches are small, so that they are not taken for objects.
     async fn abide(self, first: usize) -> anyhow::Result<()> {
         let options = SqliteOptions { cache_bytes: 4 << 20, ..SqliteOptions::default() };
         let store = SqliteStore::open(&self.database, options)?;
         let abide = Abide::over(Arc::new(store)).register::<Counter>().start().await?;
-        read(&abide, 0..first).await?;
-        abide.hibernate_all();
+        self.bring(&abide, 0..first).await?;
         let before = resident();
-        read(&abide, first..self.objects).await?;
-        abide.hibernate_all();
+        for from in (first..self.objects).step_by(TOGETHER) {
+            self.bring(&abide, from..(from + TOGETHER).min(self.objects)).await?;
+        }
         anyhow::ensure!(abide.objects_in_memory() == self.objects, "an object is not in memory");
         self.say(before, first).await
+    }
+
+    async fn bring(&self, abide: &Abide, ids: std::ops::Range<usize>) -> anyhow::Result<()> {
+        read(abide, ids).await?;
+        if self.what == What::Asleep {
+            abide.hibernate_all();
+        }
+        Ok(())
     }
 
     async fn say(&self, before: usize, first: usize) -> anyhow::Result<()> {

@@ -59,6 +59,11 @@ impl Rounds {
         Field::ratio(Spread::ratio(&self.rates(), &limit.rates()))
     }
 
+    /// Processor time a call, in microseconds.
+    pub(crate) fn processor(&self, digits: usize) -> Field {
+        Field::number(Spread::of(self.0.iter().map(Measured::processor)), digits)
+    }
+
     /// The medians of p50 and p99, with `digits` after the point.
     pub(crate) fn latency(&self, digits: usize) -> Field {
         let (p50, p99) = (Spread::of(self.micros(50.0)), Spread::of(self.micros(99.0)));

@@ -11,7 +11,7 @@ pub(crate) use client::Requests;
 pub(crate) use serve::{Serve, Server};
 
 use crate::{
-    child::{Child, Role},
+    child::{Child, Role, processor_seconds},
     load::Measured,
     plan::Plan,
     report::{Field, Rounds, Section, count},
@@ -21,7 +21,8 @@ pub(crate) const MANY: usize = 10_000;
 const LOADS: [(usize, usize); 4] = [(64, MANY), (64, 1), (256, MANY), (256, 1)];
 
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
-    let title = "durable calls over HTTP/1.1, against axum with bare rusqlite group commit, and an axum echo";
+    let title = "durable calls over HTTP/1.1, against axum with bare rusqlite group commit, and an axum echo; the load \
+                 comes from one thread of another process; processor time is the server's, a call";
     let mut section = Section::new(
         "http",
         title,
@@ -35,6 +36,8 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
             "of echo",
             "axum+rusqlite p50/p99 µs",
             "abide p50/p99 µs",
+            "axum+rusqlite CPU µs",
+            "abide CPU µs",
         ],
     );
     if let Some((connections, objects)) = plan.only {
@@ -63,6 +66,8 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
             abide.of_limit(&echo),
             bare.latency(0),
             abide.latency(0),
+            bare.processor(1),
+            abide.processor(1),
         ]);
     }
     Ok(section)
@@ -78,6 +83,8 @@ fn measure(server: Server, connections: usize, objects: usize, plan: &Plan) -> a
         let requests = Requests::increments(address, objects);
         // What only happens once, such as growing buffers, is not what is measured.
         requests.send(connections, plan.seconds.min(std::time::Duration::from_millis(300)))?;
-        requests.send(connections, plan.seconds)
+        let used = processor_seconds(child.id());
+        let measured = requests.send(connections, plan.seconds)?;
+        Ok(measured.with_processor(processor_seconds(child.id()) - used))
     })
 }
