@@ -11,6 +11,7 @@ use crate::{metadata, sources};
 /// Which floor each crate stands on; `ARCHITECTURE.md` draws the house.
 const FLOORS: &[(&str, u8)] = &[
     ("abide-core", 0),
+    ("abide-services", 0),
     ("abide-store", 1),
     ("abide-macros", 1),
     ("abide-node", 2),

@@ -1,0 +1,20 @@
+//! Real servers for tests: brought up on free ports, hurt on purpose, and torn down whatever happens.
+//!
+//! A server that this crate started ends with the value that stands for it, with a test that panics,
+//! and also with a test process that is killed: a small watcher outside the process sees to that.
+//!
+//! - [`process`]: a server's process, its signals and its end.
+//! - [`folder`]: a folder of its own, gone when it is dropped.
+//! - [`net`]: free ports, and waiting until something is ready.
+//! - [`find`]: where programs are installed.
+//! - [`user`]: whom to run a server as that refuses to be root.
+#![allow(clippy::disallowed_methods, reason = "real servers take real time, and no runtime runs here")]
+
+mod error;
+pub mod find;
+pub mod folder;
+pub mod net;
+pub mod process;
+pub mod user;
+
+pub use error::ServiceError;
