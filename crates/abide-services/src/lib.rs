@@ -7,6 +7,7 @@
 //! - [`folder`]: a folder of its own, gone when it is dropped.
 //! - [`net`]: free ports, and waiting until something is ready.
 //! - [`find`]: where programs are installed.
+//! - [`redis`]: a Redis server, and a cluster of three.
 //! - [`user`]: whom to run a server as that refuses to be root.
 #![allow(clippy::disallowed_methods, reason = "real servers take real time, and no runtime runs here")]
 
@@ -15,6 +16,8 @@ pub mod find;
 pub mod folder;
 pub mod net;
 pub mod process;
+pub mod redis;
 pub mod user;
 
 pub use error::ServiceError;
+pub use redis::{Redis, RedisCluster, SharedRedis};
