@@ -22,7 +22,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Limits, front::Front};
+use crate::{
+    Limits,
+    front::Front,
+    wire::{Asked, Wire},
+};
 
 /// How often an idle HTTP/2 connection is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -91,14 +95,16 @@ impl Connections {
             let _connected = connected;
             // Answers are small and must not wait for more.
             let _ = stream.set_nodelay(true);
-            let asked = AtomicBool::new(false);
+            let (asked, asks) = (AtomicBool::new(false), Asked::default());
+            let wire = Wire::new(stream, front.shared.limits.header_bytes, asks.clone());
             let service = service_fn(|request| {
                 asked.store(true, Ordering::Relaxed);
+                asks.note();
                 let front = front.clone();
                 async move { Ok::<_, Infallible>(front.answer(request).await) }
             });
             let silent = silent(&asked, patience);
-            let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+            let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(wire), service));
             let ended = tokio::select! {
                 biased;
                 ended = connection.as_mut() => ended,

@@ -3,7 +3,7 @@
 //! [`serve`] is all that most programs need. [`Server`] is the same in steps: bind, add routes of your
 //! own, run until told to stop. `docs/http.md` describes what callers see.
 //!
-//! The way of a request, by module: `connection` → `guard` (whose page sent it?) → `front` → `routes` →
+//! The way of a request, by module: `connection` → `wire` → `guard` (whose page sent it?) → `front` → `routes` →
 //! the node → `answer`. A call takes a short cut past the router: it is the path that has to be fast.
 
 mod address;
@@ -19,6 +19,7 @@ mod routes;
 mod server;
 mod shared;
 mod signal;
+mod wire;
 
 pub use answer::problem::Problem;
 pub use metrics::install_metrics;

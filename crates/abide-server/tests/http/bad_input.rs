@@ -205,3 +205,42 @@ async fn a_name_that_was_pointed_at_this_machine_is_refused() {
     let text = world.raw(b"GET /healthz HTTP/1.0\r\n\r\n").await;
     assert!(text.starts_with("HTTP/1.0 400") && text.contains("names no host"), "{text}");
 }
+
+#[tokio::test]
+async fn a_filter_is_understood_as_a_person_types_it() {
+    let world = World::new().await;
+    world.post("/v1/objects/Counter/few/increment", "[2]").await.ok();
+    world.post("/v1/objects/Counter/many/increment", "[7]").await.ok();
+    for filter in ["count>5", "count > 5", "count>5 and count<\"9\" or count=7"] {
+        let get = |end: &str| {
+            format!("GET /v1/objects/Counter?where={filter}&limit=5 HTTP/1.1\r\nhost: localhost\r\n{end}\r\n")
+        };
+        let text = world.raw((get("") + &get("connection: close\r\n")).as_bytes()).await;
+        assert_eq!(text.matches("HTTP/1.1 200").count(), 2, "{filter}: {text}");
+        assert!(text.contains("\"many\"") && !text.contains("\"few\""), "{filter}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_told_what_to_do() {
+    let world = World::new().await;
+    for request in ["GET /v1/objects/Counter/a>b HTTP/1.1", "GET /a b HTTP/1.1", "GET / HTTP/1.1\r\nbad header: x"] {
+        let text = world.raw(format!("{request}\r\nhost: localhost\r\n\r\n").as_bytes()).await;
+        assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{request}: {text}");
+        assert!(text.contains("content-type: application/problem+json\r\n"), "{request}: {text}");
+        assert!(text.contains(r#""code":"bad_request""#) && text.contains("--data-urlencode"), "{request}: {text}");
+    }
+    // An answer of the program's own stays as it is, whatever came before on the connection.
+    let one = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let text = world.raw(format!("{one}GET /a>b HTTP/1.1\r\n\r\n").as_bytes()).await;
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[tokio::test]
+async fn a_bare_refusal_of_a_route_of_the_program_stays_bare() {
+    let refuse = axum::routing::get(|| async { axum::http::StatusCode::BAD_REQUEST });
+    let world = World::plan().routes(axum::Router::new().route("/refuse", refuse)).start().await;
+    let request = b"GET /refuse HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let text = world.raw(request).await;
+    assert!(text.starts_with("HTTP/1.1 400") && text.contains("content-length: 0\r\n"), "{text}");
+}

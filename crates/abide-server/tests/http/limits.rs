@@ -73,8 +73,11 @@ async fn a_head_over_the_limit_is_refused() {
     let world = World::new().await;
     let long = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(100_000));
     assert!(world.raw(long.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    let url = format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(65_535));
+    assert!(world.raw(url.as_bytes()).await.starts_with("HTTP/1.1 4"));
     let many = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(200));
-    assert!(world.raw(many.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    let text = world.raw(many.as_bytes()).await;
+    assert!(text.starts_with("HTTP/1.1 431") && text.contains(r#""code":"too_large""#), "{text}");
     world.get("/healthz").await.ok();
 }
 
