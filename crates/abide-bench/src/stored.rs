@@ -76,6 +76,7 @@ fn commit(key: Key, shard: abide::Shard, epoch: abide::Epoch) -> Commit {
         shard,
         epoch,
         id: 1,
+        group: None,
         expected: Seq::ZERO,
         incarnation: Incarnation::ZERO.next(),
         write: Write::Put { state: Json::trusted(state(1)), version: 1, created_at: at, updated_at: at },

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
+pub use compare::total_order;
 pub use expr::{Comparison, Expr, Literal, Operator, Path};
 
 /// The longest filter, in bytes.

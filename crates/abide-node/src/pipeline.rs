@@ -237,6 +237,13 @@ impl Pipeline {
                 );
                 Err(Error::unavailable(detail))
             }
+            Committed::LeftOut => {
+                let detail = format!(
+                    "{} was left as it is, because another object of its group could not be changed; try again",
+                    mark.key
+                );
+                Err(Error::unavailable(detail))
+            }
         }
     }
 

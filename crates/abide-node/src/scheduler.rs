@@ -255,6 +255,7 @@ impl NodeCore {
             shard,
             epoch: self.epoch(shard),
             id: self.next_commit_id(),
+            group: None,
             expected: loaded.head,
             incarnation: loaded.incarnation,
             write: Write::Keep,

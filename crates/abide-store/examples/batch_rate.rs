@@ -103,6 +103,7 @@ async fn store(folder: &Path, batch: usize, ahead: usize, time: Duration) -> f64
             shard,
             epoch: epochs.get(shard.number() as usize).copied().unwrap_or(Epoch::ZERO),
             id: seq,
+            group: None,
             expected: Seq::new(seq - 1),
             incarnation: Incarnation::new(1),
             write: Write::Put {

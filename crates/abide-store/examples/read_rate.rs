@@ -88,6 +88,7 @@ async fn filtered(owner: &Owner) {
         kind: key("x").kind().clone(),
         prefix: String::new(),
         filter: Some(Filter::parse("count>=99990 and status=open").expect("a filter")),
+        order: None,
         after: None,
         limit: 100,
     };

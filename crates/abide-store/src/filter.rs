@@ -1,30 +1,39 @@
-//! Filters over the text of stored states.
+//! Filters and orders over the text of stored states.
 
 use std::fmt;
 
-use abide_core::{Filter, filter::Expr};
+use abide_core::{Filter, filter::Expr, port::store::Order};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// A filter ready for many states. Only the fields that it names are decoded.
+/// A filter and an order ready for many states. Only the fields that they name are decoded.
 pub(crate) struct Matcher<'f> {
-    filter: &'f Filter,
+    filter: Option<&'f Filter>,
+    order: Option<&'f Order>,
     fields: Vec<&'f str>,
 }
 
 impl<'f> Matcher<'f> {
-    pub(crate) fn new(filter: &'f Filter) -> Self {
+    pub(crate) fn new(filter: Option<&'f Filter>, order: Option<&'f Order>) -> Self {
         let mut names = Vec::new();
-        fields(filter.expr(), &mut names);
-        Self { filter, fields: names }
+        if let Some(filter) = filter {
+            fields(filter.expr(), &mut names);
+        }
+        names.extend(order.and_then(|order| order.path.segments().first()).map(String::as_str));
+        Self { filter, order, fields: names }
     }
 
-    /// Whether the state with this text matches. A text that is no JSON object matches as an object
-    /// without fields does.
-    pub(crate) fn matches(&self, state: &str) -> bool {
+    /// The value by which the state with this text is ordered, if it matches; `null` without an order.
+    /// A text that is no JSON object counts as an object without fields.
+    pub(crate) fn look(&self, state: &str) -> Option<Value> {
+        if self.fields.is_empty() {
+            return Some(Value::Null);
+        }
         let mut decoder = serde_json::Deserializer::from_str(state);
         let state = Fields(&self.fields).deserialize(&mut decoder);
-        self.filter.matches(&Value::Object(state.unwrap_or_default()))
+        let state = Value::Object(state.unwrap_or_default());
+        let matches = self.filter.is_none_or(|filter| filter.matches(&state));
+        matches.then(|| self.order.map(|order| order.value(&state).into_owned()).unwrap_or_default())
     }
 }
 
@@ -76,6 +85,10 @@ mod tests {
 
     use super::*;
 
+    fn matches(filter: &Filter, state: &str) -> bool {
+        Matcher::new(Some(filter), None).look(state).is_some()
+    }
+
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -116,22 +129,22 @@ mod tests {
             state in proptest::collection::btree_map("[a-d]", value(), 0..5),
         ) {
             let state = Value::Object(state.into_iter().collect());
-            prop_assert_eq!(Matcher::new(&filter).matches(&state.to_string()), filter.matches(&state));
+            prop_assert_eq!(matches(&filter, &state.to_string()), filter.matches(&state));
         }
     }
 
     #[test]
     fn the_last_of_two_fields_of_one_name_counts() {
         let filter = Filter::parse("n=2").unwrap();
-        assert!(Matcher::new(&filter).matches(r#"{"n":1,"n":2}"#));
-        assert!(!Matcher::new(&filter).matches(r#"{"n":2,"\u006e":1}"#));
+        assert!(matches(&filter, r#"{"n":1,"n":2}"#));
+        assert!(!matches(&filter, r#"{"n":2,"\u006e":1}"#));
     }
 
     #[test]
     fn what_is_no_object_has_no_fields() {
         let filter = Filter::parse("n=null").unwrap();
         for text in ["[1]", "null", "{\"n\":", ""] {
-            assert!(Matcher::new(&filter).matches(text), "{text:?}");
+            assert!(matches(&filter, text), "{text:?}");
         }
     }
 }

@@ -10,6 +10,8 @@ mod error;
 mod filter;
 pub mod memory;
 #[cfg(feature = "sqlite")]
+mod page;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod url;
 

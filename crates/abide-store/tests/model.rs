@@ -144,6 +144,7 @@ impl World {
             shard: key.shard(SHARDS),
             epoch: if part.fenced { Epoch::ZERO } else { self.epoch },
             id: self.commits,
+            group: None,
             expected: Seq::new(expected),
             incarnation: Incarnation::new(self.commits % 3),
             write: part.write(),
@@ -242,6 +243,7 @@ async fn everything(store: &dyn Store, objects: &[Key]) -> String {
                 kind: key.kind().clone(),
                 prefix: "x".into(),
                 filter: filter.map(|filter| Filter::parse(filter).unwrap()),
+                order: None,
                 after: None,
                 limit: 2,
             };

@@ -1,10 +1,34 @@
-//! What a filter means.
+//! What a filter means, and the total order of values.
 
 use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
-use super::expr::{Comparison, Expr, Literal, Operator, Path};
+use super::expr::{Comparison, Expr, Literal, Operator};
+
+/// The order of all values, the same in every store: `null` (which also a missing field is), `false`,
+/// `true`, numbers by their exact value, texts by Unicode code point, and last lists and objects, which
+/// are all equal.
+#[must_use]
+pub fn total_order(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        // JSON has no number that is none, so that any two are ordered.
+        (Value::Number(left), Value::Number(right)) => order_numbers(left, right).unwrap_or(Ordering::Equal),
+        (Value::String(left), Value::String(right)) => left.cmp(right),
+        _ => rank(left).cmp(&rank(right)),
+    }
+}
+
+fn rank(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(false) => 1,
+        Value::Bool(true) => 2,
+        Value::Number(_) => 3,
+        Value::String(_) => 4,
+        Value::Array(_) | Value::Object(_) => 5,
+    }
+}
 
 /// Whether a condition holds for a state.
 pub(super) fn holds(expr: &Expr, state: &Value) -> bool {
@@ -17,7 +41,7 @@ pub(super) fn holds(expr: &Expr, state: &Value) -> bool {
 }
 
 fn compares(comparison: &Comparison, state: &Value) -> bool {
-    let value = find(&comparison.path, state);
+    let value = comparison.path.find(state);
     let ordering = || order(value, &comparison.literal);
     match comparison.operator {
         Operator::Equal => equal(value, &comparison.literal),
@@ -27,12 +51,6 @@ fn compares(comparison: &Comparison, state: &Value) -> bool {
         Operator::Greater => ordering().is_some_and(Ordering::is_gt),
         Operator::GreaterOrEqual => ordering().is_some_and(Ordering::is_ge),
     }
-}
-
-/// The value at a path; `null` where there is none.
-fn find<'v>(path: &Path, state: &'v Value) -> &'v Value {
-    let step = |value: &'v Value, name: &String| value.as_object()?.get(name);
-    path.segments().iter().try_fold(state, step).unwrap_or(&Value::Null)
 }
 
 fn equal(value: &Value, literal: &Literal) -> bool {

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use serde_json::Number;
+use serde_json::{Number, Value};
+
+use super::{FilterError, parser};
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,7 +61,7 @@ pub enum Literal {
 }
 
 /// The names that lead from a state to a field: at least one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path(Vec<String>);
 
 impl Operator {
@@ -86,6 +88,21 @@ impl Path {
     #[must_use]
     pub fn new(segments: Vec<String>) -> Option<Self> {
         (!segments.is_empty()).then_some(Self(segments))
+    }
+
+    /// Reads a path as it stands in a filter: `address.city`, `` votes.`a@b.c` ``.
+    ///
+    /// # Errors
+    /// [`FilterError`] for text that is no path.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        parser::parse_path(text)
+    }
+
+    /// The value at this path of a state; `null` where there is none.
+    #[must_use]
+    pub fn find<'v>(&self, state: &'v Value) -> &'v Value {
+        let step = |value: &'v Value, name: &String| value.as_object()?.get(name);
+        self.0.iter().try_fold(state, step).unwrap_or(&Value::Null)
     }
 
     /// The names, from the state inwards; at least one.

@@ -21,6 +21,20 @@ pub(super) fn parse(text: &str) -> Result<Expr, FilterError> {
     }
 }
 
+/// Reads a path and nothing else.
+pub(super) fn parse_path(text: &str) -> Result<Path, FilterError> {
+    if text.len() > FILTER_BYTES_MAX {
+        let message = format!("it has {} bytes, the limit is {FILTER_BYTES_MAX}", text.len());
+        return Err(FilterError { position: 1, message });
+    }
+    let mut parser = Parser { tokens: tokens(text)?, next: 0, depth: 0 };
+    let path = parser.path()?;
+    match parser.peek() {
+        TokenKind::End => Ok(path),
+        _ => Err(parser.error("here the field name should end")),
+    }
+}
+
 struct Parser {
     tokens: Vec<Token>,
     next: usize,

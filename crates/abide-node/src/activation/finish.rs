@@ -144,6 +144,7 @@ impl NodeCore {
             shard,
             epoch: self.epoch(shard),
             id: self.next_commit_id(),
+            group: None,
             expected,
             incarnation: cell.incarnation,
             write,

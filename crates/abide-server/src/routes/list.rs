@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use abide_core::{
     Filter, Result,
-    port::store::{ListQuery, Listed},
+    port::store::{ListCursor, ListQuery, Listed},
 };
 use axum::{
     extract::{Request, State},
@@ -32,17 +32,14 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) ->
     while more && left > 0 && objects.len() < shared.limits.page_bytes {
         ask.limit = left.min(AT_ONCE);
         let page = shared.node.list(ask.clone()).await?;
-        more = page.more;
+        more = page.next.is_some();
         left = left.saturating_sub(page.objects.len());
         for object in &page.objects {
             objects.item(&whole(object).finish());
         }
-        match page.objects.last() {
-            Some(last) => ask.after = Some(last.id.clone()),
-            None => break,
-        }
+        ask.after = page.next;
     }
-    let cursor = if more { ask.after.map(|id| cursor::write(&(id,))) } else { None };
+    let cursor = ask.after.filter(|_| more).map(|after| cursor::write(&(after.id,)));
     let mut text = Text::object(objects.len() + 100);
     text.bytes("objects", &objects.finish()).value("cursor", &cursor).boolean("more", cursor.is_some());
     Ok(text.respond())
@@ -61,7 +58,8 @@ fn read(shared: &Shared, request: &Request) -> Result<(ListQuery, usize), Proble
         kind: shared.kind(&path.kind)?,
         prefix: query.text("prefix")?.unwrap_or_default(),
         filter,
-        after: after.map(|(id,)| id),
+        order: None,
+        after: after.map(|(id,)| ListCursor::after_id(id)),
         limit: 0,
     };
     let limit = query.limit(USUAL, shared.limits.page_items)?;

@@ -13,8 +13,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage, ListQuery, Loaded,
-            MessageId, OutboxMessage, Outcome, Status,
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
+            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
         },
     },
 };
@@ -308,6 +308,10 @@ impl Store for FaultyStore {
         self.operate(move |data| data.feed(shard, after, limit))
     }
 
+    fn feed_heads(&self) -> BoxFuture<'static, Result<Vec<(Shard, FeedPosition)>, StoreError>> {
+        self.operate(|data| data.feed_heads())
+    }
+
     fn due_alarms(
         &self,
         until: Timestamp,
@@ -347,6 +351,10 @@ impl Store for FaultyStore {
 
     fn list(&self, query: ListQuery) -> BoxFuture<'static, Result<ListPage, StoreError>> {
         self.operate(move |data| data.list(query))
+    }
+
+    fn index(&self, wanted: Vec<KindIndexes>) -> BoxFuture<'static, Result<(), StoreError>> {
+        self.operate(move |data| data.index(wanted))
     }
 
     fn clean(&self, now: Timestamp, limit: usize) -> BoxFuture<'static, Result<u64, StoreError>> {

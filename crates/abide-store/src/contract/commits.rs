@@ -168,6 +168,7 @@ fn all(key: &abide_core::Key) -> ListQuery {
         kind: key.kind().clone(),
         prefix: String::new(),
         filter: None,
+        order: None,
         after: None,
         limit: 10,
     }

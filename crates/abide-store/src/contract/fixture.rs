@@ -102,6 +102,7 @@ impl Owner {
             shard,
             epoch: self.epochs[shard.number() as usize],
             id: self.ids.fetch_add(1, Ordering::Relaxed),
+            group: None,
             expected: Seq::new(expected),
             incarnation: Incarnation::new(1),
             write: Write::Keep,

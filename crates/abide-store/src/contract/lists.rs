@@ -2,7 +2,7 @@
 
 use abide_core::{
     Filter, Kind, Namespace, Seq,
-    port::store::{Commit, ListPage, ListQuery, Listed, Write},
+    port::store::{Commit, ListCursor, ListPage, ListQuery, Listed, Write},
 };
 
 use super::{
@@ -16,6 +16,7 @@ fn query() -> ListQuery {
         kind: Kind::new("Counter").expect("the kind is legal"),
         prefix: String::new(),
         filter: None,
+        order: None,
         after: None,
         limit: 99,
     }
@@ -37,22 +38,24 @@ pub async fn list_pages_by_id_with_prefix(subject: &mut dyn Subject) {
         let expected: Vec<_> = all.iter().filter(|id| id.starts_with(prefix)).collect();
         for limit in [1, 2, 99] {
             let mut found: Vec<String> = Vec::new();
+            let mut after = None;
             loop {
-                let page = ListQuery { prefix: prefix.into(), after: found.last().cloned(), limit, ..query() };
-                let ListPage { objects, more } = owner.store.list(page).await.unwrap();
-                assert!(objects.len() == limit || !more);
+                let page = ListQuery { prefix: prefix.into(), after, limit, ..query() };
+                let ListPage { objects, next } = owner.store.list(page).await.unwrap();
+                assert!(objects.len() == limit || next.is_none());
                 found.extend(objects.into_iter().map(|object| object.id));
-                assert_eq!(more, found.len() < expected.len());
-                if !more {
+                assert_eq!(next.is_some(), found.len() < expected.len());
+                after = next;
+                if after.is_none() {
                     break;
                 }
             }
             assert!(found.iter().eq(expected.iter().copied()), "{prefix:?}: {found:?}");
         }
     }
-    let outside = ListQuery { prefix: "a".into(), after: Some("b".into()), ..query() };
+    let outside = ListQuery { prefix: "a".into(), after: Some(ListCursor::after_id("b")), ..query() };
     assert_eq!(ids(&owner, outside).await, Vec::<String>::new());
-    let before = ListQuery { prefix: "b".into(), after: Some("a".into()), ..query() };
+    let before = ListQuery { prefix: "b".into(), after: Some(ListCursor::after_id("a")), ..query() };
     assert_eq!(ids(&owner, before).await, ["b"]);
 }
 
@@ -67,7 +70,7 @@ pub async fn list_leaves_out_graves_and_other_kinds(subject: &mut dyn Subject) {
     owner.done(vec![owner.put(&named("other", "Counter", "x"), 0)]).await;
     let page = owner.store.list(query()).await.unwrap();
     let there = Listed { id: "there".into(), seq: Seq::new(2), state: count(2), created_at: at(0), updated_at: at(2) };
-    assert_eq!((page.objects, page.more), (vec![there], false));
+    assert_eq!((page.objects, page.next), (vec![there], None));
 }
 
 /// A filter decides over states as `Filter::matches` does; pages of what matches are full.
@@ -100,6 +103,6 @@ pub async fn list_filters_by_state(subject: &mut dyn Subject) {
         assert_eq!(ids(&owner, query.clone()).await, expected, "{:?}", query.filter);
         let page = ListQuery { limit: 1, ..query };
         let page = owner.store.list(page).await.unwrap();
-        assert_eq!((page.objects.len(), page.more), (1, expected.len() > 1));
+        assert_eq!((page.objects.len(), page.next.is_some()), (1, expected.len() > 1));
     }
 }

@@ -6,8 +6,35 @@ use abide_core::{
 use super::data::{Data, Object};
 
 impl Data {
-    /// Checks one commit and applies it whole, or not at all.
-    pub(super) fn commit(&mut self, commit: Commit) -> Committed {
+    /// Applies what passes of a batch: groups whole or not at all.
+    pub(super) fn commit_batch(&mut self, batch: Vec<Commit>) -> Vec<Committed> {
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut batch = batch.into_iter().peekable();
+        while let Some(commit) = batch.next() {
+            let Some(number) = commit.group else {
+                answers.push(self.commit(commit));
+                continue;
+            };
+            let mut group = vec![commit];
+            while let Some(next) = batch.next_if(|next| next.group == Some(number)) {
+                group.push(next);
+            }
+            answers.extend(self.commit_group(group));
+        }
+        answers
+    }
+
+    fn commit_group(&mut self, group: Vec<Commit>) -> Vec<Committed> {
+        let checked: Vec<Committed> = group.iter().map(|commit| self.check(commit)).collect();
+        if checked.iter().all(|answer| *answer == Committed::Done) {
+            return group.into_iter().map(|commit| self.commit(commit)).collect();
+        }
+        let left_out = |answer| if answer == Committed::Done { Committed::LeftOut } else { answer };
+        checked.into_iter().map(left_out).collect()
+    }
+
+    /// What would become of a commit now.
+    fn check(&self, commit: &Commit) -> Committed {
         let epoch = self.epochs.get(commit.shard.number() as usize);
         let current = epoch.copied().unwrap_or(Epoch::ZERO);
         if current != commit.epoch {
@@ -16,6 +43,15 @@ impl Data {
         let head = self.objects.get(&commit.key).map_or(Seq::ZERO, |o| o.head);
         if head != commit.expected {
             return Committed::Conflict { head };
+        }
+        Committed::Done
+    }
+
+    /// Checks one commit and applies it whole, or not at all.
+    fn commit(&mut self, commit: Commit) -> Committed {
+        let checked = self.check(&commit);
+        if checked != Committed::Done {
+            return checked;
         }
         self.feed_step(&commit);
         for message in &commit.outbox {
@@ -37,8 +73,10 @@ impl Data {
         if commit.changes.is_empty() {
             return;
         }
+        let position = self.feed_last().next();
+        self.feed_heads.insert(commit.shard, position);
         self.feed.push_back(FeedEntry {
-            position: self.feed_last().next(),
+            position,
             key: commit.key.clone(),
             shard: commit.shard,
             first: commit.expected.next(),

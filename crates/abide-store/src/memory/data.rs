@@ -4,8 +4,9 @@ use std::{
 };
 
 use abide_core::{
-    ChangeRecord, Epoch, FeedPosition, Incarnation, Json, Key, Seq, Timestamp,
-    port::store::{Alarm, AlarmCursor, FeedEntry, MessageId, OutboxMessage, Outcome},
+    ChangeRecord, Epoch, FeedPosition, Incarnation, Json, Key, Kind, Seq, Shard, Timestamp,
+    filter::Path,
+    port::store::{Alarm, AlarmCursor, FeedEntry, KindIndexes, MessageId, OutboxMessage, Outcome},
 };
 
 /// Everything the store holds.
@@ -25,6 +26,12 @@ pub(super) struct Data {
     pub(super) feed_floor: FeedPosition,
     /// How many entries `clean` leaves.
     pub(super) feed_keep: u64,
+    /// The last entry of each shard, kept or not.
+    pub(super) feed_heads: BTreeMap<Shard, FeedPosition>,
+    /// The fields that are to be indexed. A store of this size needs none: they are only remembered.
+    pub(super) indexes: BTreeSet<(Kind, Path)>,
+    /// Made with the store.
+    pub(super) id: String,
 }
 
 /// One object, or its grave.
@@ -56,6 +63,16 @@ impl Data {
             feed: VecDeque::new(),
             feed_floor: FeedPosition::ZERO,
             feed_keep,
+            feed_heads: BTreeMap::new(),
+            indexes: BTreeSet::new(),
+            id: ulid::Ulid::generate().to_string(),
+        }
+    }
+
+    pub(super) fn index(&mut self, wanted: Vec<KindIndexes>) {
+        for KindIndexes { kind, paths } in wanted {
+            self.indexes.retain(|(of, _)| *of != kind);
+            self.indexes.extend(paths.into_iter().map(|path| (kind.clone(), path)));
         }
     }
 

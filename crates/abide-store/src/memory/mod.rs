@@ -17,8 +17,8 @@ use std::{
 use abide_core::{
     ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
     port::store::{
-        AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage, ListQuery, Loaded,
-        MessageId, OutboxMessage, Outcome, Status,
+        AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage, ListQuery,
+        Loaded, MessageId, OutboxMessage, Outcome, Status,
     },
 };
 use parking_lot::Mutex;
@@ -69,7 +69,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: Vec<Commit>) -> Answer<Vec<Committed>> {
-        self.answer(|data| batch.into_iter().map(|commit| data.commit(commit)).collect())
+        self.answer(|data| data.commit_batch(batch))
     }
 
     fn acknowledge(&self, messages: Vec<MessageId>) -> Answer<()> {
@@ -90,6 +90,10 @@ impl Store for MemoryStore {
 
     fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answer<FeedPage> {
         self.answer(|data| data.feed(shard, after, limit))
+    }
+
+    fn feed_heads(&self) -> Answer<Vec<(Shard, FeedPosition)>> {
+        self.answer(|data| data.feed_heads())
     }
 
     fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answer<Vec<DueAlarm>> {
@@ -114,6 +118,10 @@ impl Store for MemoryStore {
 
     fn list(&self, query: ListQuery) -> Answer<ListPage> {
         self.answer(|data| data.list(&query))
+    }
+
+    fn index(&self, wanted: Vec<KindIndexes>) -> Answer<()> {
+        self.answer(|data| data.index(wanted))
     }
 
     fn clean(&self, now: Timestamp, limit: usize) -> Answer<u64> {

@@ -3,12 +3,17 @@ use std::{collections::BTreeMap, ops::Bound};
 use abide_core::{
     FeedPosition, Json, Key, Seq, Shard, Timestamp,
     port::store::{
-        AlarmCursor, AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Listed, Loaded, MessageId,
-        OutboxMessage, Outcome, Status,
+        AlarmCursor, AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListCursor, ListPage, ListQuery, Listed, Loaded,
+        MessageId, OutboxMessage, Outcome, Status,
     },
 };
+use serde_json::Value;
 
-use super::{apply::place, data::Data, without_snapshot};
+use super::{
+    apply::place,
+    data::{Data, Object},
+    without_snapshot,
+};
 
 /// How many entries of the feed one page may pass over in search of one shard's.
 const FEED_SCAN_MAX: usize = 10_000;
@@ -115,42 +120,50 @@ impl Data {
         last.copied().unwrap_or(0)
     }
 
+    /// Everything that matches, in order, from the cursor on: plain, because the other stores are
+    /// measured against it.
     pub(super) fn list(&self, query: &ListQuery) -> ListPage {
-        let mut page = ListPage::default();
-        let after = query.after.as_deref().unwrap_or("");
-        let first = query.prefix.as_str().max(after).max("\0");
-        let Ok(start) = Key::new(&query.namespace, &query.kind, first) else {
-            return page;
-        };
-        let of_kind = self.objects.range(start..).take_while(|(key, _)| {
-            key.namespace() == &query.namespace
-                && key.kind() == &query.kind
-                && (key.id().starts_with(&query.prefix) || key.id() <= after)
-        });
-        for (key, object) in of_kind.filter(|(key, _)| key.id() > after) {
-            let Some(state) = &object.state else { continue };
-            let filter = query.filter.as_ref();
-            if filter.is_some_and(|filter| !filter.matches(&state.value())) {
+        let mut found: Vec<(Value, &str, &Object)> = Vec::new();
+        for (key, object) in &self.objects {
+            let of_kind = key.namespace() == &query.namespace && key.kind() == &query.kind;
+            let Some(state) = object.state.as_ref().filter(|_| of_kind && key.id().starts_with(&query.prefix)) else {
                 continue;
+            };
+            let state = state.value();
+            if query.filter.as_ref().is_none_or(|filter| filter.matches(&state)) {
+                let value = query.order.as_ref().map(|order| order.value(&state).into_owned());
+                found.push((value.unwrap_or_default(), key.id(), object));
             }
-            if page.objects.len() == query.limit {
-                page.more = true;
-                break;
-            }
-            page.objects.push(Listed {
-                id: key.id().into(),
-                seq: object.head,
-                state: state.clone(),
-                created_at: object.created_at,
-                updated_at: object.updated_at,
-            });
         }
-        page
+        let compare = |left: (&Value, &str), right: (&Value, &str)| match &query.order {
+            Some(order) => order.compare(left, right),
+            None => left.1.cmp(right.1),
+        };
+        found.sort_by(|left, right| compare((&left.0, left.1), (&right.0, right.1)));
+        if let Some(after) = &query.after {
+            let place = (&after.ordered(), after.id.as_str());
+            found.retain(|(value, id, _)| compare((value, id), place).is_gt());
+        }
+        let limit = query.limit.max(1);
+        let next = found.get(limit - 1).filter(|_| found.len() > limit);
+        let next = next.map(|(value, id, _)| ListCursor::after_value(*id, value));
+        let objects = found.iter().take(limit).filter_map(|(_, id, object)| listed(id, object));
+        ListPage { objects: objects.collect(), next }
+    }
+
+    pub(super) fn feed_heads(&self) -> Vec<(Shard, FeedPosition)> {
+        self.feed_heads.iter().map(|(shard, position)| (*shard, *position)).collect()
     }
 
     pub(super) fn status(&self) -> Status {
         let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-        let mut status = Status { store: "memory".into(), outbox: self.outbox.len() as u64, ..Status::default() };
+        let mut status = Status {
+            store: "memory".into(),
+            id: self.id.clone(),
+            outbox: self.outbox.len() as u64,
+            indexes: self.indexes.iter().map(|(kind, path)| (kind.as_str().into(), path.to_string())).collect(),
+            ..Status::default()
+        };
         for (key, object) in &self.objects {
             if object.state.is_some() {
                 *kinds.entry(key.kind().as_str()).or_default() += 1;
@@ -164,4 +177,14 @@ impl Data {
         status.objects = kinds.into_iter().map(|(k, n)| (k.into(), n)).collect();
         status
     }
+}
+
+fn listed(id: &str, object: &Object) -> Option<Listed> {
+    Some(Listed {
+        id: id.into(),
+        seq: object.head,
+        state: object.state.clone()?,
+        created_at: object.created_at,
+        updated_at: object.updated_at,
+    })
 }

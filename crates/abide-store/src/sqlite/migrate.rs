@@ -9,7 +9,7 @@ use crate::error::OpenError;
 pub(super) const APPLICATION_ID: i64 = 0x4162_6964;
 
 /// What leads from each schema version to the next; the first creates version 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_indexes.sql")];
 
 /// The schema version this program writes.
 pub(super) fn schema() -> u32 {
@@ -60,6 +60,8 @@ fn step(conn: &Connection, found: u32, shards: u32) -> Result<()> {
     if found == 0 {
         create(conn, shards.max(1))?;
     }
+    let id = ulid::Ulid::generate().to_string();
+    conn.execute("INSERT INTO meta VALUES ('id', ?) ON CONFLICT DO NOTHING", [id])?;
     conn.pragma_update(None, "user_version", schema())?;
     Ok(())
 }

@@ -12,6 +12,7 @@ mod cache;
 mod clean;
 mod fault;
 mod group;
+mod index;
 mod migrate;
 mod open;
 mod options;

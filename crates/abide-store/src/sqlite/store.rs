@@ -10,8 +10,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, ListPage, ListQuery, Loaded,
-            MessageId, OutboxMessage, Outcome, Status, Write,
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
+            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status, Write,
         },
     },
 };
@@ -20,7 +20,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
-    backup,
+    backup, index,
     open::{self, Opened},
     options::SqliteOptions,
     read::{alarms, feed, list, messages, objects, status},
@@ -210,6 +210,10 @@ impl Store for SqliteStore {
         self.scan(move |conn| feed::feed(conn, shard, after, limit))
     }
 
+    fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {
+        self.scan(feed::heads)
+    }
+
     fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
         self.scan(move |conn| alarms::due(conn, until, after.as_ref(), limit))
     }
@@ -234,6 +238,13 @@ impl Store for SqliteStore {
 
     fn list(&self, query: ListQuery) -> Answered<ListPage> {
         self.scan(move |conn| list::list(conn, &query))
+    }
+
+    fn index(&self, wanted: Vec<KindIndexes>) -> Answered<()> {
+        match index::refuse(&wanted) {
+            Ok(()) => self.ask(|answer| Request::Index { wanted, answer }),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
     }
 
     fn clean(&self, now: Timestamp, limit: usize) -> Answered<u64> {

@@ -2,7 +2,7 @@ use std::sync::mpsc::Receiver;
 
 use abide_core::{
     Epoch, Seq, StoreError, Timestamp,
-    port::store::{Commit, Committed, MessageId},
+    port::store::{Commit, Committed, KindIndexes, MessageId},
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -12,6 +12,7 @@ use super::{
     clean,
     fault::{Fault, Result},
     group::Group,
+    index,
     options::SqliteOptions,
     statements::Statements,
 };
@@ -28,6 +29,7 @@ pub(super) enum Request {
     Batch(Batch),
     Claim(Answer<Vec<Epoch>>),
     Clean { now: Timestamp, limit: usize, answer: Answer<u64> },
+    Index { wanted: Vec<KindIndexes>, answer: Answer<()> },
 }
 
 /// What shares a transaction with others of its kind.
@@ -82,6 +84,10 @@ impl<'c> Writer<'c> {
                     let cleaned = self.clean(now, limit);
                     let _ = answer.send(cleaned.map_err(StoreError::from));
                 }
+                Request::Index { wanted, answer } => {
+                    let made = self.transaction(|writer| index::make(writer.conn, &wanted));
+                    let _ = answer.send(made.map_err(StoreError::from));
+                }
             }
         }
     }
@@ -124,7 +130,13 @@ impl<'c> Writer<'c> {
 
     fn apply<'g>(&mut self, batch: &'g Batch, group: &mut Group<'g>) -> Result<Vec<Committed>> {
         match batch {
-            Batch::Commit { commits, .. } => commits.iter().map(|commit| self.apply_commit(commit, group)).collect(),
+            Batch::Commit { commits, .. } => {
+                let mut answers = Vec::with_capacity(commits.len());
+                for part in commits.chunk_by(|one, next| one.group.is_some() && one.group == next.group) {
+                    self.apply_part(part, group, &mut answers)?;
+                }
+                Ok(answers)
+            }
             Batch::Acknowledge { messages, .. } => {
                 for id in messages {
                     self.sql.remove_message(id)?;
@@ -134,11 +146,51 @@ impl<'c> Writer<'c> {
         }
     }
 
-    fn apply_commit<'g>(&mut self, commit: &'g Commit, group: &mut Group<'g>) -> Result<Committed> {
+    /// Applies one commit, or several that are done together or not at all.
+    fn apply_part<'g>(
+        &mut self,
+        part: &'g [Commit],
+        group: &mut Group<'g>,
+        answers: &mut Vec<Committed>,
+    ) -> Result<()> {
+        if part.len() > 1 {
+            let checked = part.iter().map(|commit| self.check(commit)).collect::<Result<Vec<_>>>()?;
+            if checked.iter().any(|answer| *answer != Committed::Done) {
+                let left_out = |answer| if answer == Committed::Done { Committed::LeftOut } else { answer };
+                answers.extend(checked.into_iter().map(left_out));
+                return Ok(());
+            }
+        }
+        for commit in part {
+            answers.push(self.apply_commit(commit, group)?);
+        }
+        Ok(())
+    }
+
+    fn fence(&self, commit: &Commit) -> Option<Committed> {
         let epoch = self.epochs.get(commit.shard.number() as usize);
         let current = epoch.copied().unwrap_or(Epoch::ZERO);
-        if current != commit.epoch {
-            return Ok(Committed::Fenced { current });
+        (current != commit.epoch).then_some(Committed::Fenced { current })
+    }
+
+    /// What would become of a commit now.
+    fn check(&mut self, commit: &Commit) -> Result<Committed> {
+        if let Some(fenced) = self.fence(commit) {
+            return Ok(fenced);
+        }
+        let head = match self.cache.place(&commit.key) {
+            Some(place) => place.head,
+            None => match self.sql.find(&commit.key)? {
+                Some(found) => self.cache.insert(&commit.key, found).head,
+                None => Seq::ZERO,
+            },
+        };
+        Ok(if head == commit.expected { Committed::Done } else { Committed::Conflict { head } })
+    }
+
+    fn apply_commit<'g>(&mut self, commit: &'g Commit, group: &mut Group<'g>) -> Result<Committed> {
+        if let Some(fenced) = self.fence(commit) {
+            return Ok(fenced);
         }
         let mut new = false;
         let place = match self.cache.place(&commit.key) {

@@ -41,8 +41,8 @@ fn a_newer_schema_is_refused_with_both_versions() {
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
     let error = refusal(&path);
-    assert_eq!(error, OpenError::NewerSchema { path, found: 99, known: 1 });
-    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 1"));
+    assert_eq!(error, OpenError::NewerSchema { path, found: 99, known: 2 });
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 2"));
 }
 
 #[test]

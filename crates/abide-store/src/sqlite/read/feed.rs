@@ -50,3 +50,12 @@ pub(in crate::sqlite) fn feed(
     page.more = page.next < position(last.unwrap_or(floor));
     Ok(page)
 }
+
+/// An object knows its last entry for ever, also when the log does not have it any more.
+pub(in crate::sqlite) fn heads(conn: &Connection) -> Result<Vec<(Shard, FeedPosition)>> {
+    let sql = "SELECT shard, max(pos) FROM objects WHERE pos > 0 GROUP BY shard ORDER BY shard";
+    let mut statement = conn.prepare_cached(sql)?;
+    let heads =
+        statement.query_and_then([], |row| Ok((Shard::new(row.get(0)?), FeedPosition::new(number(row, 1)?))))?;
+    heads.collect()
+}

@@ -1,8 +1,9 @@
 use abide_core::port::store::{ListPage, ListQuery, Listed};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use crate::{
     filter::Matcher,
+    page::Page,
     sqlite::{
         fault::Result,
         row::{json, seq, text, time},
@@ -10,7 +11,7 @@ use crate::{
 };
 
 pub(in crate::sqlite) fn list(conn: &Connection, query: &ListQuery) -> Result<ListPage> {
-    let after = query.after.as_deref().unwrap_or("");
+    let after = query.after.as_ref().filter(|_| query.order.is_none()).map_or("", |after| &after.id);
     let (from, start) =
         if after >= query.prefix.as_str() { ("id > ?3", after) } else { ("id >= ?3", query.prefix.as_str()) };
     let end = end_of_prefix(&query.prefix);
@@ -21,27 +22,29 @@ pub(in crate::sqlite) fn list(conn: &Connection, query: &ListQuery) -> Result<Li
     ))?;
     let (namespace, kind) = (query.namespace.as_str(), query.kind.as_str());
     let mut rows = statement.query((namespace, kind, start, end))?;
-    let filter = query.filter.as_ref().map(Matcher::new);
-    let mut page = ListPage::default();
+    let matcher = Matcher::new(query.filter.as_ref(), query.order.as_ref());
+    let mut page = Page::new(query);
     while let Some(row) = rows.next()? {
-        if let Some(filter) = &filter
-            && !filter.matches(text(row, 4)?)
+        if let Some(value) = matcher.look(text(row, 4)?)
+            && page.wants(&value, text(row, 0)?)
         {
-            continue;
+            page.take(value, listed(row)?);
         }
-        if page.objects.len() >= query.limit {
-            page.more = true;
+        if query.order.is_none() && page.is_over() {
             break;
         }
-        page.objects.push(Listed {
-            id: text(row, 0)?.into(),
-            seq: seq(row, 1)?,
-            state: json(row, 4)?,
-            created_at: time(row, 2)?,
-            updated_at: time(row, 3)?,
-        });
     }
-    Ok(page)
+    Ok(page.finish())
+}
+
+fn listed(row: &Row<'_>) -> Result<Listed> {
+    Ok(Listed {
+        id: text(row, 0)?.into(),
+        seq: seq(row, 1)?,
+        state: json(row, 4)?,
+        created_at: time(row, 2)?,
+        updated_at: time(row, 3)?,
+    })
 }
 
 /// The smallest text after every text that begins with `prefix`; `None` if there is no such text.

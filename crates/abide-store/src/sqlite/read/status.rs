@@ -15,10 +15,14 @@ pub(in crate::sqlite) fn status(conn: &Connection, path: &Path) -> Result<Status
     let objects = kinds.query_and_then([], |row| -> Result<(String, u64)> {
         Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
     })?;
+    let mut indexes = conn.prepare("SELECT kind, path FROM indexes ORDER BY kind, path")?;
+    let indexes = indexes.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(Status {
         store: "sqlite".into(),
+        id: conn.query_row("SELECT value FROM meta WHERE name = 'id'", [], |row| row.get(0))?,
         schema: migrate::schema(),
         objects: objects.collect::<Result<_>>()?,
+        indexes: indexes.collect::<Result<_, _>>()?,
         changes: count("SELECT coalesce(sum(head - floor), 0) FROM objects")?,
         alarms: count("SELECT count(*) FROM alarms WHERE dead = 0")?,
         dead_alarms: count("SELECT count(*) FROM alarms WHERE dead = 1")?,

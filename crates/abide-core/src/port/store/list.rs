@@ -1,0 +1,122 @@
+use std::{borrow::Cow, cmp::Ordering};
+
+use serde_json::Value;
+
+use crate::{
+    filter::{self, Filter, Path},
+    json::Json,
+    key::{Kind, Namespace},
+    seq::Seq,
+    time::Timestamp,
+};
+
+/// Which objects to list.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// The tenant.
+    pub namespace: Namespace,
+    /// The kind.
+    pub kind: Kind,
+    /// Only ids that begin with this.
+    pub prefix: String,
+    /// Only objects whose state matches.
+    pub filter: Option<Filter>,
+    /// By the value of a field; otherwise by id. Ids are ordered by their bytes.
+    pub order: Option<Order>,
+    /// Continue after this place in the order.
+    pub after: Option<ListCursor>,
+    /// At most so many; at least one.
+    pub limit: usize,
+}
+
+/// An order of objects by a field of their states: by [`filter::total_order`] of its values, and by id
+/// where they are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Order {
+    /// The field.
+    pub path: Path,
+    /// The other way round, ids too.
+    pub descending: bool,
+}
+
+/// A place in the order of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListCursor {
+    /// The id of the last object before the place.
+    pub id: String,
+    /// That object's ordered field, as [`Order::value`] gives it; `None` is `null`. It means nothing to a
+    /// list by id.
+    pub value: Option<Json>,
+}
+
+/// The indexes that a kind is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindIndexes {
+    /// The kind.
+    pub kind: Kind,
+    /// The fields by which its objects are found and ordered.
+    pub paths: Vec<Path>,
+}
+
+impl Order {
+    /// The value that decides the place of a state: its field, but for lists and objects, which are all
+    /// equal, an empty list.
+    #[must_use]
+    pub fn value<'v>(&self, state: &'v Value) -> Cow<'v, Value> {
+        match self.path.find(state) {
+            Value::Array(_) | Value::Object(_) => Cow::Owned(Value::Array(Vec::new())),
+            value => Cow::Borrowed(value),
+        }
+    }
+
+    /// How two objects are ordered, each given by value and id.
+    #[must_use]
+    pub fn compare(&self, left: (&Value, &str), right: (&Value, &str)) -> Ordering {
+        let ordering = filter::total_order(left.0, right.0).then_with(|| left.1.cmp(right.1));
+        if self.descending { ordering.reverse() } else { ordering }
+    }
+}
+
+impl ListCursor {
+    /// The place after the object with this id in a list by id.
+    #[must_use]
+    pub fn after_id(id: impl Into<String>) -> Self {
+        Self { id: id.into(), value: None }
+    }
+
+    /// The place after the object with this id and this value of the ordered field.
+    #[must_use]
+    pub fn after_value(id: impl Into<String>, value: &Value) -> Self {
+        Self { id: id.into(), value: Some(Json::trusted(value.to_string())).filter(|_| !value.is_null()) }
+    }
+
+    /// The value of the ordered field.
+    #[must_use]
+    pub fn ordered(&self) -> Value {
+        self.value.as_ref().map_or(Value::Null, Json::value)
+    }
+}
+
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// Its head.
+    pub seq: Seq,
+    /// Its state.
+    pub state: Json,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListPage {
+    /// The objects, in the order asked for.
+    pub objects: Vec<Listed>,
+    /// Where to go on: after the last object. `None` if there are no more right now.
+    pub next: Option<ListCursor>,
+}

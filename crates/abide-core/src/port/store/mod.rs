@@ -1,0 +1,171 @@
+//! The port for durability.
+
+mod alarm;
+mod commit;
+mod error;
+mod feed;
+mod list;
+mod message;
+mod object;
+mod status;
+
+pub use alarm::{Alarm, AlarmCursor, AlarmWrite, AlarmsQuery, DueAlarm};
+pub use commit::{Commit, Committed, Write};
+pub use error::StoreError;
+pub use feed::{FeedEntry, FeedPage};
+pub use list::{KindIndexes, ListCursor, ListPage, ListQuery, Listed, Order};
+pub use message::{MessageId, OutboxMessage, Outcome};
+pub use object::{ChangesPage, Loaded};
+pub use status::Status;
+
+use super::BoxFuture;
+use crate::{
+    json::Json,
+    key::{Key, Shard},
+    seq::{Epoch, FeedPosition, Seq},
+    time::Timestamp,
+};
+
+/// Where objects are durable.
+///
+/// # Durability
+/// When `commit` says [`Committed::Done`], everything the commit holds survives a crash of this
+/// process and of the machine, as far as the store's own settings promise it.
+///
+/// # Atomicity
+/// One `commit` call is one transaction: either every commit of the batch that passes its checks is
+/// durable, or none is and the call fails. A commit that fails its fence or its expectation is left
+/// out whole and reported by itself; the others are not touched by it. Commits of one batch to the
+/// same object apply in their order, each seeing the one before.
+///
+/// # Groups
+/// Commits of one group stand next to each other in one batch, at most one for each object, and are
+/// done together or not at all: when one fails its fence or its expectation, it says so, and the others
+/// of its group that would have passed say [`Committed::LeftOut`]. The rest of the batch is not touched
+/// by it. A store that says `false` to [`Store::groups`] answers a batch with a group
+/// [`StoreError::Unsupported`].
+///
+/// # Ordering
+/// Batches take effect in the order in which `commit` was called. The call itself, not the first poll
+/// of its future, takes the place in the order; dropping the future does not undo the batch.
+///
+/// # Fencing
+/// A commit whose `epoch` is not the shard's current epoch changes nothing. `claim` raises the epoch
+/// in a transaction of its own; from then on no commit with an older epoch can succeed.
+///
+/// # Reads
+/// Reads see every batch that was reported done before the read began, and never a part of a batch.
+///
+/// # Limits
+/// Every page has a limit, and no call reads more than a page into memory.
+pub trait Store: Send + Sync + 'static {
+    /// A short name for logs and metrics: `sqlite`, `memory`.
+    fn name(&self) -> &'static str;
+
+    /// How many shards this store was created with.
+    fn shards(&self) -> u32;
+
+    /// Whether commits of several objects can be done all or none.
+    fn groups(&self) -> bool {
+        true
+    }
+
+    /// Whether `list` filters and orders by indexed fields only.
+    fn needs_index(&self) -> bool {
+        false
+    }
+
+    /// Takes ownership of every shard: raises each epoch by one and returns the new one of each, by number.
+    fn claim(&self) -> BoxFuture<'_, Result<Vec<Epoch>, StoreError>>;
+
+    /// Loads one object, or its grave. `None` if there never was one.
+    fn load(&self, key: &Key) -> BoxFuture<'static, Result<Option<Loaded>, StoreError>>;
+
+    /// Makes a batch durable. One answer for each commit, in order.
+    fn commit(&self, batch: Vec<Commit>) -> BoxFuture<'static, Result<Vec<Committed>, StoreError>>;
+
+    /// Removes messages that were delivered, or given up, from the outbox. Needs no fence: it is only
+    /// asked for after the receiver's commit is durable, and repeating it is harmless.
+    fn acknowledge(&self, messages: Vec<MessageId>) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// A page of the changes of an object after `after`, oldest first, without snapshots.
+    fn changes(&self, key: &Key, after: Seq, limit: usize) -> BoxFuture<'static, Result<ChangesPage, StoreError>>;
+
+    /// The latest kept snapshot at or before `at`, from which changes lead to the state at `at`.
+    /// `None` if history does not reach back that far.
+    fn snapshot(&self, key: &Key, at: Seq) -> BoxFuture<'static, Result<Option<(Seq, Json)>, StoreError>>;
+
+    /// A page of the feed: which object reached which seq, in commit order, of one shard or of all.
+    /// An object's entries follow one another without a gap; one may span several commits. Positions
+    /// grow within a shard. A store that has no one order over all shards answers `None` with
+    /// [`StoreError::Unsupported`].
+    fn feed(
+        &self,
+        shard: Option<Shard>,
+        after: FeedPosition,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<FeedPage, StoreError>>;
+
+    /// The shards that ever had an entry in the feed, by number, each with the position of its last one.
+    fn feed_heads(&self) -> BoxFuture<'static, Result<Vec<(Shard, FeedPosition)>, StoreError>>;
+
+    /// Live alarms due at or before `until`, ordered by (due, key, name), after `after` in that order.
+    fn due_alarms(
+        &self,
+        until: Timestamp,
+        after: Option<AlarmCursor>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<DueAlarm>, StoreError>>;
+
+    /// Alarms, pending or dead, of one object or of all, ordered as `due_alarms`.
+    fn alarms(&self, query: AlarmsQuery) -> BoxFuture<'static, Result<Vec<DueAlarm>, StoreError>>;
+
+    /// Messages not yet acknowledged, ordered by (sender, n), after `after`.
+    fn outbox(
+        &self,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<OutboxMessage>, StoreError>>;
+
+    /// The stored outcome of a keyed call, if it expires after `now`.
+    fn outcome(
+        &self,
+        key: &Key,
+        caller: &str,
+        call_key: &str,
+        now: Timestamp,
+    ) -> BoxFuture<'static, Result<Option<Outcome>, StoreError>>;
+
+    /// The last message number `key` has applied from `sender`; zero if none.
+    fn received(&self, key: &Key, sender: &Key) -> BoxFuture<'static, Result<u64, StoreError>>;
+
+    /// A page of the objects of a kind, by id or by a field of their states. An object that does not
+    /// change while pages are read is in exactly one of them; one that does change may be missed or met
+    /// twice only by moving in the order.
+    ///
+    /// Where [`Store::needs_index`], a filter or an order over a field without an index is answered with
+    /// [`StoreError::Unsupported`], which names the field.
+    fn list(&self, query: ListQuery) -> BoxFuture<'static, Result<ListPage, StoreError>>;
+
+    /// Makes the indexes of these kinds what is wanted: those that are missing are made, also over
+    /// objects that are there already, and those that are not named any more are dropped. Other kinds
+    /// keep theirs. Asking again changes nothing.
+    fn index(&self, wanted: Vec<KindIndexes>) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// Removes outcomes that expired at or before `now` and feed entries beyond what is kept; at most
+    /// `limit` rows at once. Returns how many it removed.
+    fn clean(&self, now: Timestamp, limit: usize) -> BoxFuture<'static, Result<u64, StoreError>>;
+
+    /// What is in the store.
+    fn status(&self) -> BoxFuture<'static, Result<Status, StoreError>>;
+
+    /// Finishes what was asked for, then lets go of files, locks and threads; later calls fail with
+    /// [`StoreError::Closed`]. A store that holds nothing of the kind has nothing to do.
+    fn close(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Checks the whole store: logs dense from floor to head, alarms and messages of live objects,
+    /// states well formed, epochs consistent. Returns the faults found, at most `limit`.
+    fn verify(&self, limit: usize) -> BoxFuture<'static, Result<Vec<String>, StoreError>>;
+}
