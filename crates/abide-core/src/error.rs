@@ -88,7 +88,7 @@ impl Code {
 
     /// Whether the same request may well succeed later.
     pub const fn retryable(self) -> bool {
-        matches!(self, Self::Overloaded | Self::RateLimited | Self::Deadlock | Self::Unavailable | Self::Deadline)
+        matches!(self, Self::Overloaded | Self::RateLimited | Self::Unavailable | Self::Deadline)
     }
 }
 

@@ -115,11 +115,7 @@ impl NodeCore {
         let reads = envelope.info.reentrant && envelope.info.access == Access::Shared;
         let found = self.directory.find(key).filter(|_| reads);
         let Some(activation) = found else {
-            let detail = format!(
-                "{key} waits, through other objects, for this very call; nothing was changed by it; \
-                 send a message instead, or make the reading handler reentrant"
-            );
-            return envelope.job.release(Err(Error::new(Code::Deadlock, detail)));
+            return envelope.job.release(Err(deadlock(key, envelope.chain.as_deref())));
         };
         let (state, version, seq, number) = activation.before_turn();
         let node = self.clone();
@@ -154,6 +150,22 @@ pub(super) enum Next {
     Leaving,
     Turn(Box<Live>, Envelope),
     NotHere,
+}
+
+/// Why a call fails that came back to an object whose turn waits for it.
+fn deadlock(key: &Key, chain: Option<&Chain>) -> Error {
+    let detail = if chain.is_some_and(|caller| caller.key == *key) {
+        format!(
+            "{key} calls itself, and would wait for ever; nothing was changed by the call; use its methods on \
+             `self`, send a message instead, or make the reading handler reentrant"
+        )
+    } else {
+        format!(
+            "{key} waits, through other objects, for this very call; nothing was changed by it; \
+             send a message instead, or make the reading handler reentrant"
+        )
+    };
+    Error::new(Code::Deadlock, detail)
 }
 
 pub(super) fn out_of_time(key: &Key, handler: &str) -> Error {

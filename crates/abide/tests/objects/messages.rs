@@ -121,8 +121,17 @@ async fn a_call_that_comes_back_to_its_own_turn_fails_at_once() {
     let abide = start("memory:").await;
     let path = ["b", "c", "a"].map(String::from).to_vec();
     let error = abide.object::<Box>("a").ask(path).await.unwrap_err();
-    assert_eq!(error.code(), Code::Deadlock);
+    assert_eq!((error.code(), error.retryable()), (Code::Deadlock, false));
+    assert!(error.detail().contains("through other objects"), "{error}");
     assert_eq!(abide.object::<Box>("a").ask(vec!["b".into(), "c".into()]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_call_to_itself_is_told_apart_from_a_circle() {
+    let abide = start("memory:").await;
+    let error = abide.object::<Box>("a").ask(vec!["a".into()]).await.unwrap_err();
+    assert_eq!((error.code(), error.retryable()), (Code::Deadlock, false));
+    assert!(error.detail().contains("Box/a calls itself") && error.detail().contains("`self`"), "{error}");
 }
 
 #[tokio::test]
