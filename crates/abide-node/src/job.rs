@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
+    blocking::{busy, watched},
     context::Context,
     metrics::HandlerMetrics,
     object::{Access, Borrowed, Handler, Object, Parameter, Running},
@@ -129,12 +130,15 @@ impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
         };
         let output = &mut self.output;
         let object = object.borrowed::<O>();
-        let started = std::panic::catch_unwind(AssertUnwindSafe(move || args.run(object, ctx)));
+        let started = std::panic::catch_unwind(AssertUnwindSafe(move || {
+            let _busy = busy::<O, H>();
+            args.run(object, ctx)
+        }));
         match started {
             Err(panic) => Running::Done(Err(panicked(H::NAME, &*panic))),
             Ok(Running::Done(result)) => Running::Done(result.map(|value| *output = Some(value))),
             Ok(Running::Waiting(future)) => Running::Waiting(Box::pin(async move {
-                match AssertUnwindSafe(future).catch_unwind().await {
+                match AssertUnwindSafe(watched::<O, H>(future)).catch_unwind().await {
                     Ok(result) => result.map(|value| *output = Some(value)),
                     Err(panic) => Err(panicked(H::NAME, &*panic)),
                 }

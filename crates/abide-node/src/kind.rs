@@ -74,6 +74,12 @@ impl KindEntry {
         self.hooks.iter().find(|(h, _)| *h == hook).map(|(_, info)| info)
     }
 
+    /// Everything of it that runs in turns: handlers, alarms, hooks.
+    pub(crate) fn handler_names(&self) -> impl Iterator<Item = &'static str> {
+        let hooks = self.hooks.iter().map(|(_, info)| info.name);
+        self.handlers.keys().chain(self.alarms.keys()).copied().chain(hooks)
+    }
+
     pub(crate) fn create(&self) -> Arc<dyn AnyObject> {
         (self.create)()
     }

@@ -9,6 +9,7 @@
 mod activation;
 mod alarm;
 mod answer;
+mod blocking;
 mod call;
 mod change;
 mod clock;

@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     activation::{Resident, Seen},
+    blocking,
     call::DynamicCall,
     clock::SystemClock,
     directory::Directory,
@@ -132,6 +133,7 @@ impl NodeBuilder {
             kinds,
             metrics,
         });
+        blocking::watch(&core);
         core.tasks.spawn(core.clone().schedule_alarms());
         core.tasks.spawn(core.clone().refill_outbox());
         core.tasks.spawn(core.clone().sweep_forever());

@@ -75,6 +75,7 @@ fn describe() {
     describe_histogram!("abide_store_load_seconds", "How long the store took to load an object.");
     describe_gauge!("abide_objects_active", "Objects in memory, by kind.");
     describe_gauge!("abide_mailbox_depth", "Calls that wait for their turn.");
+    describe_counter!("abide_turns_blocked_total", "Turns whose handler kept its thread for two seconds or longer.");
     describe_gauge!("abide_alarms_due", "Alarms that are due and have not fired.");
     describe_histogram!("abide_alarm_lag_seconds", "How late alarms fired.");
     describe_gauge!("abide_outbox_depth", "Durable messages on their way.");

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{Activation, Cell, Live, Phase};
 use crate::{
+    blocking::busy,
     call::CallOptions,
     change::ChangeText,
     context::{Context, Limit, Owner, Scope},
@@ -165,9 +166,12 @@ fn run<O: Object, H: Handler<O>>(live: &mut Live, args: H, ctx: &mut Context) ->
 }
 
 fn attempt<O: Object, H: Handler<O>>(object: Borrowed<'_, O>, args: H, ctx: &mut Context) -> Result<H::Output, Error> {
-    let ran = std::panic::catch_unwind(AssertUnwindSafe(move || match args.run(object, ctx) {
-        Running::Done(result) => result,
-        Running::Waiting(_) => Err(Error::internal("BUG: a handler that never waits wants to wait")),
+    let ran = std::panic::catch_unwind(AssertUnwindSafe(move || {
+        let _busy = busy::<O, H>();
+        match args.run(object, ctx) {
+            Running::Done(result) => result,
+            Running::Waiting(_) => Err(Error::internal("BUG: a handler that never waits wants to wait")),
+        }
     }));
     ran.unwrap_or_else(|panic: Box<dyn Any + Send>| Err(panicked(H::NAME, &*panic)))
 }
