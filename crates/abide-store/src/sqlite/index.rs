@@ -1,15 +1,18 @@
 use std::collections::BTreeSet;
 
 use abide_core::{Kind, StoreError, filter::Path, port::store::KindIndexes};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
-use super::fault::Result;
+use super::fault::{Fault, Result};
 
 /// A field of the states of a kind, as SQL sees it.
 ///
 /// Two expressions make the order of values out of SQLite's: first the rank of the type, then the
 /// number or the text. Neither is ever NULL.
+#[derive(Debug)]
 pub(super) struct Field {
+    /// The field.
+    pub(super) path: Path,
     /// Which index has it.
     pub(super) name: String,
     /// `null` 0, `false` 1, `true` 2, numbers 3, texts 4, lists and objects 5.
@@ -21,34 +24,36 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// The field's index, if it has one.
-    pub(super) fn find(conn: &Connection, kind: &Kind, path: &Path) -> Result<Option<Self>> {
-        let sql = "SELECT number FROM indexes WHERE kind = ? AND path = ?";
-        let mut statement = conn.prepare_cached(sql)?;
-        let number = statement.query_row((kind.as_str(), path.to_string()), |row| row.get(0)).optional()?;
-        Ok(number.map(|number| Self::new(number, kind, path)))
+    /// The indexed fields of a kind.
+    pub(super) fn of_kind(conn: &Connection, kind: &Kind) -> Result<Vec<Self>> {
+        let path = |text: &str| {
+            let no_path = |error| Fault::Value(format!("the indexed field {text:?} of {kind} is no field: {error}"));
+            Path::parse(text).map_err(no_path)
+        };
+        let made = made(conn, kind)?;
+        made.iter().map(|(number, text)| Ok(Self::new(*number, kind, path(text)?))).collect()
     }
 
-    fn new(number: i64, kind: &Kind, path: &Path) -> Self {
-        let names = path.segments().iter().map(|name| format!(".\"{name}\"")).collect::<String>();
+    fn new(number: i64, kind: &Kind, field: Path) -> Self {
+        let names = field.segments().iter().map(|name| format!(".\"{name}\"")).collect::<String>();
         let path = quoted(&format!("${names}"));
         let rank = format!(
-            "CASE WHEN json_valid(state) THEN CASE json_type(state, {path}) \
+            "(CASE WHEN json_valid(state) THEN CASE json_type(state, {path}) \
              WHEN 'false' THEN 1 WHEN 'true' THEN 2 WHEN 'integer' THEN 3 WHEN 'real' THEN 3 \
-             WHEN 'text' THEN 4 WHEN 'array' THEN 5 WHEN 'object' THEN 5 ELSE 0 END ELSE 0 END"
+             WHEN 'text' THEN 4 WHEN 'array' THEN 5 WHEN 'object' THEN 5 ELSE 0 END ELSE 0 END)"
         );
         let value = format!(
-            "CASE WHEN json_valid(state) THEN CASE json_type(state, {path}) \
+            "(CASE WHEN json_valid(state) THEN CASE json_type(state, {path}) \
              WHEN 'integer' THEN json_extract(state, {path}) WHEN 'real' THEN json_extract(state, {path}) \
-             WHEN 'text' THEN json_extract(state, {path}) ELSE 0 END ELSE 0 END"
+             WHEN 'text' THEN json_extract(state, {path}) ELSE 0 END ELSE 0 END)"
         );
         let of_kind = format!("kind = {} AND state IS NOT NULL", quoted(kind.as_str()));
-        Self { name: format!("indexed_{number}"), rank, value, of_kind }
+        Self { path: field, name: format!("indexed_{number}"), rank, value, of_kind }
     }
 
     fn create(&self) -> String {
-        let Self { name, rank, value, of_kind } = self;
-        format!("CREATE INDEX {name} ON objects (namespace, ({rank}), ({value}), id) WHERE {of_kind}")
+        let Self { name, rank, value, of_kind, .. } = self;
+        format!("CREATE INDEX {name} ON objects (namespace, {rank}, {value}, id) WHERE {of_kind}")
     }
 }
 
@@ -81,7 +86,7 @@ pub(super) fn make(conn: &Connection, wanted: &[KindIndexes]) -> Result<()> {
                 conn.query_row("SELECT 1 + coalesce(max(number), 0) FROM indexes", [], |row| row.get(0))?;
             let sql = "INSERT INTO indexes (kind, path, number) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
             if conn.execute(sql, (kind.as_str(), path.to_string(), number))? > 0 {
-                conn.execute_batch(&Field::new(number, kind, path).create())?;
+                conn.execute_batch(&Field::new(number, kind, path.clone()).create())?;
             }
         }
     }
@@ -89,7 +94,7 @@ pub(super) fn make(conn: &Connection, wanted: &[KindIndexes]) -> Result<()> {
 }
 
 fn made(conn: &Connection, kind: &Kind) -> Result<Vec<(i64, String)>> {
-    let mut statement = conn.prepare("SELECT number, path FROM indexes WHERE kind = ?")?;
+    let mut statement = conn.prepare_cached("SELECT number, path FROM indexes WHERE kind = ?")?;
     let made = statement.query_map([kind.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(made.collect::<Result<_, _>>()?)
 }

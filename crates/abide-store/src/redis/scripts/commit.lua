@@ -1,0 +1,313 @@
+#!lua
+-- One batch of commits to the objects of one part: each is applied whole or left out whole.
+-- Documented in docs/format/redis.md. The order of ARGV is that of encode.rs.
+local ARGV, call, format = ARGV, redis.call, string.format
+local tag, channel = ARGV[1], ARGV[2]
+local at = 5
+local kept = 0
+local epochs = {}
+
+if (call('HGET', tag .. ':meta', 'indexes') or '0') ~= ARGV[3] then
+  return { 'I' }
+end
+
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+
+local function number()
+  at = at + 1
+  return tonumber(ARGV[at - 1])
+end
+
+-- Texts that follow one another in a member end with NUL; a NUL inside is followed by 255.
+local function escaped(text)
+  return (string.gsub(text, '%z', '\0\255'))
+end
+
+-- Lua's stack holds a few thousand values.
+local function sliced(command, key, list)
+  for first = 1, #list, 2000 do
+    call(command, key, unpack(list, first, math.min(first + 1999, #list)))
+  end
+end
+
+local function is_user(field)
+  return string.byte(field, 1) ~= 64 or string.byte(field, 2) == 64
+end
+
+local function named(s)
+  return ARGV[s + 1] .. ':' .. ARGV[s + 2] .. ':' .. ARGV[s + 3]
+end
+
+-- What stands in the way of the commit that begins at s, and what was read of its object.
+local function check(s)
+  local shard = ARGV[s + 4]
+  local epoch = epochs[shard]
+  if not epoch then
+    epoch = call('HGET', tag .. ':epochs', shard) or '0'
+    epochs[shard] = epoch
+  end
+  if epoch ~= ARGV[s + 5] then
+    return 'F' .. epoch
+  end
+  local found = call('HMGET', tag .. ':o:' .. named(s), '@head', '@floor', '@order')
+  if (found[1] or '0') ~= ARGV[s + 7] then
+    return 'C' .. (found[1] or '0')
+  end
+  return nil, found
+end
+
+local function due_set(flag)
+  return tag .. (flag == '-' and ':dead' or ':due')
+end
+
+local function put_fields(object, order, found_order, set, gone)
+  local names, values = {}, {}
+  for i = 1, number() do
+    names[i] = take()
+    values[i] = take()
+  end
+  if found_order == order then
+    for first = 1, #names, 2000 do
+      local last = math.min(first + 1999, #names)
+      local stored = call('HMGET', object, unpack(names, first, last))
+      for i = first, last do
+        if stored[i - first + 1] ~= values[i] then
+          set[#set + 1] = names[i]
+          set[#set + 1] = values[i]
+        end
+      end
+    end
+    return
+  end
+  local keep = {}
+  for i, name in ipairs(names) do
+    keep[name] = true
+    set[#set + 1] = name
+    set[#set + 1] = values[i]
+  end
+  set[#set + 1] = '@order'
+  set[#set + 1] = order
+  if found_order then
+    for _, field in ipairs(call('HKEYS', object)) do
+      if is_user(field) and not keep[field] then
+        gone[#gone + 1] = field
+      end
+    end
+  end
+end
+
+local function put_whole(object, found_order, set, gone)
+  set[#set + 1] = '@state'
+  set[#set + 1] = take()
+  if found_order then
+    for _, field in ipairs(call('HKEYS', object)) do
+      if is_user(field) or field == '@order' then
+        gone[#gone + 1] = field
+      end
+    end
+  end
+end
+
+-- Leaves a grave: what remains is written by the caller.
+local function bury(object, kinds, id, sorted, gone)
+  local all = call('HGETALL', object)
+  for i = 1, #all, 2 do
+    local field, value = all[i], all[i + 1]
+    if is_user(field) or field == '@order' or field == '@state' then
+      gone[#gone + 1] = field
+    elseif string.sub(field, 1, 7) == '@alarm:' then
+      local place = string.sub(value, 1, 15) .. sorted .. '\0' .. escaped(string.sub(field, 8))
+      call('ZREM', due_set(string.sub(value, 16, 16)), place)
+      gone[#gone + 1] = field
+    elseif string.sub(field, 1, 4) == '@ix:' then
+      call('ZREM', tag .. ':x:' .. kinds .. ':' .. string.sub(field, 5), value .. id)
+      gone[#gone + 1] = field
+    end
+  end
+  call('ZREM', tag .. ':k:' .. kinds, id)
+end
+
+local function write_changes(name, head0, head, floor0, buried, set)
+  local n, keep, trim = number(), take(), take()
+  local floor = floor0
+  if n > 0 and keep == '0' then floor = head end
+  if trim ~= '' then floor = math.max(floor, tonumber(trim)) end
+  if buried then floor = head end
+  local old, want = head0 - floor0, head - floor
+  local list, snapshots = tag .. ':c:' .. name, tag .. ':n:' .. name
+  local entries = {}
+  for i = 1, n do
+    local seq, entry, snapshot = number(), take(), take()
+    entries[i] = entry
+    if snapshot ~= '' and seq > floor then
+      call('ZADD', snapshots, seq, format('%.0f', seq) .. ':' .. snapshot)
+    end
+  end
+  if want == 0 then
+    if old > 0 then call('UNLINK', list) end
+  else
+    sliced('RPUSH', list, entries)
+    if old + n > want then call('LTRIM', list, old + n - want, -1) end
+  end
+  if floor ~= floor0 then
+    call('ZREMRANGEBYSCORE', snapshots, '-inf', format('%.0f', floor))
+    set[#set + 1] = '@floor'
+    set[#set + 1] = format('%.0f', floor)
+  end
+  kept = kept + want - old
+  return entries
+end
+
+local function write_feed(s, name, head0, entries)
+  if #entries == 0 then return end
+  local shard = ARGV[s + 4]
+  local position = format('%.0f', call('HINCRBY', tag .. ':feed', shard, 1))
+  local first = format('%.0f', head0 + 1)
+  call('XADD', tag .. ':f:' .. shard, position .. '-0', 'k', name, 'a', first, 'z', ARGV[s + 8])
+  for _, entry in ipairs(entries) do
+    call('PUBLISH', channel .. name, string.sub(entry, string.find(entry, ' ', 1, true) + 1))
+  end
+end
+
+local function write_alarms(object, sorted, buried)
+  for _ = 1, number() do
+    local what, alarm = take(), take()
+    local field, place = '@alarm:' .. alarm, sorted .. '\0' .. escaped(alarm)
+    local old = not buried and call('HGET', object, field)
+    if old then
+      call('ZREM', due_set(string.sub(old, 16, 16)), string.sub(old, 1, 15) .. place)
+    end
+    if what == 's' then
+      local due, flag, json = take(), take(), take()
+      if not buried then
+        call('HSET', object, field, due .. flag .. json)
+        call('ZADD', due_set(flag), 0, due .. place)
+      end
+    elseif old then
+      call('HDEL', object, field)
+    end
+  end
+end
+
+local function write_rest(name, sorted)
+  for _ = 1, number() do
+    local member, json = take(), take()
+    call('HSET', tag .. ':messages', member, json)
+    call('ZADD', tag .. ':outbox', 0, member)
+  end
+  local received = tag .. ':r:' .. name
+  for _ = 1, number() do
+    local sender, n = take(), take()
+    local last = call('HGET', received, sender)
+    if not last or last < n then call('HSET', received, sender, n) end
+  end
+  for _ = 1, number() do
+    local field, expires, json = take(), take(), take()
+    call('HSET', tag .. ':q:' .. name, field, json)
+    call('ZADD', tag .. ':expire', expires, sorted .. '\0' .. field)
+  end
+end
+
+local function write_indexes(object, kinds, id, set)
+  for _ = 1, number() do
+    local path, value = take(), take()
+    local old = call('HGET', object, '@ix:' .. path)
+    local index = tag .. ':x:' .. kinds .. ':' .. path
+    if old ~= value then
+      if old then call('ZREM', index, old .. id) end
+      set[#set + 1] = '@ix:' .. path
+      set[#set + 1] = value
+    end
+    call('ZADD', index, 0, value .. id)
+  end
+end
+
+local function apply(s, found)
+  local ns, kind, id = ARGV[s + 1], ARGV[s + 2], ARGV[s + 3]
+  local name, kinds = named(s), ns .. ':' .. kind
+  local object = tag .. ':o:' .. name
+  local sorted = ns .. '\0' .. kind .. '\0' .. escaped(id)
+  local head0, head, floor0 = tonumber(ARGV[s + 7]), tonumber(ARGV[s + 8]), tonumber(found[2] or '0')
+  local set = { '@head', ARGV[s + 8], '@commit', ARGV[s + 6], '@incarnation', ARGV[s + 9] }
+  local gone = {}
+  local found_order = found[3]
+  at = s + 11
+  local write = take()
+  if write == 'k' then
+    local updated = take()
+    if updated ~= '' then
+      set[#set + 1] = '@updated'
+      set[#set + 1] = updated
+    end
+  elseif write == 'd' then
+    set[#set + 1] = '@updated'
+    set[#set + 1] = take()
+    bury(object, kinds, id, sorted, gone)
+  else
+    for _, field in ipairs({ '@version', '@created', '@updated' }) do
+      set[#set + 1] = field
+      set[#set + 1] = take()
+    end
+    local order = take()
+    local whole = not found_order and call('HEXISTS', object, '@state') == 1
+    if order == '' then
+      put_whole(object, found_order, set, gone)
+    else
+      put_fields(object, order, found_order, set, gone)
+      if whole then gone[#gone + 1] = '@state' end
+    end
+    if not found_order and not whole then
+      call('ZADD', tag .. ':k:' .. kinds, 0, id)
+      call('SADD', tag .. ':kinds', kinds)
+    end
+  end
+  local buried = write == 'd'
+  local entries = write_changes(name, head0, head, floor0, buried, set)
+  write_feed(s, name, head0, entries)
+  write_alarms(object, sorted, buried)
+  write_rest(name, sorted)
+  write_indexes(object, kinds, id, set)
+  sliced('HSET', object, set)
+  sliced('HDEL', object, gone)
+end
+
+-- The commits of a group stand next to each other. Returns where the group ends.
+local function apply_group(s, answers)
+  local group, failed, first, found_of = ARGV[s + 10], false, #answers, {}
+  local starts = {}
+  while s <= #ARGV and ARGV[s + 10] == group do
+    local failure, found = check(s)
+    failed = failed or failure
+    starts[#starts + 1] = s
+    found_of[#starts] = found
+    answers[#answers + 1] = failure or 'L'
+    s = s + tonumber(ARGV[s])
+  end
+  if not failed then
+    for i, start in ipairs(starts) do
+      apply(start, found_of[i])
+      answers[first + i] = 'D'
+    end
+  end
+  return s
+end
+
+local answers = {}
+local s = at
+while s <= #ARGV do
+  if ARGV[s + 10] ~= '' then
+    s = apply_group(s, answers)
+  else
+    local failure, found = check(s)
+    if not failure then apply(s, found) end
+    answers[#answers + 1] = failure or 'D'
+    s = s + tonumber(ARGV[s])
+  end
+end
+if kept ~= 0 then
+  call('HINCRBY', tag .. ':meta', 'changes', format('%.0f', kept))
+end
+return answers
