@@ -44,6 +44,13 @@
 //! # }
 //! ```
 //!
+//! It is a feature that programs do not need, only their tests:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! abide = { version = "0.1", features = ["testing"] }
+//! ```
+//!
 //! # Crashes
 //! What was acknowledged survives; ask for the handle again, for the old one belongs to the old node.
 //!

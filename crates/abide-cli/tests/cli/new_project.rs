@@ -54,13 +54,28 @@ fn a_new_project_builds_passes_its_tests_and_takes_another_object() {
 }
 
 #[test]
-fn a_new_project_depends_on_the_released_version_if_no_checkout_is_named() {
+fn a_new_project_depends_on_what_the_command_was_built_from_if_nothing_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let made = finish(abide(folder.path()).args(["new", "reminders", "--json"]));
-    assert_eq!(made.value()["project"], "reminders");
+    let made = finish(abide(folder.path()).args(["new", "reminders", "--json"])).value();
+    assert_eq!(made["project"], "reminders");
+    let abide = root().join("crates/abide").canonicalize().unwrap().display().to_string();
+    assert_eq!(made["abide"]["path"], abide);
     let manifest = std::fs::read_to_string(folder.path().join("reminders/Cargo.toml")).unwrap();
-    assert!(manifest.contains("abide = \"0.1.0\"\n"), "{manifest}");
+    assert!(manifest.contains(&format!("abide = {{ path = {abide:?} }}\n")), "{manifest}");
+    assert!(manifest.contains(&format!("abide = {{ path = {abide:?}, features = [\"testing\"] }}\n")), "{manifest}");
     assert!(!manifest.contains("{{"), "{manifest}");
+}
+
+#[test]
+fn a_new_project_can_depend_on_a_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "https://git.example/abide";
+    let made = finish(abide(folder.path()).args(["new", "reminders", "--git", url]));
+    assert!(made.text().contains(url), "{made:?}");
+    let manifest = std::fs::read_to_string(folder.path().join("reminders/Cargo.toml")).unwrap();
+    assert!(manifest.contains("abide = { git = \"https://git.example/abide\" }\n"), "{manifest}");
+    let both = finish(abide(folder.path()).args(["new", "other", "--git", url, "--path", "."]));
+    assert_eq!(both.code, 2, "{both:?}");
 }
 
 #[test]

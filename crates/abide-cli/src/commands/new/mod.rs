@@ -3,12 +3,16 @@
 mod name;
 mod object;
 mod project;
+mod source;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use self::name::{CrateName, TypeName};
+use self::{
+    name::{CrateName, TypeName},
+    source::Source,
+};
 use crate::{
     failure::{Failure, Outcome},
     session::Session,
@@ -21,15 +25,20 @@ use crate::{
     after_help = "\
 Examples:
   abide new reminders                    a project in ./reminders
-  abide new reminders --path ../abide    the same, on a checkout of Abide
+  abide new reminders --path ../abide    the same, on that checkout of Abide
+  abide new reminders --git URL          the same, on a repository of Abide
   abide new object ChatRoom              in a project: src/chat_room.rs, registered"
 )]
 pub(crate) struct New {
     /// The name of the project, and of its folder.
     name: Option<CrateName>,
-    /// Depend on a checkout of Abide instead of the released version.
-    #[arg(long, value_name = "DIR")]
+    /// Depend on this checkout of Abide [default: the one that this folder is in, or else the one that
+    /// this command was built from].
+    #[arg(long, value_name = "DIR", conflicts_with = "git")]
     path: Option<PathBuf>,
+    /// Depend on a git repository of Abide instead of a checkout.
+    #[arg(long, value_name = "URL")]
+    git: Option<String>,
     #[command(subcommand)]
     inner: Option<Inner>,
 }
@@ -48,7 +57,13 @@ impl New {
     pub(crate) fn run(self, session: &Session) -> Outcome {
         match (self.inner, self.name) {
             (Some(Inner::Object { name }), _) => object::add(session, &name),
-            (None, Some(name)) => project::create(session, &name, self.path.as_deref()),
+            (None, Some(name)) => {
+                let source = match self.git {
+                    Some(url) => Source::Git(url),
+                    None => Source::checkout(self.path)?,
+                };
+                project::create(session, &name, &source)
+            }
             (None, None) => Err(Failure::usage("a project needs a name").hint("for example: abide new reminders")),
         }
     }

@@ -1,11 +1,8 @@
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use serde_json::json;
 
-use super::name::CrateName;
+use super::{name::CrateName, source::Source};
 use crate::{
     failure::{Failure, Outcome},
     session::Session,
@@ -23,13 +20,12 @@ const FILES: [(&str, &str); 7] = [
 ];
 
 /// Writes a project into a folder of its name.
-pub(super) fn create(session: &Session, name: &CrateName, checkout: Option<&Path>) -> Outcome {
+pub(super) fn create(session: &Session, name: &CrateName, source: &Source) -> Outcome {
     let folder = PathBuf::from(name.as_str());
     if folder.exists() {
         return Err(Failure::new("conflict", format!("{} is there already; nothing was changed", folder.display()))
             .hint("choose another name, or remove it"));
     }
-    let abide = dependency(checkout)?;
     let alone = if is_in_a_workspace() { "\n[workspace]\n" } else { "" };
     for (path, text) in FILES {
         let path = folder.join(path);
@@ -37,49 +33,21 @@ pub(super) fn create(session: &Session, name: &CrateName, checkout: Option<&Path
             fs::create_dir_all(parent)?;
         }
         let text = text.replace("{{name}}", name.as_str()).replace("{{crate}}", &name.ident());
-        let text = text.replace("{{abide}}", &abide);
+        let text = text.replace("{{abide}}", &source.dependency(""));
+        let text = text.replace("{{testing}}", &source.dependency(", features = [\"testing\"]"));
         let text = if path.ends_with("Cargo.toml") { text + alone } else { text };
         fs::write(path, text)?;
     }
     let output = &session.output;
     if output.is_json() {
         let files: Vec<_> = FILES.iter().map(|(path, _)| path).collect();
-        return output.value(&json!({"project": name.as_str(), "files": files}));
+        return output.value(&json!({"project": name.as_str(), "abide": source, "files": files}));
     }
     output.line(format!(
-        "made {name}/\n\n  cd {name}\n  cargo test                    it passes\n  cargo run                     it serves\n  \
+        "made {name}/, which depends on Abide in {source}\n\n  cd {name}\n  cargo test                    it passes\n  cargo run                     it serves\n  \
          abide new object ChatRoom     adds an object",
         name = name.as_str()
     ))
-}
-
-/// What `abide = …` is in Cargo.toml.
-fn dependency(checkout: Option<&Path>) -> Outcome<String> {
-    let checkout = match (checkout, checkout_here()) {
-        (Some(named), _) => named.to_owned(),
-        (None, Some(here)) => here,
-        (None, None) => return Ok(format!("{:?}", env!("CARGO_PKG_VERSION"))),
-    };
-    let candidates = [checkout.join("crates/abide"), checkout.clone()];
-    let found = candidates.iter().find(|folder| is_abide(folder));
-    let folder = found.ok_or_else(|| {
-        Failure::usage(format!("{} is no checkout of Abide", checkout.display()))
-            .hint("give the folder that has crates/abide in it")
-    })?;
-    let path = fs::canonicalize(folder)?;
-    Ok(format!("{{ path = {:?} }}", path.display().to_string()))
-}
-
-/// The checkout of Abide that this folder is in, if it is in one.
-fn checkout_here() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok()?;
-    here.ancestors().find(|folder| is_abide(&folder.join("crates/abide"))).map(Path::to_owned)
-}
-
-/// Whether the folder is the crate that programs depend on.
-fn is_abide(folder: &Path) -> bool {
-    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
-    manifest.lines().any(|line| line.trim() == "name = \"abide\"")
 }
 
 /// Whether a folder above this one is a cargo workspace, which would not know the project.
