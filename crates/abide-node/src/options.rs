@@ -52,7 +52,7 @@ impl Default for NodeOptions {
             messages_in_memory: 10_000,
             watch_buffer: 256,
             outcomes_kept: Duration::from_secs(24 * 60 * 60),
-            drain_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
             inline: true,
             metered: false,
             sweep_every: Duration::from_secs(1),

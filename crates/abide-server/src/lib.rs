@@ -25,7 +25,7 @@ pub use answer::problem::Problem;
 pub use metrics::install_metrics;
 pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use options::{Limits, ServerOptions};
-pub use server::{Server, serve};
+pub use server::{Door, Server, serve};
 
 /// The parsers that face a client, for fuzzing.
 #[doc(hidden)]

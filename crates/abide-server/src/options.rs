@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use abide_node::NodeOptions;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 /// Where a server listens, who may talk to it and how much of everything it takes.
@@ -87,7 +88,7 @@ impl Default for Limits {
             page_bytes: 4 << 20,
             heartbeat: Duration::from_secs(15),
             drain_delay: Duration::ZERO,
-            drain_timeout: Duration::from_secs(10),
+            drain_timeout: NodeOptions::default().drain_timeout,
         }
     }
 }

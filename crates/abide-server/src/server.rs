@@ -21,33 +21,62 @@ pub async fn serve(node: Node, address: &str) -> Result<()> {
     server.run_until_signal().await
 }
 
-/// A server that is bound to its address and not running yet.
-#[must_use = "a server answers nobody until it runs"]
-pub struct Server {
+/// An address that is listened on, before there is a node to answer: whoever connects waits.
+///
+/// A program that takes its port first changes nothing when the port is taken.
+#[must_use = "nobody is answered until there is a node"]
+pub struct Door {
     listener: TcpListener,
     local_addr: SocketAddr,
-    node: Node,
     options: ServerOptions,
-    others: Router,
 }
 
-impl Server {
-    /// Binds to the address of the options. Port 0 takes a free port: see [`Server::local_addr`].
+impl Door {
+    /// Binds to the address of the options. Port 0 takes a free port: see [`Door::local_addr`].
     ///
     /// # Errors
     /// `bad_request` if the address is not one, or is public (there is no authentication);
-    /// `unavailable` if it is taken. The node runs on all the same.
-    pub async fn bind(node: Node, options: ServerOptions) -> Result<Self> {
+    /// `unavailable` if it is taken.
+    pub async fn bind(options: ServerOptions) -> Result<Self> {
         let listener = address::listen(&options.address).await?;
         let local_addr = listener
             .local_addr()
             .map_err(|error| Error::unavailable(format!("{} has no local address: {error}", options.address)))?;
-        Ok(Self { listener, local_addr, node, options, others: Router::new() })
+        Ok(Self { listener, local_addr, options })
     }
 
     /// The address it is bound to.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The server that lets callers in to `node`.
+    pub fn open(self, node: Node) -> Server {
+        Server { door: self, node, others: Router::new() }
+    }
+}
+
+/// A server that is bound to its address and not running yet.
+#[must_use = "a server answers nobody until it runs"]
+pub struct Server {
+    door: Door,
+    node: Node,
+    others: Router,
+}
+
+impl Server {
+    /// Binds to the address of the options, for a node that runs already. Port 0 takes a free port: see
+    /// [`Server::local_addr`].
+    ///
+    /// # Errors
+    /// Those of [`Door::bind`]. The node runs on all the same.
+    pub async fn bind(node: Node, options: ServerOptions) -> Result<Self> {
+        Ok(Door::bind(options).await?.open(node))
+    }
+
+    /// The address it is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.door.local_addr
     }
 
     /// Adds routes of the program's own, for paths that Abide does not have. Their requests pass the same
@@ -64,7 +93,7 @@ impl Server {
     /// # Errors
     /// `deadline` if the node could not finish everything within its drain timeout.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let Self { listener, local_addr, node, options, others } = self;
+        let Self { door: Door { listener, local_addr, options }, node, others } = self;
         let shared = Arc::new(Shared::new(node.clone(), &options));
         let connections = Connections::new(Arc::new(Front::new(shared.clone(), &options.hosts, others)));
         let limits = &options.limits;

@@ -2,7 +2,7 @@ use std::{ffi::OsString, io::IsTerminal, path::PathBuf};
 
 use abide::{
     Abide,
-    server::{Server, ServerOptions, install_metrics},
+    server::{Door, ServerOptions, install_metrics},
 };
 use clap::Args;
 use serde_json::json;
@@ -47,9 +47,10 @@ impl Serve {
         let config = Config::load(&flags, std::env::vars_os().filter_map(text))?;
         start_log(&config.log)?;
         let metrics = install_metrics();
+        // The port first: if it is taken, no store is made or opened.
+        let door = Door::bind(options(&config, metrics)).await.map_err(|error| explain(error, &config))?;
         let abide = start(&config).await?;
-        let server = Server::bind(abide.node().clone(), options(&config, metrics)).await;
-        let server = server.map_err(|error| explain(error, &config))?.extra_routes(web::routes());
+        let server = door.open(abide.node().clone()).extra_routes(web::routes());
         banner(session, &config, &format!("http://{}", server.local_addr()))?;
         Ok(server.run_until_signal().await?)
     }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use abide::{
     Store as _,
-    store::{SqliteOptions, SqliteStore},
+    store::{OpenError, SqliteOptions, SqliteStore},
 };
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
@@ -55,12 +55,7 @@ impl Store {
     /// Does it.
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         match self.action {
-            Action::Init(which) => {
-                let path = store_file::path(&which.store)?;
-                let what = if path.exists() { "is there already" } else { "is created" };
-                let store = SqliteStore::open(path, SqliteOptions::default())?;
-                ready(session, &which, &store, what).await
-            }
+            Action::Init(which) => init(session, &which).await,
             Action::Migrate(which) => {
                 let store = which.open(true)?;
                 ready(session, &which, &store, "is up to date").await
@@ -68,6 +63,18 @@ impl Store {
             Action::Verify(which) => verify(session, &which).await,
             Action::Status(which) => status(session, &which).await,
         }
+    }
+}
+
+async fn init(session: &Session, which: &Which) -> Outcome {
+    let path = store_file::path(&which.store)?;
+    let what = if path.exists() { "is there already" } else { "is created" };
+    match SqliteStore::open(path, SqliteOptions::default()) {
+        Ok(store) => ready(session, which, &store, what).await,
+        Err(OpenError::Locked { .. }) => {
+            ready(session, which, &which.open(false)?, "is there already, and a node is running on it").await
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

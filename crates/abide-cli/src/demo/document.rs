@@ -48,7 +48,7 @@ impl Document {
     #[handler]
     pub fn remove(&mut self, names: Vec<String>) {
         for name in names {
-            self.fields.remove(&name);
+            self.fields.shift_remove(&name);
         }
     }
 
@@ -75,7 +75,7 @@ impl Document {
 fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
     for (name, value) in patch {
         match (value, target.get_mut(&name)) {
-            (Value::Null, _) => drop(target.remove(&name)),
+            (Value::Null, _) => drop(target.shift_remove(&name)),
             (Value::Object(patch), Some(Value::Object(target))) => merge(target, patch),
             (Value::Object(patch), _) => {
                 let mut fresh = Map::new();

@@ -213,3 +213,20 @@ fn what_is_printed_with_json_is_one_value_on_one_line() {
     let value: Value = node.json(&["get", "Document", "d"]);
     assert_eq!(value["state"], json!({"text": "two\nlines"}));
 }
+
+#[test]
+fn fields_are_shown_in_the_order_that_the_object_gives_them() {
+    let node = Node::start();
+    node.json(&["call", "RateLimiter", "me", "take"]);
+    let fields = ["limit", "window", "taken", "resets_at"];
+    for command in [
+        &["get", "RateLimiter", "me"][..],
+        &["get", "RateLimiter", "me", "--json"],
+        &["ls", "RateLimiter"],
+        &["log", "RateLimiter", "me"],
+    ] {
+        let done = node.run(command);
+        let places = fields.map(|field| done.text().find(field).unwrap_or_else(|| panic!("{field}: {done:?}")));
+        assert!(places.is_sorted(), "{done:?}");
+    }
+}

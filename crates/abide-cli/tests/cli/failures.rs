@@ -87,6 +87,8 @@ fn an_address_that_is_taken_is_told_apart_from_one_that_is_wrong() {
     let taken = finish(abide(folder.path()).args(["serve", "--listen", address]));
     assert_eq!(taken.code, 1, "{taken:?}");
     assert!(taken.err.contains("--listen"), "{taken:?}");
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "no store is made for a node that cannot listen");
     let wrong = finish(abide(folder.path()).args(["serve", "--listen", "nonsense"]));
     assert_eq!(wrong.code, 2, "{wrong:?}");
 }

@@ -30,6 +30,9 @@ fn a_store_is_counted_and_checked_while_a_node_runs_on_it() {
     assert_eq!(node.json(&["store", "verify", &node.store()])["faults"], json!([]));
     assert!(node.run(&["store", "status"]).text().contains("Counter objects"));
     assert_eq!(node.run(&["store", "migrate", &node.store()]).code, 1);
+    let there = node.run(&["store", "init", &node.store()]);
+    assert!(there.text().contains("is there already, and a node is running on it"), "{there:?}");
+    assert_eq!(node.json(&["get", "Counter", "a"])["seq"], 1, "the node goes on");
 }
 
 #[test]
