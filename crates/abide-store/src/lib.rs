@@ -2,7 +2,7 @@
 //!
 //! - [`MemoryStore`]: the reference. It answers at once and forgets everything with its last handle.
 //! - [`SqliteStore`]: the default. One file, one process, nothing to set up.
-//! - [`open`] takes either by URL.
+//! - [`open`] takes any of them by URL.
 
 pub mod contract;
 mod error;
@@ -11,12 +11,16 @@ mod filter;
 pub mod memory;
 #[cfg(feature = "sqlite")]
 mod page;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod url;
 
 pub use error::{BackupError, OpenError};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use url::open;

@@ -4,16 +4,18 @@ use abide_core::{Store, key::SHARDS_DEFAULT};
 
 use crate::{error::OpenError, memory::MemoryStore};
 
-/// Opens the store a URL names: `sqlite:PATH` (created if it is not there) or `memory:`.
+/// Opens the store a URL names: `sqlite:PATH` (created if it is not there), `postgres://HOST/DATABASE`
+/// (its tables are created if they are not there) or `memory:`.
 ///
 /// # Errors
 /// [`OpenError`] says what stands in the way and what to do.
-pub fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new(SHARDS_DEFAULT))),
         "sqlite" => sqlite(url, rest.strip_prefix("//").unwrap_or(rest)),
-        "postgres" | "postgresql" | "redis" | "rediss" => Err(OpenError::NotInThisVersion { scheme: scheme.into() }),
+        "postgres" | "postgresql" => postgres(url, scheme).await,
+        "redis" | "rediss" => Err(OpenError::NotInThisVersion { scheme: scheme.into() }),
         _ => Err(OpenError::UnknownScheme { url: url.into() }),
     }
 }
@@ -36,33 +38,44 @@ fn sqlite(_url: &str, _path: &str) -> Result<Arc<dyn Store>, OpenError> {
     Err(OpenError::NotInThisVersion { scheme: "sqlite".into() })
 }
 
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str, _scheme: &str) -> Result<Arc<dyn Store>, OpenError> {
+    let store = crate::PostgresStore::open(url, crate::PostgresOptions::default()).await?;
+    Ok(Arc::new(store))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_url: &str, scheme: &str) -> Result<Arc<dyn Store>, OpenError> {
+    Err(OpenError::NotInThisVersion { scheme: scheme.into() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refusal(url: &str) -> String {
-        open(url).map(|store| store.name()).unwrap_err().to_string()
+    async fn refusal(url: &str) -> String {
+        open(url).await.map(|store| store.name()).unwrap_err().to_string()
     }
 
-    #[test]
-    fn a_url_of_memory_opens_a_store_with_the_default_shards() {
-        let store = open("memory:").unwrap();
+    #[tokio::test]
+    async fn a_url_of_memory_opens_a_store_with_the_default_shards() {
+        let store = open("memory:").await.unwrap();
         assert_eq!((store.name(), store.shards()), ("memory", SHARDS_DEFAULT));
     }
 
-    #[test]
-    fn an_unknown_scheme_gets_a_sentence_that_names_the_known_ones() {
-        for url in ["mysql://x", "", "data.db", "postgres://h/db", "redis://h"] {
-            let sentence = refusal(url);
+    #[tokio::test]
+    async fn an_unknown_scheme_gets_a_sentence_that_names_the_known_ones() {
+        for url in ["mysql://x", "", "data.db", "redis://h"] {
+            let sentence = refusal(url).await;
             assert!(sentence.contains("sqlite:PATH"), "{sentence}");
             assert!(sentence.contains("memory:"), "{sentence}");
         }
     }
 
     #[cfg(feature = "sqlite")]
-    #[test]
-    fn a_url_of_sqlite_needs_a_file() {
-        assert!(refusal("sqlite:").contains("names no file"));
-        assert!(refusal("sqlite::memory:").contains("`memory:`"));
+    #[tokio::test]
+    async fn a_url_of_sqlite_needs_a_file() {
+        assert!(refusal("sqlite:").await.contains("names no file"));
+        assert!(refusal("sqlite::memory:").await.contains("`memory:`"));
     }
 }

@@ -21,14 +21,18 @@
 //! # }
 //! ```
 
+pub mod agreement;
 pub mod alarms;
 pub mod changes;
 pub mod commits;
 pub mod feed;
 pub mod fixture;
+pub mod groups;
+pub mod indexes;
 pub mod lists;
 pub mod messages;
 pub mod objects;
+pub mod orders;
 pub mod upkeep;
 
 use std::sync::Arc;
@@ -46,6 +50,7 @@ pub trait Subject: Send {
 macro_rules! store_contract {
     ($subject:expr) => {
         $crate::store_contract! { @tests $subject;
+            agreement::lists_are_those_of_the_reference,
             alarms::a_dead_alarm_is_kept_but_not_due,
             alarms::alarms_are_listed_by_object_namespace_and_death,
             alarms::alarms_are_ordered_and_paged,
@@ -68,7 +73,20 @@ macro_rules! store_contract {
             commits::the_batch_is_durable_after_reopen,
             commits::the_last_commit_id_settles_a_lost_answer,
             feed::feed_is_gap_free_in_commit_order,
+            feed::heads_of_the_feed_are_its_last_positions,
+            feed::the_feed_of_all_shards_is_whole_or_refused,
             feed::the_feed_of_one_shard_moves_on_past_the_others,
+            groups::a_conflict_leaves_out_the_whole_group,
+            groups::a_failed_group_leaves_nothing_of_itself,
+            groups::a_fenced_commit_leaves_out_the_whole_group,
+            groups::a_group_is_done_whole,
+            groups::groups_of_one_batch_stand_or_fall_each_by_itself,
+            groups::reads_never_see_a_part_of_a_group,
+            indexes::an_index_finds_only_objects_of_its_kind_and_namespace,
+            indexes::an_index_holds_what_was_there_and_what_comes,
+            indexes::indexes_are_made_once_and_outlive_reopening,
+            indexes::indexes_that_are_not_wanted_any_more_are_dropped,
+            indexes::what_has_no_index_is_refused_or_read,
             lists::list_filters_by_state,
             lists::list_leaves_out_graves_and_other_kinds,
             lists::list_pages_by_id_with_prefix,
@@ -86,8 +104,14 @@ macro_rules! store_contract {
             objects::ids_of_any_character_are_told_apart,
             objects::namespaces_never_meet,
             objects::what_is_loaded_is_what_was_put,
+            orders::a_cursor_outlives_the_object_it_came_from,
+            orders::a_list_is_in_the_total_order_of_a_field,
+            orders::an_ordered_list_may_be_filtered_and_narrowed_to_a_prefix,
+            orders::pages_join_without_loss_or_double_while_objects_change,
+            orders::ties_are_in_the_order_of_the_bytes_of_ids,
             upkeep::clean_removes_at_most_its_limit,
             upkeep::status_counts_what_is_there,
+            upkeep::the_store_keeps_the_id_it_was_created_with,
             upkeep::verify_finds_nothing_in_a_store_that_was_used_well,
         }
     };
@@ -106,13 +130,17 @@ mod tests {
     #[test]
     fn every_obligation_is_in_the_macro() {
         let sources = [
+            ("agreement", include_str!("agreement.rs")),
             ("alarms", include_str!("alarms.rs")),
             ("changes", include_str!("changes.rs")),
             ("commits", include_str!("commits.rs")),
             ("feed", include_str!("feed.rs")),
+            ("groups", include_str!("groups.rs")),
+            ("indexes", include_str!("indexes.rs")),
             ("lists", include_str!("lists.rs")),
             ("messages", include_str!("messages.rs")),
             ("objects", include_str!("objects.rs")),
+            ("orders", include_str!("orders.rs")),
             ("upkeep", include_str!("upkeep.rs")),
         ];
         let listed = include_str!("mod.rs");

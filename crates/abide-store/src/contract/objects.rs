@@ -80,7 +80,7 @@ pub async fn an_object_without_state_can_still_hold_outcomes_and_messages(subjec
     assert_eq!(loaded.created_at, Timestamp::EPOCH);
     let kept = owner.store.outcome(&a, "me", "k", at(0)).await.unwrap();
     assert_eq!(kept, Some(outcome("me", "k", 10)));
-    let feed = owner.store.feed(None, FeedPosition::ZERO, 9).await.unwrap();
+    let feed = owner.store.feed(Some(a.shard(owner.store.shards())), FeedPosition::ZERO, 9).await.unwrap();
     assert_eq!(feed.entries, []);
     owner.grow(&a, 1).await;
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());

@@ -39,6 +39,18 @@ pub async fn status_counts_what_is_there(subject: &mut dyn Subject) {
     assert_eq!((status.alarms, status.dead_alarms), (2, 1));
 }
 
+/// A store has a ULID from its creation on, so that positions of another store are told apart.
+pub async fn the_store_keeps_the_id_it_was_created_with(subject: &mut dyn Subject) {
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let owner = Owner::open(subject).await;
+        ids.push(owner.store.status().await.unwrap().id);
+    }
+    assert_eq!(ids[0], ids[1]);
+    let is_ulid = |id: &str| id.len() == 26 && id.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase());
+    assert!(is_ulid(&ids[0]), "{:?}", ids[0]);
+}
+
 /// A store that went through everything has no faults.
 pub async fn verify_finds_nothing_in_a_store_that_was_used_well(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;

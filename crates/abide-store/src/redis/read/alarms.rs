@@ -3,7 +3,7 @@ use abide_core::{
     port::store::{AlarmCursor, AlarmsQuery, DueAlarm},
 };
 
-use super::{all, objects, parts};
+use super::{objects, parts};
 use crate::redis::{codec, names, reply, script, writer::Shared};
 
 /// How many alarms one script reads at most.
@@ -99,15 +99,4 @@ async fn page(
     found.sort_by(|left: &Placed, right| left.0.cmp(&right.0));
     found.truncate(limit);
     Ok(found)
-}
-
-/// Whether an object with this name is there, for checks.
-pub(in crate::redis) async fn hash_of(
-    shared: &Shared,
-    key: &Key,
-) -> Result<std::collections::BTreeMap<String, String>, StoreError> {
-    let mut cmd = redis::cmd("HGETALL");
-    cmd.arg(shared.names.of('o', key));
-    let [found] = all(shared, [(shared.names.slot(shared.names.part(key)), cmd)]).await?;
-    reply::hash(found)
 }

@@ -96,7 +96,10 @@ impl Rows {
 }
 
 pub(in crate::redis) async fn list(shared: &Shared, query: &ListQuery) -> Result<ListPage, StoreError> {
-    let declared = indexing::reload(shared).await?;
+    let mut declared = shared.declared.read().clone();
+    if indexing::missing(&declared, query).is_some() {
+        declared = indexing::reload(shared).await?;
+    }
     if let Some(path) = indexing::missing(&declared, query) {
         return Err(StoreError::Unsupported(format!(
             "a list of {} filters or orders by {path}, which has no index, and in Redis it needs one: add #[index] to \

@@ -1,0 +1,188 @@
+//! Checks over everything that is stored.
+
+use std::collections::BTreeMap;
+
+use abide_core::{Json, Key, StoreError, filter::Path};
+use redis::Value;
+
+use super::{
+    fault::Fault,
+    names::{self, Names},
+    read::{self, objects},
+    reply, value,
+    writer::Shared,
+};
+
+/// How many keys the server is asked to look at for one page.
+const SCAN: usize = 500;
+
+/// The faults found, at most `limit`. The store may be in use: each object is looked at by itself.
+pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>, StoreError> {
+    let mut faults = Vec::new();
+    for link in shared.reads.all() {
+        let mut cursor = "0".to_owned();
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor).arg("MATCH").arg(format!("{{{}:*}}:o:*", pattern(shared.names.prefix())));
+            scan.arg("COUNT").arg(SCAN);
+            let answer = link.send(&[&scan]).await.pop().unwrap_or(Ok(Value::Nil));
+            let mut answer = reply::list(answer.map_err(Fault::into_read_error)?)?.into_iter();
+            cursor = reply::text(answer.next().unwrap_or_default())?;
+            for name in reply::list(answer.next().unwrap_or(Value::Array(Vec::new())))? {
+                object(shared, &reply::text(name)?, &mut faults).await?;
+            }
+            if cursor == "0" || faults.len() >= limit {
+                break;
+            }
+        }
+    }
+    if faults.len() < limit {
+        epochs(shared, &mut faults).await?;
+        listed(shared, limit, &mut faults).await?;
+    }
+    faults.truncate(limit);
+    Ok(faults)
+}
+
+/// A prefix as the pattern that matches it alone: a bracket is no part of one.
+fn pattern(prefix: &str) -> String {
+    prefix.to_owned()
+}
+
+async fn object(shared: &Shared, name: &str, faults: &mut Vec<String>) -> Result<(), StoreError> {
+    let Some(key) = name.split_once("}:o:").and_then(|(_, name)| names::parse_name(name)) else {
+        faults.push(format!("{name}: it is no object's key"));
+        return Ok(());
+    };
+    if name != shared.names.of('o', &key) {
+        let belongs = shared.names.of('o', &key);
+        faults.push(format!("{key}: it is stored at {name}, its hash belongs to {belongs}"));
+        return Ok(());
+    }
+    let slot = shared.names.slot(shared.names.part(&key));
+    let command = |name: &str, letter| {
+        let mut cmd = redis::cmd(name);
+        cmd.arg(shared.names.of(letter, &key));
+        (slot, cmd)
+    };
+    let mut atomic = redis::cmd("LRANGE");
+    atomic.arg(shared.names.of('c', &key)).arg(0).arg(-1);
+    let kept = [command("HGETALL", 'o'), (slot, atomic)];
+    let [hash, entries] = read::all(shared, kept).await?;
+    let fields = reply::hash(hash.clone())?;
+    let loaded = match objects::loaded(hash) {
+        Ok(Some(loaded)) => loaded,
+        Ok(None) => return Ok(faults.push(format!("{key}: it has no head"))),
+        Err(error) => return Ok(faults.push(format!("{key}: {error}"))),
+    };
+    let entries = reply::list(entries)?;
+    if loaded.floor.plus(entries.len() as u64) != loaded.head {
+        let (floor, head) = (loaded.floor, loaded.head);
+        faults.push(format!("{key}: its log is not dense: floor {floor}, head {head}, {} changes kept", entries.len()));
+    }
+    for (entry, n) in entries.into_iter().zip(1..) {
+        let seq = loaded.floor.plus(n);
+        let change = reply::text(entry).and_then(|entry| objects::change(seq, &entry));
+        if change.is_ok_and(|change| Json::parse(change.json.as_str()).is_err()) {
+            faults.push(format!("{key}: its change {seq} is no JSON"));
+        }
+    }
+    if let Some(state) = &loaded.state
+        && Json::parse(state.as_str()).is_err()
+    {
+        faults.push(format!("{key}: its state is no JSON"));
+    }
+    if loaded.state.is_none() && loaded.head.number() > 0 && !loaded.alarms.is_empty() {
+        faults.push(format!("{key}: it is deleted and has {} alarms", loaded.alarms.len()));
+    }
+    places(shared, &key, &loaded, &fields, faults).await
+}
+
+/// What is kept about an object outside its hash says the same.
+async fn places(
+    shared: &Shared,
+    key: &Key,
+    loaded: &abide_core::port::store::Loaded,
+    fields: &BTreeMap<String, String>,
+    faults: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let part = shared.names.part(key);
+    let (tag, slot) = (shared.names.tag(part), shared.names.slot(part));
+    let score = |set: &str, member: Vec<u8>| {
+        let mut cmd = redis::cmd("ZSCORE");
+        cmd.arg(format!("{tag}:{set}")).arg(member);
+        (slot, cmd)
+    };
+    let kinds = format!("{}:{}", key.namespace(), key.kind());
+    let mut wanted = vec![("its kind's list".to_owned(), loaded.state.is_some())];
+    let mut commands = vec![score(&format!("k:{kinds}"), key.id().as_bytes().to_vec())];
+    for alarm in &loaded.alarms {
+        let cursor =
+            abide_core::port::store::AlarmCursor { due: alarm.due, key: key.clone(), name: alarm.name.clone() };
+        let member = names::alarm_member(&cursor);
+        wanted.push((format!("the due alarms, for {:?}", alarm.name), alarm.dead.is_none()));
+        commands.push(score("due", member.clone()));
+        wanted.push((format!("the dead alarms, for {:?}", alarm.name), alarm.dead.is_some()));
+        commands.push(score("dead", member));
+    }
+    let declared = shared.declared.read().clone();
+    if let Some(state) = &loaded.state {
+        let state = state.value();
+        for path in declared.paths(key.kind()) {
+            let member = [value::encode(Path::find(path, &state)), key.id().as_bytes().to_vec()].concat();
+            wanted.push((format!("the index on {path}"), true));
+            commands.push(score(&format!("x:{kinds}:{path}"), member));
+        }
+    }
+    debug_assert!(fields.contains_key("@head"));
+    for ((place, wanted), found) in wanted.into_iter().zip(read::many(shared, &commands).await?) {
+        let found = !matches!(found, Value::Nil);
+        if found != wanted {
+            let how = if wanted { "it is missing in" } else { "it should not be in" };
+            faults.push(format!("{key}: {how} {place}"));
+        }
+    }
+    Ok(())
+}
+
+/// Every epoch is a number of a shard that there is.
+async fn epochs(shared: &Shared, faults: &mut Vec<String>) -> Result<(), StoreError> {
+    let command = |tag: &str| {
+        let mut cmd = redis::cmd("HGETALL");
+        cmd.arg(format!("{tag}:epochs"));
+        cmd
+    };
+    let Names { shards, parts, .. } = &shared.names;
+    for (part, found) in (0..).zip(read::parts(shared, command).await?) {
+        for (shard, epoch) in reply::hash(found)? {
+            let number = shard.parse::<u32>().ok().filter(|shard| shard < shards && shard % parts == part);
+            if number.is_none() || epoch.parse::<u64>().is_err() {
+                faults.push(format!("the epoch of shard {shard} is {epoch:?}, in part {part}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything in the lists of kinds is there.
+async fn listed(shared: &Shared, limit: usize, faults: &mut Vec<String>) -> Result<(), StoreError> {
+    let command = |tag: &str| {
+        let mut cmd = redis::cmd("SMEMBERS");
+        cmd.arg(format!("{tag}:kinds"));
+        cmd
+    };
+    for (part, kinds) in (0..).zip(read::parts(shared, command).await?) {
+        for kinds in reply::texts(&kinds)? {
+            let mut rows = read::list::Rows::by_id(shared, &kinds, part, "", SCAN);
+            loop {
+                let page = rows.page(shared).await?;
+                if page.is_empty() || faults.len() >= limit {
+                    break;
+                }
+                let graves = page.iter().filter(|row| row.loaded.state.is_none());
+                faults.extend(graves.map(|row| format!("{kinds}:{}: it is listed and has no state", row.id)));
+            }
+        }
+    }
+    Ok(())
+}
