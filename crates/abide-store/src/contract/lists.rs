@@ -2,6 +2,7 @@
 
 use abide_core::{
     Filter, Kind, Namespace, Seq,
+    filter::Path,
     port::store::{Commit, ListCursor, ListPage, ListQuery, Listed, Write},
 };
 
@@ -76,6 +77,11 @@ pub async fn list_leaves_out_graves_and_other_kinds(subject: &mut dyn Subject) {
 /// A filter decides over states as `Filter::matches` does; pages of what matches are full.
 pub async fn list_filters_by_state(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
+    if owner.store.needs_index() {
+        let paths = ["n", "status", "at.city"].map(|path| Path::parse(path).expect("the path parses"));
+        let wanted = KindIndexes { kind: query().kind, paths: paths.to_vec() };
+        owner.store.index(vec![wanted]).await.unwrap();
+    }
     for (id, state) in [
         ("1", r#"{"n":1,"status":"open","at":{"city":"Ulm"}}"#),
         ("2", r#"{"n":2.5,"status":"shut"}"#),

@@ -125,7 +125,10 @@ fn answer(value: Value) -> Result<Value, Fault> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a real server is away for real time; no decision about objects hangs on it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a real server is away for real time; no decision about objects hangs on it"
+)]
 fn now() -> Instant {
     Instant::now()
 }

@@ -149,9 +149,12 @@ pub(super) fn score(seq: Seq) -> u64 {
 /// Cluster specification says.
 pub(super) fn slot(tag: &[u8]) -> u16 {
     let step = |crc: u16, byte: &u8| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
-            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
-        })
+        (0..8).fold(
+            crc ^ (u16::from(*byte) << 8),
+            |crc, _| {
+                if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+            },
+        )
     };
     tag.iter().fold(0, step) % SLOTS
 }

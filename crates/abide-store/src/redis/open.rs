@@ -119,7 +119,8 @@ async fn meta(refusal: &Refusal<'_>, servers: &Servers, options: &RedisOptions) 
     let parts = options.parts.unwrap_or(if servers.is_cluster() { CLUSTER_PARTS } else { 1 });
     let (shards, parts) = (options.shards_of_new(), parts.min(options.shards_of_new()));
     let id = ulid::Ulid::generate().to_string();
-    let created = [("schema", SCHEMA.to_string()), ("shards", shards.to_string()), ("parts", parts.to_string()), ("id", id)];
+    let created =
+        [("schema", SCHEMA.to_string()), ("shards", shards.to_string()), ("parts", parts.to_string()), ("id", id)];
     let creating: Vec<(u16, Cmd)> = created
         .iter()
         .map(|(field, value)| {
@@ -143,7 +144,11 @@ async fn meta(refusal: &Refusal<'_>, servers: &Servers, options: &RedisOptions) 
     };
     let schema = number("schema")?;
     if schema > SCHEMA {
-        return Err(OpenError::NewerSchema { path: without_password(refusal.url).into(), found: schema, known: SCHEMA });
+        return Err(OpenError::NewerSchema {
+            path: without_password(refusal.url).into(),
+            found: schema,
+            known: SCHEMA,
+        });
     }
     let (shards, parts) = (number("shards")?, number("parts")?);
     if let Some(wanted) = options.shards.filter(|wanted| *wanted != shards) {

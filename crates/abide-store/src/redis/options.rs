@@ -129,12 +129,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_an_option_is_said_without_the_password() {
-        for (query, named) in [
-            ("prefx=a", "`prefix`"),
-            ("prefix={a}", "letters"),
-            ("durability=1", "`everysec`"),
-            ("shards=0", "from 1"),
-        ] {
+        for (query, named) in
+            [("prefx=a", "`prefix`"), ("prefix={a}", "letters"), ("durability=1", "`everysec`"), ("shards=0", "from 1")]
+        {
             let error = RedisOptions::parse(&format!("redis://me:secret@h?{query}")).unwrap_err().to_string();
             assert!(error.contains(named) && !error.contains("secret"), "{error}");
         }

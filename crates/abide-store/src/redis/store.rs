@@ -57,12 +57,18 @@ impl RedisStore {
     pub async fn open_with(url: &str, options: RedisOptions) -> Result<Self, OpenError> {
         let Opened { names, id, writes, reads } = open::open(url, url, &options).await?;
         let shared = Arc::new(Shared { names, writes, reads, declared: RwLock::default() });
-        indexing::reload(&shared)
-            .await
-            .map_err(|error| OpenError::Failed { path: super::options::without_password(url).into(), why: error.to_string() })?;
+        indexing::reload(&shared).await.map_err(|error| OpenError::Failed {
+            path: super::options::without_password(url).into(),
+            why: error.to_string(),
+        })?;
         let (requests, waiting) = mpsc::channel(options.waiting_max.max(1));
         tokio::spawn(writer::run(shared.clone(), waiting));
-        Ok(Self { shared, requests: Arc::new(RwLock::new(Some(requests))), id: id.into(), feed_keep: options.feed_keep })
+        Ok(Self {
+            shared,
+            requests: Arc::new(RwLock::new(Some(requests))),
+            id: id.into(),
+            feed_keep: options.feed_keep,
+        })
     }
 
     /// Puts a request into the writer's queue, now; the future waits for its answer.

@@ -29,11 +29,19 @@ pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What is asked of the writer.
 pub(super) enum Request {
-    Commit { batch: Vec<Commit>, answer: Answer<Vec<Committed>> },
+    Commit {
+        batch: Vec<Commit>,
+        answer: Answer<Vec<Committed>>,
+    },
     /// Commands to parts; all are sent, in order.
-    Run { commands: Vec<(u16, Cmd)>, answer: Answer<Vec<Value>> },
+    Run {
+        commands: Vec<(u16, Cmd)>,
+        answer: Answer<Vec<Value>>,
+    },
     /// Answers when all before it are done.
-    Close { answer: Answer<()> },
+    Close {
+        answer: Answer<()>,
+    },
 }
 
 /// What the writer shares with the store.

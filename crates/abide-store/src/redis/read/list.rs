@@ -42,17 +42,7 @@ impl Rows {
         let set = format!("{}:k:{kinds}", shared.names.tag(part));
         let low = if prefix.is_empty() { b"-".to_vec() } else { format!("[{prefix}").into_bytes() };
         let high = if prefix.is_empty() { b"+".to_vec() } else { [b"(", prefix.as_bytes(), &[255]].concat() };
-        Self {
-            kinds: kinds.into(),
-            part,
-            set,
-            low,
-            high,
-            descending: false,
-            page,
-            ended: false,
-            read: VecDeque::new(),
-        }
+        Self { kinds: kinds.into(), part, set, low, high, descending: false, page, ended: false, read: VecDeque::new() }
     }
 
     /// The next page; empty at the end.
@@ -89,7 +79,8 @@ impl Rows {
 
     async fn fill(&mut self, shared: &Shared) -> Result<(), StoreError> {
         if self.read.is_empty() {
-            self.read.extend(self.page(shared).await?);
+            let page = self.page(shared).await?;
+            self.read.extend(page);
         }
         Ok(())
     }

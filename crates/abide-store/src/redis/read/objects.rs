@@ -7,13 +7,7 @@ use abide_core::{
 use redis::Value;
 
 use super::all;
-use crate::redis::{
-    codec,
-    fault::damaged,
-    names, reply, script,
-    state::join,
-    writer::Shared,
-};
+use crate::redis::{codec, fault::damaged, names, reply, script, state::join, writer::Shared};
 
 pub(in crate::redis) async fn load(shared: &Shared, key: &Key) -> Result<Option<Loaded>, StoreError> {
     let mut cmd = redis::cmd("HGETALL");

@@ -24,13 +24,16 @@ pub(in crate::redis) async fn status(shared: &Shared, id: &str) -> Result<Status
         found.into_iter().map(reply::number).sum::<Result<u64, StoreError>>()
     };
     let declared = super::super::indexing::reload(shared).await?;
-    let indexes = declared.kinds.iter().flat_map(|(kind, paths)| paths.iter().map(move |path| (kind, path)));
+    let mut indexes = Vec::new();
+    for (kind, paths) in &declared.kinds {
+        indexes.extend(paths.iter().map(|path| (kind.clone(), path.to_string())));
+    }
     Ok(Status {
         store: "redis".into(),
         id: id.into(),
         schema: SCHEMA,
         objects: objects(shared).await?,
-        indexes: indexes.map(|(kind, path)| (kind.clone(), path.to_string())).collect(),
+        indexes,
         changes: sum(&changes).await?,
         alarms: sum(&size("due")).await?,
         dead_alarms: sum(&size("dead")).await?,
