@@ -3,7 +3,7 @@
 use abide_core::{
     Filter, Kind, Namespace, Seq,
     filter::Path,
-    port::store::{Commit, ListCursor, ListPage, ListQuery, Listed, Write},
+    port::store::{Commit, KindIndexes, ListCursor, ListPage, ListQuery, Listed, Write},
 };
 
 use super::{
