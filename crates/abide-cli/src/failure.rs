@@ -9,7 +9,7 @@ pub(crate) struct Failure {
     code: String,
     message: String,
     hint: Option<String>,
-    problem: Option<Value>,
+    problem: Option<Box<Value>>,
 }
 
 /// What a command answers with.
@@ -38,7 +38,7 @@ impl Failure {
             _ => None,
         };
         let message = if detail.is_empty() { problem.to_string() } else { detail };
-        let failure = Self { problem: Some(problem), ..Self::new(&code, message) };
+        let failure = Self { problem: Some(Box::new(problem)), ..Self::new(&code, message) };
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -80,7 +80,7 @@ impl Failure {
     /// The form that `--json` prints.
     pub(crate) fn json(&self) -> Value {
         let mut error = match &self.problem {
-            Some(problem) => problem.clone(),
+            Some(problem) => (**problem).clone(),
             None => json!({"code": self.code, "detail": self.message}),
         };
         if let Some(hint) = &self.hint {

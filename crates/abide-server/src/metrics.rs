@@ -21,7 +21,7 @@ const COUNTS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 5
 /// Collects metrics in this process from now on, for `/metrics` to show. Asking again is harmless.
 ///
 /// Call it before the node starts: what is counted before goes nowhere. Calls are only counted and timed
-/// when `NodeOptions::metered` is on.
+/// when `NodeOptions::metered` is on. `Abide::open(…).metrics()` does both.
 ///
 /// A running [`Server`](crate::Server) sums up what was collected, every few seconds. A program without one
 /// calls [`PrometheusHandle::run_upkeep`] or [`PrometheusHandle::render`] now and then: until then each

@@ -14,10 +14,16 @@ use crate::{ServerOptions, address, connection::Connections, front::Front, metri
 ///
 /// Told a second time, it stops at once: what was not committed is undone.
 ///
+/// Where it listens is in the log. A program that has set up no log (no `tracing` subscriber) gets that one
+/// line on standard error instead, as nobody would know otherwise.
+///
 /// # Errors
 /// Those of [`Server::bind`] and [`Server::run_until`].
 pub async fn serve(node: Node, address: &str) -> Result<()> {
     let server = Server::bind(node, ServerOptions::on(address)).await?;
+    if !tracing::dispatcher::has_been_set() {
+        eprintln!("serving on http://{}; Ctrl-C stops it", server.local_addr());
+    }
     server.run_until_signal().await
 }
 

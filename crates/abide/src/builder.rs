@@ -14,12 +14,12 @@ impl Running {
     /// Opens a store by URL and begins to describe a node: `sqlite:path/to/file.db` or `memory:`.
     /// A mistake in the URL, or a store that cannot be opened, is reported by `start`.
     pub fn open(url: impl Into<String>) -> Builder {
-        Builder { source: Source::Url(url.into()), kinds: Vec::new(), options: NodeOptions::default(), clock: None }
+        Builder::new(Source::Url(url.into()))
     }
 
     /// As [`Running::open`], over a store that is open already.
     pub fn over(store: Arc<dyn Store>) -> Builder {
-        Builder { source: Source::Store(store), kinds: Vec::new(), options: NodeOptions::default(), clock: None }
+        Builder::new(Source::Store(store))
     }
 }
 
@@ -30,6 +30,7 @@ pub struct Builder {
     kinds: Vec<fn(NodeBuilder) -> NodeBuilder>,
     options: NodeOptions,
     clock: Option<Arc<dyn Clock>>,
+    metered: bool,
 }
 
 enum Source {
@@ -38,6 +39,10 @@ enum Source {
 }
 
 impl Builder {
+    fn new(source: Source) -> Self {
+        Self { source, kinds: Vec::new(), options: NodeOptions::default(), clock: None, metered: false }
+    }
+
     /// Adds a kind of objects.
     pub fn register<O: Object>(mut self) -> Self {
         self.kinds.push(NodeBuilder::register::<O>);
@@ -56,6 +61,16 @@ impl Builder {
         self
     }
 
+    /// Collects metrics in this process from now on, calls included, for `/metrics` to show once the node
+    /// is served. It takes the place of the process's metrics recorder, as `abide::server::install_metrics`
+    /// does; without it nothing is collected, and `/metrics` is not there.
+    #[cfg(feature = "server")]
+    pub fn metrics(mut self) -> Self {
+        abide_server::install_metrics();
+        self.metered = true;
+        self
+    }
+
     /// Opens the store, takes ownership of it and starts the node on the current Tokio runtime.
     ///
     /// # Errors
@@ -64,9 +79,11 @@ impl Builder {
     pub async fn start(self) -> Result<Abide> {
         let store = match self.source {
             Source::Store(store) => store,
-            Source::Url(url) => abide_store::open(&url).map_err(|e| Error::unavailable(e.to_string()))?,
+            Source::Url(url) => abide_store::open(&url).await.map_err(|e| Error::unavailable(e.to_string()))?,
         };
-        let mut builder = NodeBuilder::new(store).options(self.options);
+        let mut options = self.options;
+        options.metered |= self.metered;
+        let mut builder = NodeBuilder::new(store).options(options);
         if let Some(clock) = self.clock {
             builder = builder.clock(clock);
         }

@@ -25,6 +25,9 @@ impl Running {
 impl Running {
     /// Serves HTTP on `address` until the process is told to stop (Ctrl-C or SIGTERM), then drains.
     ///
+    /// Where it listens is in the log or, if the program has set up no `tracing` subscriber, on standard
+    /// error. `/metrics` is there if the node was started with [`Builder::metrics`](crate::Builder::metrics).
+    ///
     /// # Errors
     /// `bad_request` if the address is not one, or is public (this version has no authentication);
     /// `unavailable` if it is taken.

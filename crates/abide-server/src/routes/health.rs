@@ -27,7 +27,8 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Response,
 /// `GET /metrics`: counters, gauges and histograms in the text format of Prometheus.
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let Some(handle) = &shared.metrics else {
-        let detail = "this program does not collect metrics: it has to call install_metrics() before its node starts";
+        let detail =
+            "this program does not collect metrics: it says `.metrics()` before `.start()`, or calls install_metrics()";
         return Err(Error::new(Code::NotFound, detail).into());
     };
     handle.run_upkeep();
