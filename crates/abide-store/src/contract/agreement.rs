@@ -61,7 +61,7 @@ pub async fn lists_are_those_of_the_reference(subject: &mut dyn Subject) {
         }
         let paths = indexed.iter().map(|path| Path::parse(path).expect("the path parses")).collect();
         owner.store.index(vec![KindIndexes { kind: kind(), paths }]).await.unwrap();
-        for round in 0..150 {
+        for round in 0..80 {
             let query = dice.query();
             agree(&owner, &memory, query).await;
             if round % 10 == 0 {
@@ -165,7 +165,7 @@ impl Dice {
             filter: (self.below(4) > 0).then_some(filter),
             order: (self.below(4) > 0).then_some(order),
             after: None,
-            limit: 1 + self.below(20),
+            limit: 1 + self.below(40),
         }
     }
 }

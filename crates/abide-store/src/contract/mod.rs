@@ -107,6 +107,7 @@ macro_rules! store_contract {
             orders::a_cursor_outlives_the_object_it_came_from,
             orders::a_list_is_in_the_total_order_of_a_field,
             orders::an_ordered_list_may_be_filtered_and_narrowed_to_a_prefix,
+            orders::numbers_are_compared_by_their_exact_value,
             orders::pages_join_without_loss_or_double_while_objects_change,
             orders::ties_are_in_the_order_of_the_bytes_of_ids,
             upkeep::clean_removes_at_most_its_limit,

@@ -75,6 +75,40 @@ pub async fn a_list_is_in_the_total_order_of_a_field(subject: &mut dyn Subject) 
     .await;
 }
 
+/// Whole numbers that floating ones cannot tell apart are told apart by filters, and so are their places.
+pub async fn numbers_are_compared_by_their_exact_value(subject: &mut dyn Subject) {
+    let owner = Owner::open(subject).await;
+    let numbers: [u64; 6] = [
+        9_007_199_254_740_992,
+        9_007_199_254_740_993,
+        9_223_372_036_854_775_807,
+        9_223_372_036_854_775_808,
+        u64::MAX - 1,
+        u64::MAX,
+    ];
+    // Greater numbers have smaller ids.
+    let id = |n: &u64| (9 - numbers.iter().position(|number| number == n).unwrap_or(0)).to_string();
+    owner.done(numbers.iter().map(|n| put(&owner, &id(n), 0, &format!(r#"{{"n":{n}}}"#))).collect()).await;
+    both_ways(&owner, async |owner| {
+        for literal in &numbers {
+            let holds: [(&str, fn(&u64, &u64) -> bool); 6] =
+                [("<", u64::lt), ("<=", u64::le), ("=", u64::eq), ("!=", u64::ne), (">=", u64::ge), (">", u64::gt)];
+            for (operator, holds) in holds {
+                let expected: Vec<String> = numbers.iter().filter(|n| holds(n, literal)).map(id).collect();
+                let filter = Filter::parse(&format!("n{operator}{literal}")).expect("the filter parses");
+                for limit in [1, 99] {
+                    let query = ListQuery { filter: Some(filter.clone()), ..query("n", false, limit) };
+                    assert_eq!(all(owner, query.clone()).await, expected, "n{operator}{literal}");
+                    let mut by_id = all(owner, ListQuery { order: None, ..query }).await;
+                    by_id.reverse();
+                    assert_eq!(by_id, expected, "n{operator}{literal} by id");
+                }
+            }
+        }
+    })
+    .await;
+}
+
 /// Ids are ordered by their bytes: capitals before small letters, letters with accents after both.
 pub async fn ties_are_in_the_order_of_the_bytes_of_ids(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
