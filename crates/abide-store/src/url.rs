@@ -5,7 +5,8 @@ use abide_core::{Store, key::SHARDS_DEFAULT};
 use crate::{error::OpenError, memory::MemoryStore};
 
 /// Opens the store a URL names: `sqlite:PATH` (created if it is not there), `postgres://HOST/DATABASE`
-/// (its tables are created if they are not there) or `memory:`.
+/// (its tables are created if they are not there), `redis://HOST` (with the options of `RedisOptions`) or
+/// `memory:`.
 ///
 /// # Errors
 /// [`OpenError`] says what stands in the way and what to do.
@@ -15,7 +16,7 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         "memory" => Ok(Arc::new(MemoryStore::new(SHARDS_DEFAULT))),
         "sqlite" => sqlite(url, rest.strip_prefix("//").unwrap_or(rest)),
         "postgres" | "postgresql" => postgres(url, scheme).await,
-        "redis" | "rediss" => Err(OpenError::NotInThisVersion { scheme: scheme.into() }),
+        "redis" | "rediss" => redis(url, scheme).await,
         _ => Err(OpenError::UnknownScheme { url: url.into() }),
     }
 }
@@ -49,6 +50,17 @@ async fn postgres(_url: &str, scheme: &str) -> Result<Arc<dyn Store>, OpenError>
     Err(OpenError::NotInThisVersion { scheme: scheme.into() })
 }
 
+#[cfg(feature = "redis")]
+async fn redis(url: &str, _scheme: &str) -> Result<Arc<dyn Store>, OpenError> {
+    let store = crate::RedisStore::open(url).await?;
+    Ok(Arc::new(store))
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis(_url: &str, scheme: &str) -> Result<Arc<dyn Store>, OpenError> {
+    Err(OpenError::NotInThisVersion { scheme: scheme.into() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_scheme_gets_a_sentence_that_names_the_known_ones() {
-        for url in ["mysql://x", "", "data.db", "redis://h"] {
+        for url in ["mysql://x", "", "data.db"] {
             let sentence = refusal(url).await;
             assert!(sentence.contains("sqlite:PATH"), "{sentence}");
             assert!(sentence.contains("memory:"), "{sentence}");

@@ -2,5 +2,11 @@
 
 #![cfg(feature = "redis")]
 
+#[path = "redis/cluster.rs"]
+mod cluster;
 #[path = "redis/contract.rs"]
 mod contract;
+#[path = "redis/hurt.rs"]
+mod hurt;
+#[path = "redis/open.rs"]
+mod open;

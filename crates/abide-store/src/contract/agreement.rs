@@ -84,7 +84,7 @@ async fn agree(owner: &Owner, memory: &MemoryStore, mut query: ListQuery) {
         assert_eq!(ids(&found), ids(&expected), "{query:?}");
         assert_eq!(found.next.is_some(), expected.next.is_some(), "{query:?}");
         // Cursors of one store mean the same to the other where their order is the same.
-        query.after = if query.limit % 2 == 0 { found.next } else { expected.next };
+        query.after = if query.limit.is_multiple_of(2) { found.next } else { expected.next };
         if query.after.is_none() {
             return;
         }

@@ -91,7 +91,8 @@ pub async fn numbers_are_compared_by_their_exact_value(subject: &mut dyn Subject
     owner.done(numbers.iter().map(|n| put(&owner, &id(n), 0, &format!(r#"{{"n":{n}}}"#))).collect()).await;
     both_ways(&owner, async |owner| {
         for literal in &numbers {
-            let holds: [(&str, fn(&u64, &u64) -> bool); 6] =
+            type Holds = fn(&u64, &u64) -> bool;
+            let holds: [(&str, Holds); 6] =
                 [("<", u64::lt), ("<=", u64::le), ("=", u64::eq), ("!=", u64::ne), (">=", u64::ge), (">", u64::gt)];
             for (operator, holds) in holds {
                 let expected: Vec<String> = numbers.iter().filter(|n| holds(n, literal)).map(id).collect();

@@ -23,7 +23,7 @@ pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>,
         let mut cursor = "0".to_owned();
         loop {
             let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor).arg("MATCH").arg(format!("{{{}:*}}:o:*", pattern(shared.names.prefix())));
+            scan.arg(&cursor).arg("MATCH").arg(format!("{{{}:*}}:o:*", shared.names.prefix()));
             scan.arg("COUNT").arg(SCAN);
             let answer = link.send(&[&scan]).await.pop().unwrap_or(Ok(Value::Nil));
             let mut answer = reply::list(answer.map_err(Fault::into_read_error)?)?.into_iter();
@@ -44,11 +44,6 @@ pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>,
     Ok(faults)
 }
 
-/// A prefix as the pattern that matches it alone: a bracket is no part of one.
-fn pattern(prefix: &str) -> String {
-    prefix.to_owned()
-}
-
 async fn object(shared: &Shared, name: &str, faults: &mut Vec<String>) -> Result<(), StoreError> {
     let Some(key) = name.split_once("}:o:").and_then(|(_, name)| names::parse_name(name)) else {
         faults.push(format!("{name}: it is no object's key"));
@@ -65,15 +60,21 @@ async fn object(shared: &Shared, name: &str, faults: &mut Vec<String>) -> Result
         cmd.arg(shared.names.of(letter, &key));
         (slot, cmd)
     };
-    let mut atomic = redis::cmd("LRANGE");
-    atomic.arg(shared.names.of('c', &key)).arg(0).arg(-1);
-    let kept = [command("HGETALL", 'o'), (slot, atomic)];
+    let (_, mut entries) = command("LRANGE", 'c');
+    entries.arg(0).arg(-1);
+    let kept = [command("HGETALL", 'o'), (slot, entries)];
     let [hash, entries] = read::all(shared, kept).await?;
     let fields = reply::hash(hash.clone())?;
     let loaded = match objects::loaded(hash) {
         Ok(Some(loaded)) => loaded,
-        Ok(None) => return Ok(faults.push(format!("{key}: it has no head"))),
-        Err(error) => return Ok(faults.push(format!("{key}: {error}"))),
+        Ok(None) => {
+            faults.push(format!("{key}: it has no head"));
+            return Ok(());
+        }
+        Err(error) => {
+            faults.push(format!("{key}: {error}"));
+            return Ok(());
+        }
     };
     let entries = reply::list(entries)?;
     if loaded.floor.plus(entries.len() as u64) != loaded.head {

@@ -102,12 +102,13 @@ pub(in crate::redis) async fn list(shared: &Shared, query: &ListQuery) -> Result
     let mut parts: Vec<Rows> = (0..shared.names.parts).map(|part| rows(shared, query, part)).collect();
     let mut page = ListPage::default();
     let mut last: Option<ListCursor> = None;
+    let decoded = query.filter.is_some() || query.order.is_some();
     while let Some(row) = next(shared, &mut parts).await? {
         let Some(state) = row.loaded.state else { continue };
         if !row.id.starts_with(&query.prefix) {
             continue;
         }
-        let value = (query.filter.is_some() || query.order.is_some()).then(|| state.value()).unwrap_or_default();
+        let value = if decoded { state.value() } else { JsonValue::Null };
         if query.filter.as_ref().is_some_and(|filter| !filter.matches(&value)) {
             continue;
         }
