@@ -99,10 +99,10 @@ impl fmt::Display for Code {
 }
 
 /// Why a call failed: a code for programs, a sentence for people, and whether anything may have changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Error(Box<Parts>);
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct Parts {
     code: Code,
     detail: Cow<'static, str>,
@@ -209,6 +209,20 @@ impl fmt::Display for Error {
     }
 }
 
+/// A sentence, too: it is what a program prints whose `main` returns the error.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        if self.is_maybe_applied() {
+            write!(f, " (it may have taken effect)")?;
+        }
+        match self.data() {
+            Some(data) => write!(f, " (data: {data})"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl std::error::Error for Error {}
 
 impl From<crate::key::InvalidName> for Error {
@@ -226,6 +240,14 @@ mod tests {
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
+    }
+
+    #[test]
+    fn a_main_that_returns_it_prints_a_sentence() {
+        let error = Error::unavailable("the store is open in another process");
+        assert_eq!(format!("{error:?}"), "unavailable: the store is open in another process");
+        let error = Error::rejected("not enough").with_data(serde_json::json!({"missing": 3})).maybe_applied(true);
+        assert_eq!(format!("{error:?}"), r#"rejected: not enough (it may have taken effect) (data: {"missing":3})"#);
     }
 
     #[test]

@@ -67,6 +67,17 @@ fn a_new_project_depends_on_what_the_command_was_built_from_if_nothing_is_named(
 }
 
 #[test]
+fn no_program_is_built_with_what_is_for_tests() {
+    let tree =
+        cargo(&root(), &["tree", "--offline", "-p", "abide-cli", "-p", "counter-example", "-e", "features,no-dev"]);
+    assert_eq!(tree.code, 0, "{tree:?}");
+    assert!(tree.out.contains("tokio feature \"time\""), "{}", tree.out);
+    for test_only in ["test-util", "abide-sim"] {
+        assert!(!tree.out.contains(test_only), "{test_only}: {}", tree.out);
+    }
+}
+
+#[test]
 fn a_new_project_can_depend_on_a_repository() {
     let folder = tempfile::tempdir().unwrap();
     let url = "https://git.example/abide";
