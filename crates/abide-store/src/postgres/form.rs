@@ -128,7 +128,7 @@ impl<'t> Scan<'t> {
         while let Some(byte) = scan.text.get(scan.at).copied() {
             match byte {
                 b'{' | b'[' => {
-                    scan.open.push((byte == b'{').then_some(&[]));
+                    scan.open.push((byte == b'{').then_some(&b""[..]));
                     if scan.open.len() > DEPTH_MAX {
                         return None;
                     }

@@ -95,9 +95,9 @@ impl Target {
             return Err(bad(format!("the schema {schema:?} has to be 1 to 63 letters, digits and underscores")));
         }
         let tls = tls(mode, roots).map_err(bad)?;
-        let config: Config = format!("{base}?{}", rest.join("&"))
-            .parse()
-            .map_err(|error| bad(format!("{error}; write `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=abide`")))?;
+        let config: Config = format!("{base}?{}", rest.join("&")).parse().map_err(|error| {
+            bad(format!("{error}; write `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=abide`"))
+        })?;
         let servers = servers(&config, options, &tls);
         if servers.is_empty() {
             return Err(bad("it names no host: write `postgres://USER:PASSWORD@HOST:PORT/DATABASE`".into()));
@@ -115,9 +115,9 @@ fn tls(mode: Option<&str>, roots: Option<PathBuf>) -> Result<Tls, String> {
         Some("require") if roots.is_none() => Ok(Tls::Require),
         Some("require" | "verify-ca") => Ok(Tls::Verify { roots, name: false }),
         Some("verify-full") => Ok(Tls::Verify { roots, name: true }),
-        Some(other) => Err(format!(
-            "sslmode={other} is unknown: write one of disable, prefer, require, verify-ca and verify-full"
-        )),
+        Some(other) => {
+            Err(format!("sslmode={other} is unknown: write one of disable, prefer, require, verify-ca and verify-full"))
+        }
     }
 }
 

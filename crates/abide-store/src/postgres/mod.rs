@@ -1,0 +1,33 @@
+//! A store in PostgreSQL, or a database that speaks its language.
+//!
+//! - **Group commit.** `commit` puts its batch into a queue; one task takes all that is queued and writes
+//!   it in one transaction with a few statements over arrays. The order of calls is the order of effects.
+//! - **Two ways to the server and back** for each transaction: the fence with the heads of all objects, then
+//!   all writes with the COMMIT.
+//! - **Fencing.** The rows of the shards are read `FOR SHARE`, so that no claim comes in between.
+//! - **Reads** have connections of their own, and never go to a server that only reads.
+//!
+//! The tables are described in `docs/format/postgres.md`.
+
+mod batch;
+mod clean;
+mod columns;
+mod connect;
+mod fault;
+mod field;
+mod form;
+mod index;
+mod migrate;
+mod options;
+mod read;
+mod readers;
+mod row;
+mod store;
+mod text;
+mod tls;
+mod verify;
+mod write;
+mod writer;
+
+pub use options::PostgresOptions;
+pub use store::PostgresStore;

@@ -1,0 +1,94 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use abide_core::StoreError;
+use tokio::sync::Mutex;
+
+use super::{
+    connect::{Connector, SharedConn},
+    fault::{Fault, Result},
+};
+
+/// How often a read that met trouble is done again.
+const TRIES_MAX: usize = 3;
+
+/// Connections for reads; several reads share one, each a statement by itself.
+pub(super) struct Readers {
+    connector: Arc<Connector>,
+    slots: Vec<Mutex<Option<SharedConn>>>,
+    next: AtomicUsize,
+    closed: AtomicBool,
+}
+
+impl Readers {
+    /// So many connections, made when they are needed.
+    pub(super) fn new(connector: Arc<Connector>, connections: usize) -> Self {
+        let slots = (0..connections.max(1)).map(|_| Mutex::default()).collect();
+        Self { connector, slots, next: AtomicUsize::new(0), closed: AtomicBool::new(false) }
+    }
+
+    /// Reads, and again where the connection was lost: a read may be repeated.
+    pub(super) async fn read<T, F: Future<Output = Result<T>>>(
+        &self,
+        read: impl Fn(SharedConn) -> F,
+    ) -> Result<T, StoreError> {
+        let mut tries = 0;
+        loop {
+            if self.closed.load(Ordering::SeqCst) {
+                return Err(StoreError::Closed);
+            }
+            tries += 1;
+            let slot = &self.slots[self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len()];
+            let conn = self.connection(slot).await?;
+            let fault = match read(Arc::clone(&conn)).await {
+                Ok(found) => return Ok(found),
+                Err(fault) => fault,
+            };
+            if fault.is_lost() {
+                let mut slot = slot.lock().await;
+                if slot.as_ref().is_some_and(|there| Arc::ptr_eq(there, &conn)) {
+                    *slot = None;
+                }
+            }
+            if tries >= TRIES_MAX || !(fault.is_lost() || fault.is_collision()) {
+                return Err(fault.into());
+            }
+        }
+    }
+
+    async fn connection(&self, slot: &Mutex<Option<SharedConn>>) -> Result<SharedConn> {
+        let mut slot = slot.lock().await;
+        if let Some(conn) = slot.as_ref().filter(|conn| !conn.is_closed()) {
+            return Ok(Arc::clone(conn));
+        }
+        let wait: Duration = self.connector.options.wait;
+        let conn = Arc::new(self.connector.connect_within(wait).await?);
+        *slot = Some(Arc::clone(&conn));
+        Ok(conn)
+    }
+
+    /// A connection that nobody else uses.
+    pub(super) async fn own(&self) -> Result<super::connect::Conn> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Fault::Lost("the store is closed".into()));
+        }
+        self.connector.connect_within(self.connector.options.wait).await
+    }
+
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// Gives up all connections.
+    pub(super) async fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        for slot in &self.slots {
+            *slot.lock().await = None;
+        }
+    }
+}

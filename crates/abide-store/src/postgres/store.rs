@@ -1,0 +1,238 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use abide_core::{
+    ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    port::{
+        BoxFuture,
+        store::{
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
+            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status, Write,
+        },
+    },
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    clean::{self, Clean},
+    connect::{Connector, SharedConn},
+    fault::Result,
+    index,
+    migrate::{self, Meta},
+    options::{PostgresOptions, Target},
+    read::{alarms, feed, list, messages, objects, status},
+    readers::Readers,
+    verify,
+    writer::{Answer, Request, Writer},
+};
+use crate::error::OpenError;
+
+/// A store in a schema of a PostgreSQL database. Several processes may have it open.
+///
+/// It outlives its server: calls wait for one that is away, and fail with a sentence when it stays away.
+pub struct PostgresStore {
+    meta: Meta,
+    queue: mpsc::Sender<Request>,
+    readers: Arc<Readers>,
+    /// For what may scan much, so that no read of one object waits for it.
+    scans: Arc<Readers>,
+    /// The shard with which cleaning goes on.
+    cleaned: AtomicU32,
+}
+
+type Answered<T> = BoxFuture<'static, Result<T, StoreError>>;
+
+impl PostgresStore {
+    /// Opens the store at `url`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=abide`, and creates
+    /// its tables if they are not there. Runs within a Tokio runtime, which has to live as long as it.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what stands in the way and what to do; the database is then as it was.
+    pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, OpenError> {
+        let mut options = options;
+        let target = Target::parse(url, &mut options)?;
+        let name = target.name.clone();
+        let (connections, waiting) = (options.readers, options.waiting_max.max(1));
+        let connector =
+            Connector::new(target, options).map_err(|why| OpenError::BadUrl { url: name, why }).map(Arc::new)?;
+        let opening = |fault| migrate::opening(&fault, &connector);
+        let conn = connector.connect_within(connector.options.wait).await.map_err(opening)?;
+        let meta = migrate::migrate(&conn, &connector).await?;
+        // Ways to a row that are not there yet look cheap to a planner that knows no statistics.
+        let _ = conn.run("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off").await;
+        let (queue, requests) = mpsc::channel(waiting);
+        let writer = Writer::new(Arc::clone(&connector), conn);
+        #[expect(clippy::disallowed_methods, reason = "it ends with the queue, and `close` waits for it")]
+        tokio::spawn(writer.run(requests));
+        let readers = Arc::new(Readers::new(Arc::clone(&connector), connections));
+        let scans = Arc::new(Readers::new(connector, 1));
+        Ok(Self { meta, queue, readers, scans, cleaned: AtomicU32::new(0) })
+    }
+
+    /// Puts a request into the writer's queue, now; the future waits for its answer.
+    fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Answered<T> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.queue.try_send(request(answer)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                StoreError::Unavailable("too many batches are waiting for the store".into())
+            }
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        });
+        Box::pin(async move {
+            sent?;
+            answered.await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    /// Reads one object.
+    fn point<T, F>(&self, read: impl Fn(SharedConn) -> F + Send + Sync + 'static) -> Answered<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+    {
+        let readers = Arc::clone(&self.readers);
+        Box::pin(async move { readers.read(read).await })
+    }
+
+    /// Reads what may be much, beside the reads of single objects.
+    fn scan<T, F>(&self, read: impl Fn(SharedConn) -> F + Send + Sync + 'static) -> Answered<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+    {
+        let scans = Arc::clone(&self.scans);
+        Box::pin(async move { scans.read(read).await })
+    }
+}
+
+/// About how many bytes a commit writes.
+fn bytes(commit: &Commit) -> usize {
+    let change = |change: &ChangeRecord| {
+        let snapshot = change.snapshot.as_ref().map_or(0, |s| s.as_str().len());
+        change.json.as_str().len() + snapshot
+    };
+    let state = match &commit.write {
+        Write::Put { state, .. } => state.as_str().len(),
+        Write::Keep | Write::Delete { .. } => 0,
+    };
+    state + commit.changes.iter().map(change).sum::<usize>()
+}
+
+impl Store for PostgresStore {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn shards(&self) -> u32 {
+        self.meta.shards
+    }
+
+    fn claim(&self) -> BoxFuture<'_, Result<Vec<Epoch>, StoreError>> {
+        self.ask(Request::Claim)
+    }
+
+    fn load(&self, key: &Key) -> Answered<Option<Loaded>> {
+        let key = key.clone();
+        self.point(move |conn| objects::load(conn, key.clone()))
+    }
+
+    fn commit(&self, commits: Vec<Commit>) -> Answered<Vec<Committed>> {
+        let bytes = commits.iter().map(bytes).sum();
+        self.ask(|answer| Request::Commit { commits, bytes, answer })
+    }
+
+    fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<()> {
+        self.ask(|answer| Request::Acknowledge { messages, answer })
+    }
+
+    fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {
+        let key = key.clone();
+        self.point(move |conn| objects::changes(conn, key.clone(), after, limit))
+    }
+
+    fn snapshot(&self, key: &Key, at: Seq) -> Answered<Option<(Seq, Json)>> {
+        let key = key.clone();
+        self.point(move |conn| objects::snapshot(conn, key.clone(), at))
+    }
+
+    fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answered<FeedPage> {
+        let Some(shard) = shard else {
+            let sentence = "a store in PostgreSQL has a feed for each shard and none over all: name a shard";
+            return Box::pin(std::future::ready(Err(StoreError::Unsupported(sentence.into()))));
+        };
+        self.scan(move |conn| feed::feed(conn, shard, after, limit))
+    }
+
+    fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {
+        self.scan(feed::heads)
+    }
+
+    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
+        self.scan(move |conn| alarms::due(conn, until, after.clone(), limit))
+    }
+
+    fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
+        self.scan(move |conn| alarms::list(conn, query.clone()))
+    }
+
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
+        self.scan(move |conn| messages::outbox(conn, after.clone(), limit))
+    }
+
+    fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Answered<Option<Outcome>> {
+        let wanted = messages::Wanted { key: key.clone(), caller: caller.into(), call_key: call_key.into(), now };
+        self.point(move |conn| messages::outcome(conn, wanted.clone()))
+    }
+
+    fn received(&self, key: &Key, sender: &Key) -> Answered<u64> {
+        let (key, sender) = (key.clone(), sender.clone());
+        self.point(move |conn| messages::received(conn, key.clone(), sender.clone()))
+    }
+
+    fn list(&self, query: ListQuery) -> Answered<ListPage> {
+        self.scan(move |conn| list::list(conn, query.clone()))
+    }
+
+    fn index(&self, wanted: Vec<KindIndexes>) -> Answered<()> {
+        let scans = Arc::clone(&self.scans);
+        Box::pin(async move {
+            let conn = scans.own().await?;
+            Ok(index::make(&conn, scans.connector(), &wanted).await?)
+        })
+    }
+
+    fn clean(&self, now: Timestamp, limit: usize) -> Answered<u64> {
+        let shards = self.meta.shards;
+        let from = self.cleaned.load(Ordering::Relaxed);
+        self.cleaned.store(clean::next(from, shards), Ordering::Relaxed);
+        let keep = self.scans.connector().options.feed_keep;
+        self.scan(move |conn| clean::clean(conn, Clean { now, limit, keep, from }))
+    }
+
+    fn status(&self) -> Answered<Status> {
+        let meta = self.meta.clone();
+        self.scan(move |conn| status::status(conn, meta.clone()))
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let (queue, readers, scans) = (self.queue.clone(), Arc::clone(&self.readers), Arc::clone(&self.scans));
+        Box::pin(async move {
+            let (done, wait) = oneshot::channel();
+            if queue.send(Request::Close(done)).await.is_ok() {
+                let _ = wait.await;
+            }
+            readers.close().await;
+            scans.close().await;
+        })
+    }
+
+    fn verify(&self, limit: usize) -> Answered<Vec<String>> {
+        let (scans, shards) = (Arc::clone(&self.scans), self.meta.shards);
+        Box::pin(async move {
+            let conn = scans.own().await?;
+            Ok(verify::verify(&conn, shards, limit).await?)
+        })
+    }
+}
