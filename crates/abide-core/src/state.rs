@@ -28,6 +28,11 @@ pub trait State: Default + Send + Sync + 'static {
     /// Hands over what the collection fields did since the last call.
     fn take_operations(&mut self, _out: &mut Operations) {}
 
+    /// The fields by which objects are found and listed fast, as paths of a filter.
+    fn indexes() -> &'static [&'static str] {
+        &[]
+    }
+
     /// The JSON Schema of the state.
     fn schema() -> serde_json::Value {
         serde_json::json!({"type": "object"})

@@ -7,6 +7,7 @@
 use proc_macro::TokenStream;
 
 mod duration;
+mod index;
 mod mistakes;
 mod nearest;
 mod object;
@@ -24,7 +25,8 @@ mod types;
 /// | `#[state(rename = "name")]` | stores it under another name |
 /// | `#[state(alias = "old")]` | also reads it under an older name |
 /// | `#[state(skip)]` | does not store it: it has its default when the object comes into memory |
-#[proc_macro_derive(State, attributes(state))]
+/// | `#[index]` | lists that filter or are ordered by it read only what they need |
+#[proc_macro_derive(State, attributes(state, index))]
 pub fn derive_state(input: TokenStream) -> TokenStream {
     state::expand(input.into()).into()
 }

@@ -7,7 +7,7 @@ use syn::{
     parse::ParseStream, spanned::Spanned,
 };
 
-use crate::{mistakes::Mistakes, nearest, types};
+use crate::{index, mistakes::Mistakes, nearest, types};
 
 /// What may stand in `#[state(…)]` on a field, and on the struct.
 const FIELD_OPTIONS: [&str; 3] = ["rename", "alias", "skip"];
@@ -23,6 +23,8 @@ struct StateField {
     aliases: Vec<LitStr>,
     /// Whether it is left out of the stored state.
     skip: bool,
+    /// Whether it is indexed.
+    indexed: bool,
 }
 
 /// Implements `State` for a struct.
@@ -36,6 +38,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         return refuse_generics(&input.generics);
     }
     let root = root(&input.attrs, &mut mistakes);
+    index::refuse_on_struct(&input.attrs, &mut mistakes);
     let fields: Vec<_> = fields(&input, &mut mistakes).iter().filter_map(|field| read(field, &mut mistakes)).collect();
     refuse_doubles(&fields, &mut mistakes);
     let implementation = implement(&input.ident, &root, &fields);
@@ -91,8 +94,14 @@ fn fields<'a>(input: &'a DeriveInput, mistakes: &mut Mistakes) -> Vec<&'a Field>
 
 fn read(field: &Field, mistakes: &mut Mistakes) -> Option<StateField> {
     let ident = field.ident.clone()?;
-    let mut read =
-        StateField { name: types::unraw(&ident), ident, ty: field.ty.clone(), aliases: Vec::new(), skip: false };
+    let mut read = StateField {
+        name: types::unraw(&ident),
+        ident,
+        ty: field.ty.clone(),
+        aliases: Vec::new(),
+        skip: false,
+        indexed: false,
+    };
     for attribute in field.attrs.iter().filter(|a| a.path().is_ident("state")) {
         let options = attribute.parse_nested_meta(|meta| {
             let name = types::text(&meta.path);
@@ -109,6 +118,7 @@ fn read(field: &Field, mistakes: &mut Mistakes) -> Option<StateField> {
         });
         mistakes.keep(options);
     }
+    read.indexed = index::read(field, &read.name, read.skip, mistakes);
     Some(read)
 }
 
@@ -142,6 +152,7 @@ fn implement(state: &Ident, root: &TokenStream, fields: &[StateField]) -> TokenS
     let encode = stored().map(StateField::encode);
     let decode = stored().map(|field| field.decode(&private));
     let operations = fields.iter().map(|field| field.operations(&private));
+    let indexes = stored().filter(|field| field.indexed).map(|field| index::path(&field.name));
     let schemas = stored().map(|field| field.schema(&private));
     quote! {
         #[automatically_derived]
@@ -170,6 +181,10 @@ fn implement(state: &Ident, root: &TokenStream, fields: &[StateField]) -> TokenS
             fn take_operations(&mut self, out: &mut #private::Operations) {
                 use #private::{ProbeCollection as _, ProbeOther as _};
                 #(#operations)*
+            }
+
+            fn indexes() -> &'static [&'static str] {
+                &[#(#indexes),*]
             }
 
             fn schema() -> #private::serde_json::Value {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use abide_core::{
     Error, Json, Kind, Unknown,
     error::Code,
+    filter::Path,
+    port::store::KindIndexes,
     state::{decode, decode_migrated},
 };
 use rustc_hash::FxHashMap;
@@ -32,6 +34,7 @@ pub(crate) struct KindEntry {
     decode: Decode,
     decode_migrated: Decode,
     schema: fn() -> Value,
+    indexes: Vec<Path>,
 }
 
 impl KindEntry {
@@ -56,6 +59,7 @@ impl KindEntry {
                 decode_migrated::<O>(text).map(|(object, unknown)| (Arc::new(object) as _, unknown))
             },
             schema: O::schema,
+            indexes: indexes::<O>()?,
             name,
         })
     }
@@ -112,6 +116,11 @@ impl KindEntry {
         }
     }
 
+    /// The fields by which its objects are found.
+    pub(crate) fn indexes(&self) -> KindIndexes {
+        KindIndexes { kind: self.name.clone(), paths: self.indexes.clone() }
+    }
+
     /// What `GET /v1/kinds` and `abide kinds` show.
     pub(crate) fn describe(&self) -> KindDescription {
         let handlers = self.order.iter().filter_map(|name| self.handlers.get(name));
@@ -121,9 +130,19 @@ impl KindEntry {
             state: state_schema((self.schema)()),
             handlers: handlers.map(HandlerDescription::of).collect(),
             alarms: self.alarms.values().map(HandlerDescription::of).collect(),
+            indexes: self.indexes.clone(),
             options: self.options.clone(),
         }
     }
+}
+
+fn indexes<O: Object>() -> Result<Vec<Path>, Error> {
+    let path = |text: &&str| {
+        let no_path =
+            |e| Error::bad_request(format!("kind {} has an index over {text:?}, which is no field: {e}", O::KIND));
+        Path::parse(text).map_err(no_path)
+    };
+    O::indexes().iter().map(path).collect()
 }
 
 /// A kind, as people and clients see it.
@@ -139,6 +158,8 @@ pub struct KindDescription {
     pub handlers: Vec<HandlerDescription>,
     /// What its alarms run.
     pub alarms: Vec<HandlerDescription>,
+    /// The fields by which its objects are found and listed fast.
+    pub indexes: Vec<Path>,
     /// Its options.
     pub options: Options,
 }

@@ -24,6 +24,7 @@ use crate::{
     call::DynamicCall,
     clock::SystemClock,
     directory::Directory,
+    find::Find,
     handle::{Handle, Place, Snapshot},
     hub::Hub,
     job::{Bare, Origin, Purpose},
@@ -110,6 +111,7 @@ impl NodeBuilder {
         let Self { options, store, clock, kinds } = self;
         let kinds = kinds?;
         let epochs = store.claim().await?;
+        store.index(kinds.all().into_iter().map(|kind| kind.indexes()).collect()).await?;
         let metrics = NodeMetrics::new();
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics.shards_owned.set(epochs.len() as f64);
@@ -223,6 +225,11 @@ impl Node {
     pub async fn list(&self, query: ListQuery) -> Result<ListPage> {
         self.core.kinds.find(&query.kind)?;
         Ok(self.core.store.list(query).await?)
+    }
+
+    /// The objects of a type, by filter and in an order: `node.find::<Counter>().filter("count > 5").await`.
+    pub fn find<O: Object>(&self) -> Find<O> {
+        Find::new(self.clone())
     }
 
     /// Alarms of an object, or of all.

@@ -45,9 +45,9 @@ pub use abide_core::{
 };
 pub use abide_macros::{State, alarm, handler, hook, object};
 pub use abide_node::{
-    After, AlarmBuilder, Call, CallOptions, Changes, Context, Delay, Delivery, Durability, DynamicCall, Handle,
-    HandlerDescription, History, KindDescription, Node, NodeBuilder, NodeOptions, Object, Options, Principal, Reply,
-    ResetReason, Snapshot, SystemClock, Update,
+    After, AlarmBuilder, Call, CallOptions, Changes, Context, Delay, Delivery, Durability, DynamicCall, Find, Found,
+    FoundPage, Handle, HandlerDescription, History, KindDescription, Node, NodeBuilder, NodeOptions, Object, Options,
+    Principal, Reply, ResetReason, Snapshot, SystemClock, Update,
 };
 pub use builder::{Abide, Builder};
 pub use running::Running;

@@ -17,7 +17,7 @@ const PAGE: usize = 500;
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  abide ls Counter --where 'count > 5'
+  abide ls Counter --where 'count > 5' --order -count
   abide ls Wallet --prefix al --limit 10 --json")]
 pub(crate) struct Ls {
     /// The kind.
@@ -25,6 +25,9 @@ pub(crate) struct Ls {
     /// Only objects whose state matches, for example `count > 5 and name = \"x\"`.
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<String>,
+    /// By a field, for example `count`, or `-count` for the greatest first; otherwise by id.
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    order: Option<String>,
     /// Only ids that begin with this.
     #[arg(long)]
     prefix: Option<String>,
@@ -43,6 +46,7 @@ impl Ls {
             let asked = query(&[
                 ("prefix", self.prefix.clone()),
                 ("where", self.filter.clone()),
+                ("order", self.order.clone()),
                 ("limit", Some(limit.to_string())),
                 ("cursor", cursor.take()),
             ]);

@@ -137,10 +137,11 @@ fn list() -> Value {
     json!({
         "operationId": "list",
         "tags": ["objects"],
-        "summary": "The objects of a kind, by id",
+        "summary": "The objects of a kind, by id or by a field",
         "parameters": [
             query("prefix", "Only ids that begin with this", json!({"type": "string"})),
             query("where", "Only objects whose state matches, such as `count>5 and status=open`", json!({"type": "string"})),
+            query("order", "By this field, or from its greatest value on: `count`, `-count`; otherwise by id", json!({"type": "string"})),
             limit(),
             cursor(),
         ],

@@ -154,6 +154,7 @@ fn kind() -> Value {
         ("state", json!({"description": "The JSON Schema of the state"})),
         ("handlers", list_of(&schema("Handler"))),
         ("alarms", list_of(&schema("Handler"))),
+        ("indexes", list_of(&text())),
         ("options", json!({"type": "object"})),
     ])
 }

@@ -54,6 +54,7 @@ fn kind(kind: &KindDescription) -> Value {
         "state": kind.state,
         "handlers": kind.handlers.iter().map(handler).collect::<Vec<_>>(),
         "alarms": kind.alarms.iter().map(handler).collect::<Vec<_>>(),
+        "indexes": kind.indexes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "options": options(&kind.options),
     })
 }

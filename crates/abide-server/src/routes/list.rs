@@ -1,15 +1,16 @@
-//! `GET /v1/objects/{kind}?prefix=&where=&limit=&cursor=`: the objects of a kind, by id.
+//! `GET /v1/objects/{kind}?prefix=&where=&order=&limit=&cursor=`: the objects of a kind, by id or by a field.
 
 use std::sync::Arc;
 
 use abide_core::{
-    Filter, Result,
-    port::store::{ListCursor, ListQuery, Listed},
+    Error, Filter, Result,
+    port::store::{ListCursor, ListQuery, Listed, Order},
 };
 use axum::{
     extract::{Request, State},
     response::Response,
 };
+use serde_json::Value;
 
 use crate::{
     Problem,
@@ -39,7 +40,7 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) ->
         }
         ask.after = page.next;
     }
-    let cursor = ask.after.filter(|_| more).map(|after| cursor::write(&(after.id,)));
+    let cursor = ask.after.filter(|_| more).map(|after| write_cursor(ask.order.as_ref(), &after));
     let mut text = Text::object(objects.len() + 100);
     text.bytes("objects", &objects.finish()).value("cursor", &cursor).boolean("more", cursor.is_some());
     Ok(text.respond())
@@ -52,19 +53,41 @@ fn read(shared: &Shared, request: &Request) -> Result<(ListQuery, usize), Proble
         Some(text) => Some(Filter::parse(&text).map_err(|error| Problem::bad_request(error.to_string()))?),
         None => None,
     };
-    let after = query.text("cursor")?.map(|text| cursor::read::<(String,)>(&text)).transpose()?;
+    let order = query.text("order")?.filter(|text| !text.is_empty());
+    let order = order.map(|text| Order::parse(&text)).transpose()?;
+    let after = query.text("cursor")?.map(|text| read_cursor(order.as_ref(), &text)).transpose()?;
     let ask = ListQuery {
         namespace: shared.namespace.clone(),
         kind: shared.kind(&path.kind)?,
         prefix: query.text("prefix")?.unwrap_or_default(),
         filter,
-        order: None,
-        after: after.map(|(id,)| ListCursor::after_id(id)),
+        order,
+        after,
         limit: 0,
     };
     let limit = query.limit(USUAL, shared.limits.page_items)?;
     query.finish()?;
     Ok((ask, limit))
+}
+
+/// A cursor of a list in an order names the order: it means nothing to another list.
+fn write_cursor(order: Option<&Order>, after: &ListCursor) -> String {
+    match order {
+        Some(order) => cursor::write(&(&after.id, after.ordered(), order.to_string())),
+        None => cursor::write(&(&after.id,)),
+    }
+}
+
+fn read_cursor(order: Option<&Order>, text: &str) -> Result<ListCursor> {
+    let Some(order) = order else {
+        return cursor::read::<(String,)>(text).map(|(id,)| ListCursor::after_id(id));
+    };
+    let (id, value, of) = cursor::read::<(String, Value, String)>(text)?;
+    if of != order.to_string() {
+        let detail = format!("the cursor is of a list in the order {of}, not {order}: begin anew without it");
+        return Err(Error::bad_request(detail));
+    }
+    Ok(ListCursor::after_value(id, &value))
 }
 
 fn whole(object: &Listed) -> Text {

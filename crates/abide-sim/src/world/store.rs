@@ -354,7 +354,12 @@ impl Store for FaultyStore {
     }
 
     fn index(&self, wanted: Vec<KindIndexes>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.operate(move |data| data.index(wanted))
+        // It happens once, beside `claim`, whose faults are those of a start.
+        let store = self.clone();
+        Box::pin(async move {
+            store.hang_if_cut().await;
+            ready(store.disk.data().index(wanted))
+        })
     }
 
     fn clean(&self, now: Timestamp, limit: usize) -> BoxFuture<'static, Result<u64, StoreError>> {

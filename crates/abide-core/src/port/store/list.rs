@@ -1,8 +1,9 @@
-use std::{borrow::Cow, cmp::Ordering};
+use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use serde_json::Value;
 
 use crate::{
+    error::Error,
     filter::{self, Filter, Path},
     json::Json,
     key::{Kind, Namespace},
@@ -59,6 +60,24 @@ pub struct KindIndexes {
 }
 
 impl Order {
+    /// Reads an order as people write it: `count`, or `-count` for descending.
+    ///
+    /// # Errors
+    /// `bad_request` for what is no field.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let (descending, field) = match text.strip_prefix('-') {
+            Some(field) => (true, field),
+            None => (false, text),
+        };
+        let path = Path::parse(field).map_err(|error| {
+            Error::bad_request(format!(
+                "the order {text:?} cannot be read: {}; write a field, such as `count`, or `-count` for descending",
+                error.message
+            ))
+        })?;
+        Ok(Self { path, descending })
+    }
+
     /// The value that decides the place of a state: its field, but for lists and objects, which are all
     /// equal, an empty list.
     #[must_use]
@@ -74,6 +93,13 @@ impl Order {
     pub fn compare(&self, left: (&Value, &str), right: (&Value, &str)) -> Ordering {
         let ordering = filter::total_order(left.0, right.0).then_with(|| left.1.cmp(right.1));
         if self.descending { ordering.reverse() } else { ordering }
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.descending { "-" } else { "" };
+        write!(f, "{sign}{}", self.path)
     }
 }
 
@@ -119,4 +145,45 @@ pub struct ListPage {
     pub objects: Vec<Listed>,
     /// Where to go on: after the last object. `None` if there are no more right now.
     pub next: Option<ListCursor>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_order_is_read_as_it_prints() {
+        for text in ["count", "-count", "address.city", "-votes.`a@b.c`"] {
+            assert_eq!(Order::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", "-", "--count", "count>5", "a b", "5"] {
+            let error = Order::parse(text).unwrap_err();
+            assert!(error.detail().contains("`-count` for descending"), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn descending_is_the_reverse_of_values_and_of_ids() {
+        let ascending = Order::parse("n").unwrap();
+        let descending = Order::parse("-n").unwrap();
+        let objects = [(json!(1), "b"), (json!(1), "a"), (json!(null), "c"), (json!("1"), "a"), (json!([]), "a")];
+        for (left, left_id) in &objects {
+            for (right, right_id) in &objects {
+                let (left, right) = ((left, *left_id), (right, *right_id));
+                assert_eq!(ascending.compare(left, right), descending.compare(right, left));
+            }
+        }
+        assert!(ascending.compare((&json!(1), "a"), (&json!(1.0), "b")).is_lt());
+    }
+
+    #[test]
+    fn a_list_and_an_object_have_one_place() {
+        let order = Order::parse("a.b").unwrap();
+        for state in [json!({"a": {"b": [1]}}), json!({"a": {"b": {"c": 1}}})] {
+            assert_eq!(*order.value(&state), json!([]));
+        }
+        assert_eq!(*order.value(&json!({"a": [1]})), json!(null));
+    }
 }
