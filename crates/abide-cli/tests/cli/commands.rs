@@ -57,6 +57,9 @@ fn a_list_is_filtered_limited_and_complete_over_many_pages() {
     assert_eq!(ids(&["--where", "count > 9"]), (vec!["c10".to_owned(), "c11".into()], false));
     assert_eq!(ids(&["--prefix", "c1"]), (vec!["c10".to_owned(), "c11".into()], false));
     assert_eq!(ids(&["--limit", "1"]), (vec!["c00".to_owned()], true));
+    assert_eq!(ids(&["--order", "-count", "--limit", "2"]), (vec!["c11".to_owned(), "c10".into()], true));
+    assert_eq!(ids(&["--order", "count", "--where", "count >= 10"]), (vec!["c10".to_owned(), "c11".into()], false));
+    assert_eq!(node.run(&["ls", "Counter", "--order", "count desc"]).code, 1);
     assert_eq!(ids(&[]).0.len(), 12);
     let table = node.run(&["ls", "Counter", "--limit", "1"]);
     assert!(table.text().starts_with("ID   SEQ  CHANGED"), "{table:?}");

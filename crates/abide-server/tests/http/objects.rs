@@ -151,3 +151,41 @@ async fn the_feed_tells_of_every_object_in_commit_order() {
         assert!(one["entries"].as_array().unwrap().iter().all(|entry| entry["shard"] == shard));
     }
 }
+
+#[tokio::test]
+async fn a_list_in_the_order_of_a_field_is_paged_with_cursors_of_that_order() {
+    for world in [World::new().await, World::durable().await] {
+        for (id, steps) in [("a", 3), ("b", 1), ("c", 2), ("d", 2)] {
+            for _ in 0..steps {
+                world.post(&format!("/v1/objects/Counter/{id}/step"), "").await.ok();
+            }
+        }
+        for (order, expected) in [("count", ["b", "c", "d", "a"]), ("-count", ["a", "d", "c", "b"])] {
+            let (mut ids, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = world.get(&format!("/v1/objects/Counter?order={order}&limit=1{cursor}")).await.ok();
+                ids.extend(page["objects"].as_array().unwrap().iter().map(|o| o["id"].as_str().unwrap().to_owned()));
+                let Some(next) = page["cursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+            assert_eq!(ids, expected, "{order}");
+        }
+        let narrow = world.get("/v1/objects/Counter?order=-count&where=count%3C3&prefix=c").await.ok();
+        assert_eq!(narrow["objects"].as_array().unwrap().len(), 1);
+
+        let by_count = world.get("/v1/objects/Counter?order=count&limit=1").await.ok()["cursor"].clone();
+        let by_id = world.get("/v1/objects/Counter?limit=1").await.ok()["cursor"].clone();
+        let (by_count, by_id) = (by_count.as_str().unwrap(), by_id.as_str().unwrap());
+        for (wrong, word) in [
+            (format!("order=-count&cursor={by_count}"), "in the order count, not -count"),
+            (format!("cursor={by_count}"), "cursor"),
+            (format!("order=count&cursor={by_id}"), "cursor"),
+            ("order=count&cursor=x".into(), "cursor"),
+            ("order=count%20desc".into(), "`-count` for descending"),
+            ("order=-".into(), "`-count` for descending"),
+        ] {
+            let answer = world.get(&format!("/v1/objects/Counter?{wrong}")).await;
+            answer.problem(400, "bad_request", word);
+        }
+    }
+}

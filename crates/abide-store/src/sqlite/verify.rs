@@ -14,6 +14,7 @@ pub(super) fn verify(conn: &Connection, shards: u32, limit: usize) -> Result<Vec
     texts(conn, &mut faults)?;
     owners(conn, &mut faults)?;
     epochs(conn, shards, &mut faults)?;
+    indexes(conn, &mut faults)?;
     steps(conn, &mut faults)?;
     chains(conn, &mut faults)?;
     Ok(faults.found)
@@ -145,6 +146,22 @@ fn owners(conn: &Connection, faults: &mut Faults) -> Result<()> {
         faults.rows(conn, &sql, |row, faults| {
             let (oid, rows): (i64, i64) = (row.get(0)?, row.get(1)?);
             faults.add(format!("{rows} rows of {table} belong to no object (oid {oid})"));
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Each field that is noted as indexed has its index, and no other has.
+fn indexes(conn: &Connection, faults: &mut Faults) -> Result<()> {
+    let made = "SELECT name FROM sqlite_schema WHERE type = 'index' AND name GLOB 'indexed_*'";
+    let noted = "SELECT 'indexed_' || number FROM indexes";
+    for (sql, what) in [
+        (format!("{noted} EXCEPT {made}"), "is noted, but is not there"),
+        (format!("{made} EXCEPT {noted}"), "is there, but is not noted"),
+    ] {
+        faults.rows(conn, &sql, |row, faults| {
+            faults.add(format!("the index {} {what}", text(row, 0)?));
             Ok(())
         })?;
     }

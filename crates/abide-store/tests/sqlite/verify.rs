@@ -1,4 +1,4 @@
-use abide_core::Store;
+use abide_core::{Store, filter::Path, port::store::KindIndexes};
 use abide_store::contract::fixture::{alarm, key};
 use rusqlite::Connection;
 
@@ -11,6 +11,8 @@ async fn check(sql: &str, sentence: &str) {
     let good = owner(&path).await;
     good.grow(&key("a"), 70).await;
     good.done(vec![good.alarms(&key("b"), 0, vec![alarm("x", 1)])]).await;
+    let paths = vec![Path::parse("count").unwrap()];
+    good.store.index(vec![KindIndexes { kind: key("a").kind().clone(), paths }]).await.unwrap();
     assert_eq!(good.store.verify(9).await.unwrap(), Vec::<String>::new());
     drop(good);
     let conn = Connection::open(&path).unwrap();
@@ -38,6 +40,8 @@ async fn verify_names_each_fault() {
         ("UPDATE objects SET kind = '/' WHERE id = 'a'", "key is no key"),
         ("UPDATE alarms SET oid = 99", "1 rows of alarms belong to no object"),
         ("DELETE FROM shards WHERE shard = 3", "epochs for 15"),
+        ("UPDATE indexes SET number = 7", "the index indexed_7 is noted, but is not there"),
+        ("DELETE FROM indexes", "the index indexed_1 is there, but is not noted"),
         ("UPDATE log SET first = 60 WHERE seq = 62 AND oid = 1", "goes from 60 to 62"),
     ] {
         check(sql, sentence).await;
