@@ -10,3 +10,5 @@ mod contract;
 mod hurt;
 #[path = "redis/open.rs"]
 mod open;
+#[path = "redis/distobject.rs"]
+mod distobject;

@@ -1,5 +1,7 @@
 //! Commits as the arguments of their script.
 
+use std::collections::BTreeMap;
+
 use abide_core::{
     Json,
     port::store::{AlarmWrite, Commit, Write},
@@ -8,6 +10,7 @@ use redis::Cmd;
 
 use super::{
     codec,
+    distobject::{self, KindLayout, Layouts},
     indexes::Declared,
     names::{self, Names},
     script,
@@ -56,16 +59,63 @@ impl Args {
 pub(super) fn commits<'c>(
     names: &Names,
     declared: &Declared,
+    layouts: &Layouts,
     part: u32,
     commits: impl ExactSizeIterator<Item = &'c Commit>,
 ) -> Cmd {
-    let tag = names.tag(part);
-    let mut cmd = script::COMMIT.call(tag);
-    cmd.arg(tag).arg(names.channel()).arg(declared.generation).arg(commits.len());
+    let mut cmd = call(names, declared, part, commits.len());
     for commit in commits {
-        args(commit, declared).give_to(&mut cmd);
+        let mut args = args(commit, declared);
+        add_flat(&mut args, commit, distobject::of(layouts, &commit.key));
+        args.give_to(&mut cmd);
     }
     cmd
+}
+
+/// A call of the commit script that takes in what foreign programs wrote to the hash at `flat`.
+pub(super) fn absorb(
+    names: &Names,
+    declared: &Declared,
+    commit: &Commit,
+    flat: &str,
+    news: &BTreeMap<String, String>,
+) -> Cmd {
+    let mut cmd = call(names, declared, names.part_of(commit.shard), 1);
+    let mut args = args(commit, declared);
+    args.add("a");
+    args.add(flat);
+    args.number(news.len());
+    for (field, text) in news {
+        args.add(field);
+        args.add(text);
+    }
+    args.give_to(&mut cmd);
+    cmd
+}
+
+fn call(names: &Names, declared: &Declared, part: u32, commits: usize) -> Cmd {
+    let tag = names.tag(part);
+    let mut cmd = script::COMMIT.call(tag);
+    cmd.arg(tag).arg(names.channel()).arg(declared.generation).arg(commits);
+    cmd
+}
+
+/// What programs of distobject see of the commit.
+fn add_flat(args: &mut Args, commit: &Commit, layout: Option<&KindLayout>) {
+    let strings = match (&commit.write, layout) {
+        (Write::Keep, _) | (_, None) => return args.add(""),
+        (Write::Delete { .. }, Some(layout)) => (layout, Vec::new()),
+        (Write::Put { state, updated_at, .. }, Some(layout)) => (layout, layout.strings(state, *updated_at)),
+    };
+    let (layout, strings) = strings;
+    args.add("m");
+    args.add(layout.flat(&commit.key));
+    args.add(&layout.channel);
+    args.number(strings.len());
+    for (field, text) in strings {
+        args.add(field);
+        args.add(text);
+    }
 }
 
 fn args(commit: &Commit, declared: &Declared) -> Args {

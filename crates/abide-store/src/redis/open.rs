@@ -1,7 +1,7 @@
 //! Opening: what the server is, what it promises, and what it holds.
 
 use abide_core::StoreError;
-use redis::{Cmd, ConnectionInfo, IntoConnectionInfo, Value};
+use redis::{Client, Cmd, ConnectionInfo, IntoConnectionInfo, Value};
 
 use super::{
     link::Servers,
@@ -24,6 +24,8 @@ pub(super) struct Opened {
     pub(super) id: String,
     pub(super) writes: Servers,
     pub(super) reads: Servers,
+    /// To listen on channels.
+    pub(super) client: Client,
 }
 
 /// Says what stands in the way of opening.
@@ -56,7 +58,8 @@ pub(super) async fn open(url: &str, base: &str, options: &RedisOptions) -> Resul
     }
     check_durability(&refusal, &writes, options.durability).await?;
     let (names, id) = meta(&refusal, &writes, options).await?;
-    Ok(Opened { names, id, writes, reads })
+    let client = Client::open(info).map_err(|error| refusal.bad(error.to_string()))?;
+    Ok(Opened { names, id, writes, reads, client })
 }
 
 fn check_version(refusal: &Refusal<'_>, about: &str) -> Result<(), OpenError> {

@@ -44,6 +44,8 @@ scripts! {
     OUTBOX = "outbox.lua";
     /// Reads objects.
     LIST = "list.lua";
+    /// Reads an object that distobject shares.
+    LOOK = "look.lua";
     /// Reads the feed.
     FEED = "feed.lua";
 }

@@ -13,11 +13,13 @@ use abide_core::{
 use parking_lot::RwLock;
 use redis::{Cmd, Value};
 use tokio::sync::{
+    broadcast,
     mpsc::{self, error::TrySendError},
     oneshot,
 };
 
 use super::{
+    distobject::{self, KindLayout},
     indexing, names,
     open::{self, Opened},
     options::RedisOptions,
@@ -34,7 +36,12 @@ pub struct RedisStore {
     requests: Arc<RwLock<Option<mpsc::Sender<Request>>>>,
     id: Arc<str>,
     feed_keep: u64,
+    client: redis::Client,
+    foreign: broadcast::Sender<Key>,
 }
+
+/// How many foreign changes wait for a slow listener before it is told that it missed some.
+const FOREIGN_WAITING: usize = 4_096;
 
 type Answered<T> = BoxFuture<'static, Result<T, StoreError>>;
 
@@ -55,8 +62,8 @@ impl RedisStore {
     /// [`OpenError`] says what stands in the way and what to do.
     #[expect(clippy::disallowed_methods, reason = "the one task of a store; it ends with the store's last handle")]
     pub async fn open_with(url: &str, options: RedisOptions) -> Result<Self, OpenError> {
-        let Opened { names, id, writes, reads } = open::open(url, url, &options).await?;
-        let shared = Arc::new(Shared { names, writes, reads, declared: RwLock::default() });
+        let Opened { names, id, writes, reads, client } = open::open(url, url, &options).await?;
+        let shared = Arc::new(Shared { names, writes, reads, declared: RwLock::default(), layouts: RwLock::default() });
         indexing::reload(&shared).await.map_err(|error| OpenError::Failed {
             path: super::options::without_password(url).into(),
             why: error.to_string(),
@@ -68,7 +75,35 @@ impl RedisStore {
             requests: Arc::new(RwLock::new(Some(requests))),
             id: id.into(),
             feed_keep: options.feed_keep,
+            client,
+            foreign: broadcast::Sender::new(FOREIGN_WAITING),
         })
+    }
+
+    /// Keeps kinds as distobject keeps its objects, from now on: to be called before the first commit,
+    /// with the kinds' layouts. What foreign programs write is taken in until the store is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] in a Redis Cluster: the hashes of distobject are in any slot.
+    #[expect(clippy::disallowed_methods, reason = "a listener for each kind; it ends with the store's last handle")]
+    pub fn lay_out(&self, layouts: Vec<KindLayout>) -> Result<(), StoreError> {
+        if self.shared.writes.is_cluster() || self.shared.names.parts > 1 {
+            let why = "a kind with the layout of distobject cannot be kept in a Redis Cluster".to_owned();
+            return Err(StoreError::Unsupported(why));
+        }
+        let by_kind = layouts.iter().map(|layout| (layout.kind.as_str().to_owned(), layout.clone()));
+        *self.shared.layouts.write() = Arc::new(by_kind.collect());
+        for layout in layouts {
+            let shared = Arc::downgrade(&self.shared);
+            tokio::spawn(distobject::listen(shared, self.client.clone(), layout, self.foreign.clone()));
+        }
+        Ok(())
+    }
+
+    /// The objects that foreign programs have changed, as their writes are taken in. Who holds one in
+    /// memory has to load it again; who missed some, all.
+    pub fn foreign(&self) -> broadcast::Receiver<Key> {
+        self.foreign.subscribe()
     }
 
     /// Puts a request into the writer's queue, now; the future waits for its answer.
@@ -168,7 +203,17 @@ impl Store for RedisStore {
 
     fn load(&self, key: &Key) -> Answered<Option<Loaded>> {
         let key = key.clone();
-        self.read(async move |shared| objects::load(&shared, &key).await)
+        let foreign = self.foreign.clone();
+        self.read(async move |shared| {
+            let layouts = shared.layouts.read().clone();
+            if let Some(layout) = distobject::of(&layouts, &key)
+                && distobject::absorb(&shared, layout, &key, None).await?
+            {
+                // Nobody may be listening.
+                let _ = foreign.send(key.clone());
+            }
+            objects::load(&shared, &key).await
+        })
     }
 
     fn commit(&self, batch: Vec<Commit>) -> Answered<Vec<Committed>> {

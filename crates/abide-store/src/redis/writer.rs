@@ -11,6 +11,7 @@ use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    distobject::Layouts,
     encode,
     fault::{Fault, damaged},
     indexes::Declared,
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     pub(super) writes: Servers,
     pub(super) reads: Servers,
     pub(super) declared: RwLock<Arc<Declared>>,
+    pub(super) layouts: RwLock<Arc<Layouts>>,
 }
 
 /// A request of this round, as commands.
@@ -106,7 +108,7 @@ async fn write(shared: &Shared, mut requests: Vec<Request>) {
 
 /// Sends requests and answers them; those that have to be encoded anew come back.
 async fn attempt(shared: &Shared, requests: Vec<Request>) -> Vec<Request> {
-    let declared = shared.declared.read().clone();
+    let (declared, layouts) = (shared.declared.read().clone(), shared.layouts.read().clone());
     let mut commands: Vec<(u16, Cmd)> = Vec::new();
     let mut round = Vec::with_capacity(requests.len());
     for request in requests {
@@ -116,7 +118,7 @@ async fn attempt(shared: &Shared, requests: Vec<Request>) -> Vec<Request> {
             Request::Commit { batch, .. } => {
                 for (part, of_part) in by_part(&shared.names, batch) {
                     let commits = of_part.iter().map(|n| &batch[*n]);
-                    let cmd = encode::commits(&shared.names, &declared, part, commits);
+                    let cmd = encode::commits(&shared.names, &declared, &layouts, part, commits);
                     commands.push((shared.names.slot(part), cmd));
                     places.push(of_part);
                 }

@@ -225,6 +225,46 @@ local function write_indexes(object, kinds, id, set)
   end
 end
 
+-- What programs of distobject see: a flat hash of strings, and a message for each update. `:d:` holds
+-- what of it Abide wrote or took in last.
+local function write_flat(s, name, buried)
+  local mode = take()
+  if mode == '' then return end
+  local flat, seen_key = take(), tag .. ':d:' .. name
+  if mode == 'a' then
+    for _ = 1, number() do
+      local field, text = take(), take()
+      call('HSET', seen_key, field, text)
+    end
+    return
+  end
+  local out, seen, there, parts = take(), {}, {}, {}
+  if call('EXISTS', flat) == 1 then
+    local all = call('HGETALL', seen_key)
+    for i = 1, #all, 2 do seen[all[i]] = all[i + 1] end
+  end
+  for _ = 1, number() do
+    local field, text = take(), take()
+    there[field] = true
+    if seen[field] ~= text then
+      call('HSET', flat, field, text)
+      call('HSET', seen_key, field, text)
+      parts[#parts + 1] = cjson.encode(field) .. ':' .. cjson.encode(text)
+    end
+  end
+  for field in pairs(seen) do
+    if not there[field] then
+      call('HDEL', flat, field)
+      call('HDEL', seen_key, field)
+    end
+  end
+  if buried then call('UNLINK', flat, seen_key) end
+  if buried or #parts > 0 then
+    call('PUBLISH', out, '{"id":' .. cjson.encode(flat) .. ',"changes":{' .. table.concat(parts, ',')
+      .. '},"seq":' .. ARGV[s + 8] .. ',"epoch":' .. ARGV[s + 5] .. (buried and ',"deleted":true}' or '}'))
+  end
+end
+
 local function apply(s, found)
   local ns, kind, id = ARGV[s + 1], ARGV[s + 2], ARGV[s + 3]
   local name, kinds = named(s), ns .. ':' .. kind
@@ -270,6 +310,7 @@ local function apply(s, found)
   write_alarms(object, sorted, buried)
   write_rest(name, sorted)
   write_indexes(object, kinds, id, set)
+  write_flat(s, name, buried)
   sliced('HSET', object, set)
   sliced('HDEL', object, gone)
 end
