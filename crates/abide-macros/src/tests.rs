@@ -35,6 +35,7 @@ fn a_state_is_encoded_field_by_field() {
         #[state(crate = ::abide_node)]
         struct Counter {
             count: i64,
+            #[index]
             #[state(rename = "kind", alias = "type")]
             r#type: Option<String>,
             tags: Set<String>,
