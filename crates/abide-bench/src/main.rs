@@ -30,7 +30,6 @@ use crate::{
     stored::Stored,
 };
 
-#[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

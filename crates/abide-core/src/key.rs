@@ -1,9 +1,10 @@
 //! Names: which object is meant.
 
 use std::{
+    borrow::Borrow,
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,12 @@ macro_rules! name {
             }
         }
 
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -99,7 +106,8 @@ name!(
 
 impl Default for Namespace {
     fn default() -> Self {
-        Self("default".into())
+        static DEFAULT: LazyLock<Namespace> = LazyLock::new(|| Namespace("default".into()));
+        DEFAULT.clone()
     }
 }
 
@@ -144,7 +152,20 @@ impl Key {
 
     /// Names an object by plain text, checking every part.
     pub fn parse(namespace: &str, kind: &str, id: &str) -> Result<Self, InvalidName> {
-        Self::new(&Namespace::new(namespace)?, &Kind::new(kind)?, id)
+        let default = Namespace::default();
+        let namespace = if namespace == default.as_str() { default } else { Namespace::new(namespace)? };
+        Self::new(&namespace, &Kind::new(kind)?, id)
+    }
+
+    /// The same key, with the text of its kind in the memory of `kind`, which must be the same.
+    /// Very many keys of one kind then hold it once.
+    #[must_use]
+    pub fn sharing(self, kind: &Kind) -> Self {
+        if *kind != self.0.kind || Arc::ptr_eq(&kind.0, &self.0.kind.0) {
+            return self;
+        }
+        let KeyParts { namespace, id, hash, .. } = &*self.0;
+        Self(Arc::new(KeyParts { namespace: namespace.clone(), kind: kind.clone(), id: id.clone(), hash: *hash }))
     }
 
     /// The tenant.

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use abide_core::{Error, Key, Kind, Result, Seq, Timestamp};
+use abide_core::{Error, Key, Result, Seq, Timestamp};
 
 use parking_lot::Mutex;
 
@@ -58,7 +58,7 @@ impl Place {
     }
 
     pub(crate) fn scoped(scope: &Scope, kind: &str, id: &str) -> Result<Self> {
-        let key = Key::new(scope.key().namespace(), &Kind::new(kind)?, id)?;
+        let key = Key::new(scope.key().namespace(), &scope.node().kinds.name(kind)?, id)?;
         Ok(Self { scope: Some(Arc::new(scope.clone())), ..Self::find(scope.node(), key)? })
     }
 

@@ -287,6 +287,14 @@ impl Kinds {
         })
     }
 
+    /// The registered name, or a fresh one that is then found unknown.
+    pub(crate) fn name(&self, kind: &str) -> Result<Kind, Error> {
+        match self.0.get(kind) {
+            Some(entry) => Ok(entry.name.clone()),
+            None => Ok(Kind::new(kind)?),
+        }
+    }
+
     pub(crate) fn all(&self) -> Vec<&Arc<KindEntry>> {
         let mut all: Vec<_> = self.0.values().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));

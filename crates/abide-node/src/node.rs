@@ -9,7 +9,7 @@ use std::{
 };
 
 use abide_core::{
-    Clock, Epoch, Error, Json, Key, Kind, Namespace, Result, Seq, Shard, Store, Timestamp,
+    Clock, Epoch, Error, Json, Key, Namespace, Result, Seq, Shard, Store, Timestamp,
     error::Code,
     port::store::{AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Status},
     seq::FeedPosition,
@@ -165,8 +165,9 @@ impl Node {
 
     /// The typed handle of an object in a namespace.
     pub fn object_in<O: Object>(&self, namespace: &Namespace, id: &str) -> O::Ref {
-        let key = Kind::new(O::KIND).and_then(|kind| Key::new(namespace, &kind, id));
-        let place = key.map_err(Error::from).and_then(|key| Place::find(&self.core, key));
+        let kind = self.core.kinds.name(O::KIND);
+        let key = kind.and_then(|kind| Ok(Key::new(namespace, &kind, id)?));
+        let place = key.and_then(|key| Place::find(&self.core, key));
         O::Ref::from(Handle::new(place))
     }
 

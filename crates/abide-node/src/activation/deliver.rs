@@ -197,6 +197,7 @@ impl Activation {
             Phase::Idle if inline && waiting == 0 && !self.must_create(&cell) => {
                 if let Some(live) = cell.live.take() {
                     cell.phase = Phase::Running;
+                    cell.brief = true;
                     return Offer::Inline(live, envelope);
                 }
                 cell.phase = Phase::Running;

@@ -128,7 +128,10 @@ impl Activation {
         }
         let live = live.or_else(|| cell.live.take());
         match cell.waiting.as_mut().and_then(|waiting| waiting.mailbox.pop_front()) {
-            Some(envelope) => Some((live, envelope)),
+            Some(envelope) => {
+                cell.brief = envelope.info.sync;
+                Some((live, envelope))
+            }
             None => {
                 cell.live = live;
                 cell.phase = Phase::Idle;
@@ -163,6 +166,7 @@ impl Activation {
                 }
             }
             Some(_) => {
+                cell.brief = false;
                 cell.live = Some(live);
                 Next::NotHere
             }

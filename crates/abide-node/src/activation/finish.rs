@@ -126,7 +126,9 @@ impl NodeCore {
         let messages = outgoing(&activation.key, expected, turned, envelope);
         let change = changed.then(|| self.record_change(activation, cell, live, envelope, turned, delete));
         let write = self.write_of(activation, cell, live, turned, changed, delete);
-        apply_alarms(&mut cell.alarms, &alarms);
+        if !alarms.is_empty() {
+            apply_alarms(&mut cell.extras().alarms, &alarms);
+        }
         let number = cell.issued + 1;
         remember(cell, activation.kind.is_durable(), number, outcome.as_ref(), received.as_ref());
         let changes: Vec<ChangeRecord> = change.into_iter().collect();
@@ -165,7 +167,7 @@ impl NodeCore {
         let Origin::Alarm { name, token } = &envelope.origin else {
             return writes;
         };
-        let Some(fired) = cell.alarms.iter().find(|a| a.name == *name && a.token == *token) else {
+        let Some(fired) = cell.alarms().iter().find(|a| a.name == *name && a.token == *token) else {
             return writes;
         };
         let touched = writes.iter().any(|write| match write {
@@ -259,9 +261,9 @@ impl NodeCore {
             cell.exists = false;
             cell.state = None;
             cell.stale = false;
-            cell.alarms.clear();
             cell.floor = cell.head;
             if let Some(extras) = &mut cell.extras {
+                extras.alarms.clear();
                 extras.timers = crate::timer::Timers::default();
             }
             return Write::Delete { at: turned.now };

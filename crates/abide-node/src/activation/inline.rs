@@ -17,8 +17,10 @@ use crate::{
     object::{Access, Borrowed, Handler, Object, Running},
 };
 
-/// How often a caller looks again at an object that is running before it queues.
-const SPINS: u32 = 40;
+/// How often a caller looks again at an object that is running before it queues, and how long it
+/// leaves the object alone in between: looking too often takes the memory from under the turn that runs.
+const LOOKS: u32 = 5;
+const PAUSE: u32 = 200;
 
 /// What became of a call that was run here.
 pub(crate) enum Here<T> {
@@ -194,11 +196,10 @@ impl Cell {
 
 impl Activation {
     /// Takes the decoded object if nobody runs it and nobody waits for it. A turn that never waits is
-    /// short, so a caller that finds one looks again a few times before it gives up.
+    /// short, so a caller that finds one looks again a few times, for some microseconds, before it gives up.
     fn borrow_idle(&self, access: Access) -> Option<Box<Live>> {
-        for _ in 0..SPINS {
-            {
-                let mut cell = self.cell.lock();
+        for _ in 0..LOOKS {
+            if let Some(mut cell) = self.cell.try_lock() {
                 let waits = cell.broken || cell.leaving || cell.mailbox_len() > 0;
                 let hooked = access == Access::Exclusive && self.must_create(&cell);
                 if waits || hooked {
@@ -208,13 +209,14 @@ impl Activation {
                     Phase::Idle => {
                         let live = cell.live.take()?;
                         cell.phase = Phase::Running;
+                        cell.brief = true;
                         return Some(live);
                     }
-                    Phase::Running => {}
-                    Phase::Cold | Phase::Loading | Phase::Gone => return None,
+                    Phase::Running if cell.brief => {}
+                    Phase::Running | Phase::Cold | Phase::Loading | Phase::Gone => return None,
                 }
             }
-            for _ in 0..8 {
+            for _ in 0..PAUSE {
                 std::hint::spin_loop();
             }
         }

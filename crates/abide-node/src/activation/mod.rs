@@ -59,11 +59,12 @@ struct Cell {
     /// Commits issued and commits settled: a reply waits until all issued before it are settled.
     issued: u64,
     settled: u64,
-    alarms: Vec<Alarm>,
     waiting: Option<Box<Waiting>>,
     extras: Option<Box<Extras>>,
     /// When it last ran, in the node's ticks.
     last_used: u32,
+    /// The turn that runs is of a handler that never waits.
+    brief: bool,
     broken: bool,
     leaving: bool,
 }
@@ -92,6 +93,7 @@ enum Answer {
 /// What few objects need.
 #[derive(Default)]
 struct Extras {
+    alarms: Vec<Alarm>,
     /// Outcomes whose commit is on its way: (caller, key) → (commit number, outcome).
     outcomes: FxHashMap<(Arc<str>, Arc<str>), (u64, Outcome)>,
     /// Last message applied of each sender: number and the commit that records it.
@@ -107,6 +109,17 @@ pub(crate) struct Live {
     object: Arc<dyn AnyObject>,
     unknown: Unknown,
     encoded: Encoded,
+}
+
+impl Extras {
+    fn is_empty(&self) -> bool {
+        self.alarms.is_empty()
+            && self.outcomes.is_empty()
+            && self.received.is_empty()
+            && self.marks.is_empty()
+            && self.timers.is_empty()
+            && self.behind.is_none()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,19 +152,19 @@ impl Activation {
             updated_at: Timestamp::EPOCH,
             issued: 0,
             settled: 0,
-            alarms: Vec::new(),
             waiting: None,
             extras: None,
             last_used: 0,
+            brief: false,
             broken: false,
             leaving: false,
         };
-        Self { node, key, kind, cell: Mutex::new(cell) }
+        Self { node, key: key.sharing(&kind.name), kind, cell: Mutex::new(cell) }
     }
 
     /// The object's alarms as the last turn left them.
     pub(crate) fn alarms(&self) -> Vec<Alarm> {
-        self.cell.lock().alarms.clone()
+        self.cell.lock().alarms().to_vec()
     }
 
     /// State, seq and times, if they are in memory and durable (or never will be).
@@ -268,6 +281,16 @@ impl Cell {
         self.extras.as_ref().is_some_and(|extras| !extras.timers.is_empty())
     }
 
+    fn alarms(&self) -> &[Alarm] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.alarms)
+    }
+
+    fn set_alarms(&mut self, alarms: Vec<Alarm>) {
+        if self.extras.is_some() || !alarms.is_empty() {
+            self.extras().alarms = alarms;
+        }
+    }
+
     fn waiting(&mut self) -> &mut Waiting {
         self.waiting.get_or_insert_default()
     }
@@ -289,7 +312,7 @@ impl Cell {
         self.version = loaded.version;
         self.created_at = loaded.created_at;
         self.updated_at = loaded.updated_at;
-        self.alarms = loaded.alarms;
+        self.set_alarms(loaded.alarms);
     }
 
     /// Nothing waits and nothing is on its way.
@@ -312,6 +335,9 @@ impl Cell {
             extras.outcomes.retain(|_, (number, _)| *number > settled);
             if extras.received.len() > RECEIVED_MAX {
                 extras.received.retain(|_, (_, number)| *number > settled);
+            }
+            if extras.is_empty() {
+                self.extras = None;
             }
         }
     }

@@ -305,7 +305,7 @@ impl Activation {
     /// How often the alarm failed before; `None` if it was cancelled, replaced or has fired.
     fn alarm_attempt(&self, name: &str, token: u64) -> Option<u32> {
         let cell = self.cell.lock();
-        let alarm = cell.alarms.iter().find(|a| &*a.name == name && a.token == token && a.dead.is_none())?;
+        let alarm = cell.alarms().iter().find(|a| &*a.name == name && a.token == token && a.dead.is_none())?;
         Some(alarm.attempt)
     }
 

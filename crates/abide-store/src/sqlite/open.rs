@@ -6,7 +6,7 @@ use std::{
 };
 
 use abide_core::key::SHARDS_DEFAULT;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{
     fault::{Fault, Result},
@@ -140,6 +140,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(64);
+    // A plan must not depend on the values that are bound: SQLite would then parse a cached statement
+    // again each time one is.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY")?;
     Ok(conn)
 }
