@@ -3,10 +3,11 @@
 #![cfg(feature = "sqlite")]
 
 use abide_core::{
-    ChangeRecord, Epoch, FeedPosition, Filter, Incarnation, Json, Key, Seq, Store, Timestamp,
+    ChangeRecord, Epoch, FeedPosition, Filter, Incarnation, Json, Key, Seq, Shard, Store, Timestamp,
+    filter::Path,
     port::store::{
-        Alarm, AlarmCursor, AlarmWrite, AlarmsQuery, Commit, FeedEntry, ListQuery, MessageId, OutboxMessage, Outcome,
-        Write,
+        Alarm, AlarmCursor, AlarmWrite, AlarmsQuery, Commit, Committed, FeedEntry, KindIndexes, ListQuery, MessageId,
+        Order, OutboxMessage, Outcome, Write,
     },
 };
 use abide_store::{MemoryStore, SqliteOptions, SqliteStore};
@@ -39,6 +40,8 @@ struct Part {
     received: Vec<(usize, u64)>,
     outcomes: Vec<(u8, i64)>,
     state: &'static str,
+    /// Parts of one number that stand next to each other are one group.
+    group: Option<u64>,
 }
 
 fn objects() -> Vec<Key> {
@@ -88,8 +91,9 @@ fn part() -> impl Strategy<Value = Part> {
         vec((0..4usize, 0..9u64), 0..2),
         vec((0..3u8, 0..8i64), 0..2),
         select(&STATES),
+        option::weighted(0.4, 0..2u64),
     );
-    (flags, rest).prop_map(|(flags, (alarms, messages, received, outcomes, state))| Part {
+    (flags, rest).prop_map(|(flags, (alarms, messages, received, outcomes, state, group))| Part {
         object: flags.0,
         stale: flags.1,
         fenced: flags.2,
@@ -103,6 +107,7 @@ fn part() -> impl Strategy<Value = Part> {
         received,
         outcomes,
         state,
+        group,
     })
 }
 
@@ -144,7 +149,7 @@ impl World {
             shard: key.shard(SHARDS),
             epoch: if part.fenced { Epoch::ZERO } else { self.epoch },
             id: self.commits,
-            group: None,
+            group: part.group,
             expected: Seq::new(expected),
             incarnation: Incarnation::new(self.commits % 3),
             write: part.write(),
@@ -247,7 +252,10 @@ async fn everything(store: &dyn Store, objects: &[Key]) -> String {
                 after: None,
                 limit: 2,
             };
-            add("list", &store.list(query).await.unwrap());
+            for order in [None, Some("n"), Some("-deep.n")] {
+                let order = order.map(|order| Order::parse(order).unwrap());
+                add("list", &store.list(ListQuery { order, ..query.clone() }).await.unwrap());
+            }
         }
     }
     let after = AlarmCursor { due: at(2), key: objects[1].clone(), name: "alarm 1".into() };
@@ -281,10 +289,13 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
     let options = SqliteOptions { shards: Some(SHARDS), cached_objects: 2, ..SqliteOptions::default() };
     let open = || SqliteStore::open(folder.path().join("abide.db"), options.clone()).unwrap();
     let (memory, mut sqlite) = (MemoryStore::new(SHARDS), open());
+    let paths = ["n", "deep.n"].map(|path| Path::parse(path).unwrap()).to_vec();
+    sqlite.index(vec![KindIndexes { kind: objects()[0].kind().clone(), paths }]).await.unwrap();
     let mut world = World { objects: objects(), heads: vec![0; 4], epoch: Epoch::ZERO, commits: 0 };
     for step in steps {
         match &step {
             Step::Batch(parts) => {
+                let before = world.heads.clone();
                 let mut batch = Vec::new();
                 for part in parts {
                     let commit = world.commit(part);
@@ -293,8 +304,12 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     }
                     batch.push(commit);
                 }
-                let expected = memory.commit(batch.clone()).await;
-                prop_assert_eq!(sqlite.commit(batch).await, expected);
+                let expected = memory.commit(batch.clone()).await.unwrap();
+                world.heads = before;
+                for (part, answer) in parts.iter().zip(&expected) {
+                    world.heads[part.object] += if *answer == Committed::Done { part.changes } else { 0 };
+                }
+                prop_assert_eq!(sqlite.commit(batch).await.unwrap(), expected);
             }
             Step::Claim => {
                 let expected = memory.claim().await;
@@ -323,6 +338,8 @@ async fn play(steps: Vec<Step>) -> Result<(), TestCaseError> {
         prop_assert_eq!(everything(&sqlite, &world.objects).await, expected, "after {:?}", step);
     }
     prop_assert_eq!(feed(&sqlite).await, feed(&memory).await);
+    let shards = |heads: Vec<(Shard, FeedPosition)>| heads.into_iter().map(|(shard, _)| shard).collect::<Vec<_>>();
+    prop_assert_eq!(shards(sqlite.feed_heads().await.unwrap()), shards(memory.feed_heads().await.unwrap()));
     let faults = |faults: Vec<String>| -> Vec<String> {
         let ignore = |fault: &String| !fault.contains("it is deleted and has");
         faults.into_iter().filter(ignore).collect()

@@ -1,7 +1,7 @@
 use std::{fs, path::Path};
 
 use abide_core::Store;
-use abide_store::{OpenError, SqliteOptions, SqliteStore};
+use abide_store::{OpenError, SqliteOptions, SqliteStore, contract::fixture::key};
 use rusqlite::Connection;
 
 use super::{open, options};
@@ -43,6 +43,25 @@ fn a_newer_schema_is_refused_with_both_versions() {
     let error = refusal(&path);
     assert_eq!(error, OpenError::NewerSchema { path, found: 99, known: 2 });
     assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 2"));
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_schema_is_brought_up_to_date_with_all_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("abide.db");
+    let owner = super::owner(&path).await;
+    owner.grow(&key("a"), 3).await;
+    let before = (owner.load(&key("a")).await, owner.store.status().await.unwrap().id);
+    drop(owner);
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("DROP TABLE indexes; DELETE FROM meta WHERE name = 'id'; PRAGMA user_version = 1").unwrap();
+    drop(conn);
+    let owner = super::owner(&path).await;
+    let status = owner.store.status().await.unwrap();
+    assert_eq!((owner.load(&key("a")).await, status.schema), (before.0, 2));
+    assert_eq!(status.id.len(), 26);
+    assert_ne!(status.id, before.1);
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
 
 #[test]
