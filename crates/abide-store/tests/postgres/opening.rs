@@ -1,0 +1,64 @@
+use abide_services::postgres::shared;
+use abide_store::{OpenError, PostgresOptions, PostgresStore};
+
+use super::world::{open, options};
+
+async fn refusal(url: &str, options: PostgresOptions) -> OpenError {
+    match PostgresStore::open(url, options).await {
+        Ok(_) => panic!("{url} was opened"),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let schema = shared().unwrap();
+    drop(open(&schema.url(), options()).await);
+    schema.sql("UPDATE meta SET value = '99' WHERE name = 'schema'").unwrap();
+    let error = refusal(&schema.url(), options()).await;
+    assert!(matches!(error, OpenError::NewerSchema { found: 99, .. }), "{error}");
+    assert_eq!(schema.sql("SELECT value FROM meta WHERE name = 'schema'").unwrap().trim(), "99");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_that_create_the_same_store_at_once_find_one_store() {
+    let schema = shared().unwrap();
+    let openings: Vec<_> = (0..8)
+        .map(|_| {
+            let url = schema.url();
+            tokio::spawn(async move { open(&url, options()).await.status().await.unwrap().id })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for opening in openings {
+        ids.push(opening.await.unwrap());
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    assert_eq!(schema.sql("SELECT count(*) FROM shards").unwrap().trim(), "16");
+}
+
+#[tokio::test]
+async fn a_schema_of_another_program_is_refused() {
+    let schema = shared().unwrap();
+    schema.sql(&format!("CREATE SCHEMA \"{0}\"; CREATE TABLE \"{0}\".t (n int)", schema.schema())).unwrap();
+    let error = refusal(&schema.url(), options()).await;
+    assert!(matches!(error, OpenError::NotAStore { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_number_of_shards_is_fixed_when_a_store_is_created() {
+    let schema = shared().unwrap();
+    drop(open(&format!("{}&shards=3", schema.url()), PostgresOptions::default()).await);
+    let error = refusal(&schema.url(), options()).await;
+    assert!(matches!(error, OpenError::Shards { found: 3, wanted: 16, .. }), "{error}");
+    assert_eq!(open(&schema.url(), PostgresOptions::default()).await.shards(), 3);
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_is_named_without_its_password() {
+    let options = PostgresOptions { wait: std::time::Duration::from_millis(300), ..options() };
+    let error = refusal("postgres://me:secret@127.0.0.1:1/db", options).await.to_string();
+    assert!(error.contains("127.0.0.1:1/db") && error.contains("refused"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+}
