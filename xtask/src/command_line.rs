@@ -25,6 +25,11 @@ impl CommandLine {
         Self { program: "cargo".into(), args: args.into_iter().map(Into::into).collect(), env: Vec::new() }
     }
 
+    /// Any other program, without arguments so far.
+    pub(crate) fn new(program: &str) -> Self {
+        Self { program: program.into(), args: Vec::new(), env: Vec::new() }
+    }
+
     /// The same, with one more variable in its environment.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));

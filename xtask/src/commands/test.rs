@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::fuzz;
 use crate::command_line::CommandLine;
+use crate::services;
 use crate::summary::{Counts, Runner};
 use crate::table::{Row, Table, Verdict, footline, headline};
 
@@ -48,6 +49,7 @@ struct Step {
 
 /// The steps of the test command, in order. A new one is a line here.
 const STEPS: &[Step] = &[
+    Step { name: "services", plan: real_services },
     Step { name: "tests", plan: tests },
     Step { name: "doc-tests", plan: doc_tests },
     Step { name: "seeds", plan: |options| Ok(program("abide-sim", &["run", "--seeds", &options.seeds.to_string()])) },
@@ -158,13 +160,31 @@ impl Counting {
     }
 }
 
-/// Unit and integration tests, with the better runner if it is there.
+/// The servers that tests run against: installed if they are not there and can be.
+fn real_services(options: &Options) -> anyhow::Result<Plan> {
+    let missing = services::ensure()?;
+    Ok(match missing.is_empty() {
+        true => Plan::Run(Vec::new(), Counting::Whole),
+        false if options.ci => Plan::Failed(services::sentence(&missing)),
+        false => Plan::NotRun(services::sentence(&missing)),
+    })
+}
+
+/// Unit and integration tests, with the better runner if it is there. Tests of servers that are not
+/// here are left out, which the step before has said.
 fn tests(options: &Options) -> anyhow::Result<Plan> {
+    let missing = services::missing();
     let (command, runner) = if CommandLine::cargo(["nextest", "--version"]).succeeds_silently() {
         let profile = if options.ci { "ci" } else { "default" };
         let args = ["nextest", "run", "--workspace", "--no-fail-fast"];
-        let command = CommandLine::cargo(args).args(["--profile", profile]);
+        let mut command = CommandLine::cargo(args).args(["--profile", profile]);
+        if !missing.is_empty() {
+            command = command.args(["-E", &services::without(&missing)]);
+        }
         (command, Runner::Nextest)
+    } else if !missing.is_empty() {
+        let sentence = services::sentence(&missing);
+        return Ok(Plan::Failed(format!("{sentence}; only cargo-nextest can leave their tests out")));
     } else {
         let args = ["test", "--workspace", "--no-fail-fast"];
         let targets = ["--lib", "--bins", "--tests", "--examples"];
@@ -213,7 +233,7 @@ mod tests {
             assert!(error.contains("--seeds needs a number"), "{error}");
         }
         let error = parse(&["--sedes", "5"]).unwrap_err().to_string();
-        assert!(error.contains("--seeds N, tests"), "{error}");
+        assert!(error.contains("--seeds N, services"), "{error}");
     }
 
     #[test]
