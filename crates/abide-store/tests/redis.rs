@@ -6,9 +6,9 @@
 mod cluster;
 #[path = "redis/contract.rs"]
 mod contract;
+#[path = "redis/distobject.rs"]
+mod distobject;
 #[path = "redis/hurt.rs"]
 mod hurt;
 #[path = "redis/open.rs"]
 mod open;
-#[path = "redis/distobject.rs"]
-mod distobject;

@@ -231,6 +231,11 @@ impl Servers {
             }
             self.round(commands, &waiting, &mut answers).await;
         }
+        let away = |answer| matches!(answer, &Err(Fault::Refused(StoreError::Unavailable(_)) | Fault::Unanswered(_)));
+        if self.is_cluster() && answers.iter().any(away) {
+            // Another server may have taken over meanwhile; what comes next is sent there.
+            let _ = self.refresh().await;
+        }
         answers
     }
 

@@ -79,7 +79,7 @@ fn line<'a>(about: &'a str, name: &str) -> Option<&'a str> {
 /// Looks at what every server does about its disk.
 async fn check_durability(refusal: &Refusal<'_>, servers: &Servers, wanted: Durability) -> Result<(), OpenError> {
     let mut get = redis::cmd("CONFIG");
-    get.arg("GET").arg("appendonly").arg("appendfsync").arg("no-appendfsync-on-rewrite");
+    get.arg("GET").arg("appendonly").arg("appendfsync").arg("no-appendfsync-on-rewrite").arg("maxmemory-policy");
     for link in servers.all() {
         let answer = link.send(&[&get]).await.pop();
         let Some(Ok(answer)) = answer else {
@@ -93,6 +93,13 @@ async fn check_durability(refusal: &Refusal<'_>, servers: &Servers, wanted: Dura
         };
         let settings = reply::hash(answer).map_err(|error| refusal.failed(&error))?;
         let setting = |name: &str| settings.get(name).map_or("", String::as_str);
+        let eviction = setting("maxmemory-policy");
+        if !matches!(eviction, "" | "noeviction") {
+            tracing::warn!(
+                maxmemory_policy = eviction,
+                "the Redis server throws keys away when it is full, and with them objects: set `maxmemory-policy noeviction`"
+            );
+        }
         if wanted == Durability::Memory {
             continue;
         }

@@ -4,7 +4,7 @@ use abide_core::{
 };
 use redis::Value;
 
-use super::{all, parts};
+use super::{all, many, parts};
 use crate::redis::{
     fault::damaged,
     names::{self, EXACT_MAX},
@@ -28,11 +28,12 @@ pub(in crate::redis) async fn feed(
     let [found] = all(shared, [(shared.names.slot(part), cmd)]).await?;
     let found: Result<[Value; 3], _> = reply::list(found)?.try_into();
     let [last, first, entries] = found.map_err(|_| damaged("a page of the feed is incomplete"))?;
-    let last = FeedPosition::new(reply::number(last)?);
-    let floor = match reply::text(first)?.as_str() {
-        "" => last,
-        first => FeedPosition::new(position(first)?.number() - 1),
+    let position_or = |id: Value, otherwise| match reply::text(id)?.as_str() {
+        "" => Ok(otherwise),
+        id => position(id),
     };
+    let last = position_or(last, FeedPosition::ZERO)?;
+    let floor = FeedPosition::new(position_or(first, last.next())?.number() - 1);
     let mut page = FeedPage { next: after.max(floor), floor, ..FeedPage::default() };
     for row in reply::list(entries)? {
         let found = entry(shard, row)?;
@@ -43,9 +44,9 @@ pub(in crate::redis) async fn feed(
     Ok(page)
 }
 
-/// Reads `12-0`.
+/// Reads `0-12`.
 fn position(id: &str) -> Result<FeedPosition, StoreError> {
-    let number = id.split_once('-').and_then(|(number, _)| number.parse().ok()).filter(|number| *number > 0);
+    let number = id.strip_prefix("0-").and_then(|number| number.parse().ok()).filter(|number| *number > 0);
     number.map(FeedPosition::new).ok_or_else(|| damaged(format!("{id:?} is no position of the feed")))
 }
 
@@ -66,16 +67,26 @@ fn entry(shard: Shard, row: Value) -> Result<FeedEntry, StoreError> {
 }
 
 pub(in crate::redis) async fn heads(shared: &Shared) -> Result<Vec<(Shard, FeedPosition)>, StoreError> {
-    let command = |tag: &str| {
-        let mut cmd = redis::cmd("HGETALL");
+    let members = |tag: &str| {
+        let mut cmd = redis::cmd("SMEMBERS");
         cmd.arg(format!("{tag}:feed"));
         cmd
     };
+    let mut shards = Vec::new();
+    let mut commands = Vec::new();
+    for (part, found) in (0..).zip(parts(shared, members).await?) {
+        for shard in reply::texts(&found)? {
+            let mut last = redis::cmd("XREVRANGE");
+            last.arg(format!("{}:f:{shard}", shared.names.tag(part))).arg("+").arg("-").arg("COUNT").arg(1);
+            commands.push((shared.names.slot(part), last));
+            let number = shard.parse().map_err(|_| damaged(format!("{shard:?} is no shard")))?;
+            shards.push(Shard::new(number));
+        }
+    }
     let mut heads = Vec::new();
-    for found in parts(shared, command).await? {
-        for (shard, last) in reply::hash(found)? {
-            let shard = u32::try_from(reply::digits(&shard)?).map_err(|_| damaged("a shard's number is too large"))?;
-            heads.push((Shard::new(shard), FeedPosition::new(reply::digits(&last)?)));
+    for (shard, found) in shards.into_iter().zip(many(shared, &commands).await?) {
+        if let Some(last) = reply::list(found)?.pop() {
+            heads.push((shard, entry(shard, last)?.position));
         }
     }
     heads.sort_unstable();

@@ -88,9 +88,14 @@ pub(in crate::redis) async fn snapshot(shared: &Shared, key: &Key, at: Seq) -> R
     let mut cmd = redis::cmd("ZRANGE");
     cmd.arg(shared.names.of('n', key)).arg(names::score(at)).arg("-inf");
     cmd.arg("BYSCORE").arg("REV").arg("LIMIT").arg(0).arg(1);
-    let [found] = all(shared, [(shared.names.slot(shared.names.part(key)), cmd)]).await?;
+    let mut floor = redis::cmd("HGET");
+    floor.arg(shared.names.of('o', key)).arg("@floor");
+    let slot = shared.names.slot(shared.names.part(key));
+    // The floor is read after the snapshot: it only moves up.
+    let [found, floor] = all(shared, [(slot, cmd), (slot, floor)]).await?;
     let Some(found) = reply::list(found)?.pop() else { return Ok(None) };
     let found = reply::text(found)?;
     let (seq, json) = found.split_once(':').ok_or_else(|| damaged("a snapshot has no seq"))?;
-    Ok(Some((Seq::new(reply::digits(seq)?), Json::trusted(json))))
+    let seq = reply::digits(seq)?;
+    Ok((seq > reply::number(floor)?).then(|| (Seq::new(seq), Json::trusted(json))))
 }

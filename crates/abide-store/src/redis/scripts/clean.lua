@@ -22,11 +22,11 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', tag .. ':expire', '-inf', no
 end
 left = left - removed
 if left > 0 then
-  for _, shard in ipairs(redis.call('HKEYS', tag .. ':feed')) do
+  for _, shard in ipairs(redis.call('SMEMBERS', tag .. ':feed')) do
     local stream = tag .. ':f:' .. shard
-    local over = redis.call('XLEN', stream) - keep
+    local over = redis.call('XLEN', stream) - math.max(keep, 1)
     if over > 0 and left > 0 then
-      local gone = redis.call('XTRIM', stream, 'MAXLEN', '=', keep + math.max(over - left, 0))
+      local gone = redis.call('XTRIM', stream, 'MAXLEN', '=', math.max(keep, 1) + math.max(over - left, 0))
       removed, left = removed + gone, left - gone
     end
   end

@@ -7,6 +7,24 @@ local at = 5
 local kept = 0
 local epochs = {}
 
+-- The epochs of all shards of the batch.
+local function read_epochs()
+  local shards, s = {}, at
+  while s <= #ARGV do
+    local shard = ARGV[s + 4]
+    if not epochs[shard] then
+      epochs[shard] = '0'
+      shards[#shards + 1] = shard
+    end
+    s = s + tonumber(ARGV[s])
+  end
+  for first = 1, #shards, 2000 do
+    local last = math.min(first + 1999, #shards)
+    local found = call('HMGET', tag .. ':epochs', unpack(shards, first, last))
+    for i = first, last do epochs[shards[i]] = found[i - first + 1] or '0' end
+  end
+end
+
 if (call('HGET', tag .. ':meta', 'indexes') or '0') ~= ARGV[3] then
   return { 'I' }
 end
@@ -43,12 +61,7 @@ end
 
 -- What stands in the way of the commit that begins at s, and what was read of its object.
 local function check(s)
-  local shard = ARGV[s + 4]
-  local epoch = epochs[shard]
-  if not epoch then
-    epoch = call('HGET', tag .. ':epochs', shard) or '0'
-    epochs[shard] = epoch
-  end
+  local epoch = epochs[ARGV[s + 4]]
   if epoch ~= ARGV[s + 5] then
     return 'F' .. epoch
   end
@@ -111,15 +124,20 @@ local function put_whole(object, found_order, set, gone)
   end
 end
 
+-- How an object is called in a member: sorts as keys do.
+local function sorted_name(s)
+  return ARGV[s + 1] .. '\0' .. ARGV[s + 2] .. '\0' .. escaped(ARGV[s + 3])
+end
+
 -- Leaves a grave: what remains is written by the caller.
-local function bury(object, kinds, id, sorted, gone)
+local function bury(s, object, kinds, id, gone)
   local all = call('HGETALL', object)
   for i = 1, #all, 2 do
     local field, value = all[i], all[i + 1]
     if is_user(field) or field == '@order' or field == '@state' then
       gone[#gone + 1] = field
     elseif string.sub(field, 1, 7) == '@alarm:' then
-      local place = string.sub(value, 1, 15) .. sorted .. '\0' .. escaped(string.sub(field, 8))
+      local place = string.sub(value, 1, 15) .. sorted_name(s) .. '\0' .. escaped(string.sub(field, 8))
       call('ZREM', due_set(string.sub(value, 16, 16)), place)
       gone[#gone + 1] = field
     elseif string.sub(field, 1, 4) == '@ix:' then
@@ -138,12 +156,13 @@ local function write_changes(name, head0, head, floor0, buried, set)
   if buried then floor = head end
   local old, want = head0 - floor0, head - floor
   local list, snapshots = tag .. ':c:' .. name, tag .. ':n:' .. name
-  local entries = {}
+  local entries, snapped = {}, false
   for i = 1, n do
     local seq, entry, snapshot = number(), take(), take()
     entries[i] = entry
     if snapshot ~= '' and seq > floor then
       call('ZADD', snapshots, seq, format('%.0f', seq) .. ':' .. snapshot)
+      snapped = true
     end
   end
   if want == 0 then
@@ -152,8 +171,12 @@ local function write_changes(name, head0, head, floor0, buried, set)
     sliced('RPUSH', list, entries)
     if old + n > want then call('LTRIM', list, old + n - want, -1) end
   end
-  if floor ~= floor0 then
+  if buried then
+    call('UNLINK', snapshots)
+  elseif snapped then
     call('ZREMRANGEBYSCORE', snapshots, '-inf', format('%.0f', floor))
+  end
+  if floor ~= floor0 then
     set[#set + 1] = '@floor'
     set[#set + 1] = format('%.0f', floor)
   end
@@ -164,18 +187,18 @@ end
 local function write_feed(s, name, head0, entries)
   if #entries == 0 then return end
   local shard = ARGV[s + 4]
-  local position = format('%.0f', call('HINCRBY', tag .. ':feed', shard, 1))
   local first = format('%.0f', head0 + 1)
-  call('XADD', tag .. ':f:' .. shard, position .. '-0', 'k', name, 'a', first, 'z', ARGV[s + 8])
+  local id = call('XADD', tag .. ':f:' .. shard, '0-*', 'k', name, 'a', first, 'z', ARGV[s + 8])
+  if id == '0-1' then call('SADD', tag .. ':feed', shard) end
   for _, entry in ipairs(entries) do
     call('PUBLISH', channel .. name, string.sub(entry, string.find(entry, ' ', 1, true) + 1))
   end
 end
 
-local function write_alarms(object, sorted, buried)
+local function write_alarms(s, object, buried)
   for _ = 1, number() do
     local what, alarm = take(), take()
-    local field, place = '@alarm:' .. alarm, sorted .. '\0' .. escaped(alarm)
+    local field, place = '@alarm:' .. alarm, sorted_name(s) .. '\0' .. escaped(alarm)
     local old = not buried and call('HGET', object, field)
     if old then
       call('ZREM', due_set(string.sub(old, 16, 16)), string.sub(old, 1, 15) .. place)
@@ -192,7 +215,7 @@ local function write_alarms(object, sorted, buried)
   end
 end
 
-local function write_rest(name, sorted)
+local function write_rest(s, name)
   for _ = 1, number() do
     local member, json = take(), take()
     call('HSET', tag .. ':messages', member, json)
@@ -207,7 +230,7 @@ local function write_rest(name, sorted)
   for _ = 1, number() do
     local field, expires, json = take(), take(), take()
     call('HSET', tag .. ':q:' .. name, field, json)
-    call('ZADD', tag .. ':expire', expires, sorted .. '\0' .. field)
+    call('ZADD', tag .. ':expire', expires, sorted_name(s) .. '\0' .. field)
   end
 end
 
@@ -269,7 +292,6 @@ local function apply(s, found)
   local ns, kind, id = ARGV[s + 1], ARGV[s + 2], ARGV[s + 3]
   local name, kinds = named(s), ns .. ':' .. kind
   local object = tag .. ':o:' .. name
-  local sorted = ns .. '\0' .. kind .. '\0' .. escaped(id)
   local head0, head, floor0 = tonumber(ARGV[s + 7]), tonumber(ARGV[s + 8]), tonumber(found[2] or '0')
   local set = { '@head', ARGV[s + 8], '@commit', ARGV[s + 6], '@incarnation', ARGV[s + 9] }
   local gone = {}
@@ -285,7 +307,7 @@ local function apply(s, found)
   elseif write == 'd' then
     set[#set + 1] = '@updated'
     set[#set + 1] = take()
-    bury(object, kinds, id, sorted, gone)
+    bury(s, object, kinds, id, gone)
   else
     for _, field in ipairs({ '@version', '@created', '@updated' }) do
       set[#set + 1] = field
@@ -307,8 +329,8 @@ local function apply(s, found)
   local buried = write == 'd'
   local entries = write_changes(name, head0, head, floor0, buried, set)
   write_feed(s, name, head0, entries)
-  write_alarms(object, sorted, buried)
-  write_rest(name, sorted)
+  write_alarms(s, object, buried)
+  write_rest(s, name)
   write_indexes(object, kinds, id, set)
   write_flat(s, name, buried)
   sliced('HSET', object, set)
@@ -317,25 +339,26 @@ end
 
 -- The commits of a group stand next to each other. Returns where the group ends.
 local function apply_group(s, answers)
-  local group, failed, first, found_of = ARGV[s + 10], false, #answers, {}
+  local group, failed, first = ARGV[s + 10], false, #answers
   local starts = {}
   while s <= #ARGV and ARGV[s + 10] == group do
-    local failure, found = check(s)
+    local failure = check(s)
     failed = failed or failure
     starts[#starts + 1] = s
-    found_of[#starts] = found
     answers[#answers + 1] = failure or 'L'
     s = s + tonumber(ARGV[s])
   end
   if not failed then
     for i, start in ipairs(starts) do
-      apply(start, found_of[i])
+      local _, found = check(start)
+      apply(start, found)
       answers[first + i] = 'D'
     end
   end
   return s
 end
 
+if at <= #ARGV then read_epochs() end
 local answers = {}
 local s = at
 while s <= #ARGV do
