@@ -55,6 +55,11 @@ impl<'g> Columns<'g> {
         &mut self.columns[column]
     }
 
+    /// The bytes of the largest row.
+    pub(super) fn largest(&self) -> usize {
+        self.bytes.iter().copied().max().unwrap_or(0)
+    }
+
     /// How many rows there are.
     pub(super) fn rows(&self) -> usize {
         self.columns.first().map_or(0, Column::len)

@@ -1,5 +1,8 @@
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,6 +25,10 @@ const PAUSE_FIRST: Duration = Duration::from_millis(25);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
+/// How long a transaction may wait for this process before the server ends it: what it holds would keep
+/// a new owner from claiming.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 pub(super) type Values<'v> = &'v [&'v (dyn ToSql + Sync)];
 
 /// Where to connect to, and how.
@@ -39,6 +46,8 @@ pub(super) struct Conn {
     /// The process at the server.
     pub(super) process: i32,
     statements: Mutex<FxHashMap<&'static str, Statement>>,
+    /// Whether the planner was told to go by indexes.
+    tuned: AtomicBool,
     /// Moves bytes; ends with this value, so that the server notices at once.
     io: JoinHandle<()>,
     limit: Duration,
@@ -84,12 +93,15 @@ impl Connector {
             }
         });
         let limit = self.options.statement_timeout;
-        let mut conn = Conn { client, process: 0, statements: Mutex::default(), io, limit };
+        let mut conn =
+            Conn { client, process: 0, statements: Mutex::default(), tuned: AtomicBool::new(false), io, limit };
         let settings = format!(
             "SET search_path TO \"{}\"; SET statement_timeout = {}; SET lock_timeout = 0; \
+             SET idle_in_transaction_session_timeout = {}; \
              SET standard_conforming_strings = on; SET client_min_messages = warning",
             self.target.schema,
             limit.as_millis(),
+            IDLE_MAX.as_millis(),
         );
         conn.client.batch_execute(&settings).await?;
         let found = conn.client.query_one(
@@ -149,7 +161,7 @@ fn is_worth_waiting(fault: &Fault) -> bool {
     match fault {
         Fault::Postgres(error) => error.code().is_none_or(|code| !matches!(&code.code()[..2], "28" | "3D")),
         Fault::Lost(_) | Fault::ReadOnly(_) => true,
-        Fault::Value(_) | Fault::Moved => false,
+        Fault::Value(_) | Fault::TooLarge(_) | Fault::Moved => false,
     }
 }
 
@@ -164,6 +176,22 @@ impl Conn {
     /// Whether it is of no more use.
     pub(super) fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    pub(super) fn is_tuned(&self) -> bool {
+        self.tuned.load(Ordering::Relaxed)
+    }
+
+    /// Has the planner go by indexes: to a planner without statistics a whole table looks short. A server
+    /// without these settings goes its own way.
+    pub(super) async fn tune(&self) -> Result<()> {
+        let done =
+            match self.run("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off").await {
+                Err(fault) if fault.is_lost() => Err(fault),
+                _ => Ok(()),
+            };
+        self.tuned.store(done.is_ok(), Ordering::Relaxed);
+        done
     }
 
     /// The prepared statement of this text.

@@ -19,6 +19,8 @@ pub(super) enum Fault {
     ReadOnly(String),
     /// What is stored has no meaning.
     Value(String),
+    /// PostgreSQL cannot hold what it should.
+    TooLarge(String),
     /// What a transaction found out before is not so any more; doing it again finds out anew.
     Moved,
 }
@@ -52,7 +54,7 @@ impl Fault {
                 None => !of_ours(error),
             },
             Self::Lost(_) | Self::ReadOnly(_) => true,
-            Self::Value(_) | Self::Moved => false,
+            Self::Value(_) | Self::TooLarge(_) | Self::Moved => false,
         }
     }
 
@@ -69,18 +71,17 @@ impl Fault {
                 ]
                 .contains(code)
             }),
-            Self::Lost(_) | Self::ReadOnly(_) | Self::Value(_) => false,
+            Self::Lost(_) | Self::ReadOnly(_) | Self::Value(_) | Self::TooLarge(_) => false,
         }
     }
 
     /// Whether the server refused the statement, so that its transaction cannot be committed.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::Postgres(error) => match error.as_db_error() {
-                Some(db) => db.parsed_severity() == Some(Severity::Error) && *db.code() != unknown_completion(),
-                None => of_ours(error),
-            },
-            Self::Value(_) | Self::Moved => true,
+            Self::Postgres(error) => error
+                .as_db_error()
+                .is_some_and(|db| db.parsed_severity() == Some(Severity::Error) && *db.code() != unknown_completion()),
+            Self::Value(_) | Self::TooLarge(_) | Self::Moved => true,
             Self::Lost(_) | Self::ReadOnly(_) => false,
         }
     }
@@ -89,7 +90,9 @@ impl Fault {
     pub(super) fn sentence(&self) -> String {
         match self {
             Self::Postgres(error) => sentence(error),
-            Self::Lost(sentence) | Self::ReadOnly(sentence) | Self::Value(sentence) => sentence.clone(),
+            Self::Lost(sentence) | Self::ReadOnly(sentence) | Self::Value(sentence) | Self::TooLarge(sentence) => {
+                sentence.clone()
+            }
             Self::Moved => "another process wrote to the same objects at the same time".into(),
         }
     }
@@ -101,6 +104,7 @@ impl From<Fault> for StoreError {
         let sentence = fault.sentence();
         match fault {
             Fault::Value(_) => Self::Damaged(sentence),
+            Fault::TooLarge(_) => Self::Unsupported(sentence),
             Fault::Postgres(error) => match error.code() {
                 Some(code) if is_full(code) => Self::Full(sentence),
                 Some(code) if is_damage(code) => Self::Damaged(sentence),

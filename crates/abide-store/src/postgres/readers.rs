@@ -10,8 +10,8 @@ use abide_core::StoreError;
 use tokio::sync::Mutex;
 
 use super::{
-    connect::{Connector, SharedConn},
-    fault::{Fault, Result},
+    connect::{Conn, Connector, SharedConn},
+    fault::Result,
 };
 
 /// How often a read that met trouble is done again.
@@ -73,11 +73,11 @@ impl Readers {
     }
 
     /// A connection that nobody else uses.
-    pub(super) async fn own(&self) -> Result<super::connect::Conn> {
+    pub(super) async fn own(&self) -> Result<Conn, StoreError> {
         if self.closed.load(Ordering::SeqCst) {
-            return Err(Fault::Lost("the store is closed".into()));
+            return Err(StoreError::Closed);
         }
-        self.connector.connect_within(self.connector.options.wait).await
+        Ok(self.connector.connect_within(self.connector.options.wait).await?)
     }
 
     pub(super) fn connector(&self) -> &Connector {

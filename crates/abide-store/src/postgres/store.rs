@@ -60,8 +60,6 @@ impl PostgresStore {
         let opening = |fault| migrate::opening(&fault, &connector);
         let conn = connector.connect_within(connector.options.wait).await.map_err(opening)?;
         let meta = migrate::migrate(&conn, &connector).await?;
-        // Ways to a row that are not there yet look cheap to a planner that knows no statistics.
-        let _ = conn.run("SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_seqscan = off").await;
         let (queue, requests) = mpsc::channel(waiting);
         let writer = Writer::new(Arc::clone(&connector), conn);
         #[expect(clippy::disallowed_methods, reason = "it ends with the queue, and `close` waits for it")]

@@ -27,6 +27,9 @@ pub(super) struct Numbers<'n> {
     pub(super) positions: &'n mut FxHashMap<u32, i64>,
 }
 
+/// How many bytes a row may have: `jsonb` holds a quarter of a gibibyte, and a state may stand twice.
+const ROW_BYTES_MAX: usize = 480 << 20;
+
 /// How many numbers one step of the sequence stands for.
 const OIDS_STEP: i64 = 1_024;
 
@@ -67,7 +70,20 @@ impl<'g> Writes<'g> {
         writes.outbox(gathered);
         writes.received(gathered, &oids);
         writes.outcomes(gathered, &oids)?;
+        writes.check()?;
         Ok(writes)
+    }
+
+    /// A statement that could not be encoded would be missing before the COMMIT.
+    fn check(&self) -> Result<()> {
+        let largest = self.0.iter().map(|(_, columns)| columns.largest()).max().unwrap_or(0);
+        if largest > ROW_BYTES_MAX {
+            return Err(Fault::TooLarge(format!(
+                "a row of {largest} bytes is more than the {ROW_BYTES_MAX} that PostgreSQL is given at once: \
+                 spread the state over several objects"
+            )));
+        }
+        Ok(())
     }
 
     /// Sends all of it when it is first polled, in order, and gives one answer for each statement.

@@ -165,15 +165,30 @@ impl Writer {
 
     /// A connection, and nothing of an earlier one at work behind it.
     async fn connected(&mut self) -> Result<Conn> {
-        let conn = match self.conn.take().filter(|conn| !conn.is_closed()) {
-            Some(conn) => conn,
-            None => self.connector.connect_within(self.connector.options.wait).await?,
-        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let conn = match self.conn.take().filter(|conn| !conn.is_closed()) {
+                Some(conn) => conn,
+                None => self.connector.connect_within(self.connector.options.wait).await?,
+            };
+            match self.ready(&conn).await {
+                Ok(()) => return Ok(conn),
+                Err(fault) if fault.is_lost() && tries < TRIES_MAX => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    async fn ready(&mut self, conn: &Conn) -> Result<()> {
+        if !conn.is_tuned() {
+            conn.tune().await?;
+        }
         if let Some(process) = self.lost {
-            self.connector.end(&conn, process).await?;
+            self.connector.end(conn, process).await?;
             self.lost = None;
         }
-        Ok(conn)
+        Ok(())
     }
 
     async fn transaction(&mut self, conn: &Conn, group: &[Request]) -> Result<Vec<Vec<Committed>>, Failure> {
