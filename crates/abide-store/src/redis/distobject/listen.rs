@@ -44,12 +44,16 @@ pub(in crate::redis) async fn listen(
 ) {
     let mut wait = BACKOFF.0;
     loop {
+        let began = Instant::now();
         match subscribed(&shared, &client, &layout, &told).await {
             Ok(()) => return,
             Err(error) => tracing::warn!(kind = %layout.kind, %error, "listening to distobject was interrupted"),
         }
         if shared.strong_count() == 0 {
             return;
+        }
+        if began.elapsed() > BACKOFF.1 {
+            wait = BACKOFF.0;
         }
         sleep(wait).await;
         wait = (wait * 2).min(BACKOFF.1);
