@@ -20,6 +20,7 @@ use crate::{
     node::NodeCore,
     object::{Handler, Object},
     principal::Principal,
+    transaction::{Transaction, held_here},
 };
 
 /// How often a call may run.
@@ -106,6 +107,7 @@ impl<O: Object, H: Handler<O>> Call<O, H> {
             && H::SYNC
             && place.inline
             && place.scope.is_none()
+            && place.transaction.is_none()
             && !place.node.options.metered
             && place.node.is_running()
     }
@@ -208,7 +210,7 @@ impl<R> fmt::Debug for DynamicCall<R> {
     }
 }
 
-fn not_json(error: impl std::fmt::Display) -> Error {
+pub(crate) fn not_json(error: impl std::fmt::Display) -> Error {
     Error::bad_request(format!("the arguments cannot be written as JSON: {error}; nothing was changed"))
 }
 
@@ -223,10 +225,19 @@ struct Attempt {
 impl Attempt {
     fn start(place: &Place, info: &HandlerInfo, options: &CallOptions, args: Option<&Json>) -> Result<Self> {
         let scope = place.scope.as_deref();
+        let transaction = place.transaction.as_ref();
+        if transaction.is_some() && (options.key.is_some() || options.delivery != Delivery::AtMostOnce) {
+            return Err(Error::bad_request(
+                "a call within a transaction is made once, with all of it; nothing was changed; give the key to the \
+                 transaction instead",
+            ));
+        }
         let principal = options.principal.clone().or_else(|| scope.and_then(|s| s.principal.clone()));
+        let principal = principal.or_else(|| transaction.and_then(Transaction::principal));
         let timeout = options.timeout.unwrap_or(place.node.options.call_timeout);
         let deadline = Instant::now() + timeout.min(CALL_TIMEOUT_MAX);
         let deadline = scope.map_or(deadline, |s| deadline.min(s.deadline.at()));
+        let deadline = transaction.map_or(deadline, |t| deadline.min(t.limit()));
         let call_key = options.key.as_ref().map(|key| call_key(key, info, principal.as_deref(), args)).transpose()?;
         Ok(Self { meta: place.meta(info), deadline, principal, call_key })
     }
@@ -250,17 +261,25 @@ impl Attempt {
             scope.durable().await?;
         }
         let (deadline, handler) = (self.deadline, self.meta.name);
+        let chain = match (&place.transaction, &place.scope) {
+            (Some(transaction), _) => Some(transaction.chain()),
+            (None, Some(scope)) => Some(scope.chain_onward()),
+            (None, None) => held_here(),
+        };
         let envelope = Envelope {
             job,
             info: self.meta,
             origin: Origin::Call,
             deadline,
             principal: self.principal,
-            chain: place.scope.as_ref().map(|scope| scope.chain_onward()),
+            chain,
             call_key: self.call_key,
             received_at: place.node.options.metered.then(Instant::now),
         };
-        place.node.submit(&place.key, &place.kind, envelope, place.inline);
+        match &place.transaction {
+            Some(transaction) => transaction.run(&place.key, envelope).await,
+            None => place.node.submit(&place.key, &place.kind, envelope, place.inline),
+        }
         match timeout_at(deadline + GRACE, rx).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::internal("BUG: a call was dropped without an answer").maybe_applied(true)),
@@ -274,7 +293,7 @@ impl Attempt {
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
 /// No call waits longer than this.
-const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) fn late(key: &Key, handler: &str) -> Error {
     Error::new(
@@ -293,17 +312,22 @@ fn call_key(
     principal: Option<&Principal>,
     args: Option<&Json>,
 ) -> Result<Box<CallKey>> {
+    check_call_key(key)?;
+    let caller = principal.map_or("", |p| p.subject.as_str());
+    let args = args.map(|args| (info.canonical)(args.as_str())).transpose()?;
+    let args = args.as_ref().map_or("", Json::as_str);
+    let fingerprint = xxh3_64(format!("{}\0{args}", info.name).as_bytes()) >> 1;
+    Ok(Box::new(CallKey { caller: caller.into(), key: key.clone(), fingerprint }))
+}
+
+pub(crate) fn check_call_key(key: &str) -> Result<()> {
     if key.is_empty() || key.len() > CALL_KEY_BYTES_MAX {
         let bytes = key.len();
         return Err(Error::bad_request(format!(
             "an idempotency key has 1 to {CALL_KEY_BYTES_MAX} bytes, this one has {bytes}; nothing was changed"
         )));
     }
-    let caller = principal.map_or("", |p| p.subject.as_str());
-    let args = args.map(|args| (info.canonical)(args.as_str())).transpose()?;
-    let args = args.as_ref().map_or("", Json::as_str);
-    let fingerprint = xxh3_64(format!("{}\0{args}", info.name).as_bytes()) >> 1;
-    Ok(Box::new(CallKey { caller: caller.into(), key: key.clone(), fingerprint }))
+    Ok(())
 }
 
 async fn retrying<T, J: crate::job::Job + 'static>(

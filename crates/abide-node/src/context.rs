@@ -25,6 +25,7 @@ use crate::{
     node::NodeCore,
     object::Object,
     principal::Principal,
+    transaction::{HasKey, Transaction, TransactionCall},
 };
 
 /// A turn, seen from inside: time, randomness, and effects that happen when the turn is durable.
@@ -97,7 +98,7 @@ impl Scope {
 
     /// The chain of a call made from this turn.
     pub(crate) fn chain_onward(&self) -> Arc<Chain> {
-        Arc::new(Chain { key: self.key().clone(), outer: self.chain.clone() })
+        Arc::new(Chain { key: self.key().clone(), outer: self.chain.clone(), held: false })
     }
 }
 
@@ -156,6 +157,19 @@ impl Context {
     /// Calls a handler of another object by name and waits for the answer.
     pub fn call<R>(&self, kind: &str, id: &str, handler: &str, args: impl Serialize) -> DynamicCall<R> {
         DynamicCall::scoped(&self.scope, kind, id, handler, &args)
+    }
+
+    /// Changes several other objects together or not at all, as [`Node::transaction`](crate::Node::transaction)
+    /// does, while this object waits.
+    ///
+    /// It is durable when it answers, whatever becomes of this turn. This object itself, and those whose
+    /// turns wait for it, cannot be in it: that is answered with `deadlock`.
+    pub fn transaction<'a, T, F, Fut>(&self, objects: &[&dyn HasKey], body: F) -> TransactionCall<'a, T>
+    where
+        F: FnOnce(Transaction) -> Fut + Send + 'a,
+        Fut: Future<Output = Result<T>> + Send + 'a,
+    {
+        TransactionCall::new(self.scope.node(), Some(self.scope.clone()), objects, body)
     }
 
     /// Sends a durable message: stored with this turn, delivered after it, in order for each receiver,

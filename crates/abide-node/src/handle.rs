@@ -18,6 +18,7 @@ use crate::{
     kind::KindEntry,
     node::NodeCore,
     object::{Handler, Object},
+    transaction::Transaction,
     watch::{After, Changes},
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) kind: Arc<KindEntry>,
     pub(crate) scope: Option<Arc<Scope>>,
     pub(crate) inline: bool,
+    /// The transaction that the calls are a part of.
+    pub(crate) transaction: Option<Transaction>,
     /// The activation that was found last: saves the look-up while it stays in memory.
     found: Found,
 }
@@ -54,7 +57,7 @@ impl Place {
     pub(crate) fn find(node: &Arc<NodeCore>, key: Key) -> Result<Self> {
         let kind = node.kinds.find(key.kind())?.clone();
         let inline = may_inline(&kind, node);
-        Ok(Self { node: node.clone(), key, kind, scope: None, inline, found: Found::default() })
+        Ok(Self { node: node.clone(), key, kind, scope: None, inline, transaction: None, found: Found::default() })
     }
 
     pub(crate) fn scoped(scope: &Scope, kind: &str, id: &str) -> Result<Self> {
@@ -65,6 +68,14 @@ impl Place {
     /// The same, with its turns never on the caller's task.
     pub(crate) fn apart(mut self) -> Self {
         self.inline = false;
+        self
+    }
+
+    /// The same, called within a transaction.
+    pub(crate) fn within(mut self, transaction: &Transaction) -> Self {
+        self.inline = false;
+        self.scope = None;
+        self.transaction = Some(transaction.clone());
         self
     }
 
@@ -125,6 +136,12 @@ impl<O: Object> Handle<O> {
         Call::new(self.clone(), args)
     }
 
+    /// The same object within a transaction that holds it: what is called through the handle happens in the
+    /// transaction. Everything but calls is as outside of it.
+    pub fn within(&self, transaction: &Transaction) -> O::Ref {
+        O::Ref::from(Self::new(self.place().map(|place| place.clone().within(transaction))))
+    }
+
     /// The object's name, or why it has none.
     pub fn key(&self) -> Result<&Key> {
         Ok(&self.place()?.key)
@@ -150,6 +167,12 @@ impl<O: Object> Handle<O> {
     /// Deletes the object: state, alarms and history. Deleting what is not there is fine.
     pub async fn delete(&self) -> Result<()> {
         let place = self.place()?;
+        if place.transaction.is_some() {
+            return Err(Error::bad_request(format!(
+                "a transaction deletes {} through a handler that says `ctx.delete_self()`; nothing was changed",
+                place.key
+            )));
+        }
         place.node.delete(&place.key, None).await.map(drop)
     }
 }

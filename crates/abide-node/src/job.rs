@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
+    activation::Claim,
     blocking::{busy, watched},
     context::Context,
     metrics::HandlerMetrics,
@@ -327,6 +328,8 @@ pub(crate) enum Origin {
     Call,
     /// An alarm is due.
     Alarm { name: Arc<str>, token: u64 },
+    /// A transaction wants to hold it.
+    Transaction(Arc<Claim>),
     /// A durable message of another object.
     Message(Box<MessageId>),
     /// A timer, or the node itself.
@@ -359,6 +362,8 @@ pub(crate) struct CallKey {
 pub(crate) struct Chain {
     pub(crate) key: Key,
     pub(crate) outer: Option<Arc<Self>>,
+    /// It is held by a transaction rather than by a turn.
+    pub(crate) held: bool,
 }
 
 impl Chain {
@@ -371,6 +376,11 @@ impl Chain {
             link = here.outer.as_ref();
         }
         false
+    }
+
+    /// Whether a transaction in this chain holds `key`.
+    pub(crate) fn holds(chain: Option<&Self>, key: &Key) -> bool {
+        std::iter::successors(chain, |link| link.outer.as_deref()).any(|link| link.held && link.key == *key)
     }
 }
 

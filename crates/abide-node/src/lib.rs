@@ -33,6 +33,7 @@ mod scheduler;
 mod sweep;
 mod timer;
 mod timing;
+mod transaction;
 mod watch;
 
 pub use alarm::{AlarmBuilder, Delay};
@@ -52,6 +53,7 @@ pub use object::{
 pub use options::Mutant;
 pub use options::NodeOptions;
 pub use principal::Principal;
+pub use transaction::{HasKey, TRANSACTION_OBJECTS_MAX, Transaction, TransactionCall};
 pub use watch::{After, Changes, ResetReason, Update};
 
 #[doc(hidden)]

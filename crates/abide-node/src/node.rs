@@ -36,6 +36,7 @@ use crate::{
     pipeline::Pipeline,
     principal::Principal,
     scheduler::Scheduler,
+    transaction::{HasKey, Transaction, TransactionCall},
     watch::{After, Changes},
 };
 
@@ -191,6 +192,29 @@ impl Node {
     pub fn call_key(&self, key: &Key, handler: &str, args: Json) -> DynamicCall<serde_json::Value> {
         let place = Place::find(&self.core, key.clone()).map(Place::apart);
         DynamicCall::new(place, handler, Ok(args))
+    }
+
+    /// Changes several objects together or not at all.
+    ///
+    /// All of `objects` (64 at most) are taken first, in the order of their keys, and held until the end:
+    /// others wait. `body` calls them through `tx`; its own error, a panic, the deadline, or dropping the
+    /// future undoes everything. When it succeeds, what it did is made durable in one piece, and only then
+    /// the answer, the changes, the messages and the alarms leave.
+    ///
+    /// ```ignore
+    /// let (from, to) = (node.object::<Wallet>("a"), node.object::<Wallet>("b"));
+    /// node.transaction(&[&from, &to], |tx| async move {
+    ///     tx.object::<Wallet>("a").withdraw(5).await?;
+    ///     tx.object::<Wallet>("b").deposit(5).await
+    /// })
+    /// .await?;
+    /// ```
+    pub fn transaction<'a, T, F, Fut>(&self, objects: &[&dyn HasKey], body: F) -> TransactionCall<'a, T>
+    where
+        F: FnOnce(Transaction) -> Fut + Send + 'a,
+        Fut: Future<Output = Result<T>> + Send + 'a,
+    {
+        TransactionCall::new(&self.core, None, objects, body)
     }
 
     /// The object's durable state now (of a kind that answers before it is durable: its acknowledged

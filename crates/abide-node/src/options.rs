@@ -75,6 +75,8 @@ pub enum Mutant {
     AlarmDeletedEarly,
     /// A message is taken out of the outbox before it is applied.
     OutboxAcknowledgedEarly,
+    /// The commits of a transaction go to the store each by itself.
+    GroupIgnored,
 }
 
 impl NodeOptions {

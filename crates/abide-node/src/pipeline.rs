@@ -46,6 +46,8 @@ struct Queue {
     /// Objects with a commit on its way that leaves the head where it is. Their next commit waits: its
     /// expected seq would hold even if this one failed.
     headless: FxHashSet<Key>,
+    /// How many of the waiting commits belong to groups.
+    grouped: usize,
 }
 
 /// A batch on its way: what the store is asked, and what hangs on the answer.
@@ -62,6 +64,9 @@ struct Mark {
     id: u64,
     /// Whether the commit moves the object's head, so that no later one succeeds without it.
     moves: bool,
+    group: Option<u64>,
+    /// It was not sent: what it builds on is not there.
+    doomed: Option<Error>,
 }
 
 impl Pipeline {
@@ -72,9 +77,25 @@ impl Pipeline {
     /// Takes a commit. It goes to the store at once if fewer than `depth` batches are on their way,
     /// else with the next batch.
     pub(crate) fn submit(&self, node: &Arc<NodeCore>, commit: Commit, issued: Issued) {
+        self.submit_with(node, |waiting| {
+            waiting.push((commit, issued));
+            0
+        });
+    }
+
+    /// Takes the commits of one group: they go to the store side by side, in one batch.
+    pub(crate) fn submit_group(&self, node: &Arc<NodeCore>, commits: Vec<(Commit, Issued)>) {
+        self.submit_with(node, |waiting| {
+            let grouped = commits.len();
+            waiting.extend(commits);
+            grouped
+        });
+    }
+
+    fn submit_with(&self, node: &Arc<NodeCore>, push: impl FnOnce(&mut Vec<(Commit, Issued)>) -> usize) {
         let batch = {
             let mut queue = self.queue.lock();
-            queue.waiting.push((commit, issued));
+            queue.grouped += push(&mut queue.waiting);
             if queue.in_flight >= self.depth {
                 return;
             }
@@ -105,19 +126,28 @@ impl Pipeline {
             queue.in_flight -= 1;
             return None;
         }
-        let mark = |commit: &Commit| Mark { key: commit.key.clone(), id: commit.id, moves: !commit.changes.is_empty() };
         let mut commits = Vec::with_capacity(batch.len());
         let mut issued = Vec::with_capacity(batch.len());
-        for (commit, effects) in batch {
-            let mark = mark(&commit);
+        for (commit, mut effects) in batch {
+            let mark = Mark {
+                key: commit.key.clone(),
+                id: commit.id,
+                moves: !commit.changes.is_empty(),
+                group: commit.group,
+                doomed: effects.doomed.take(),
+            };
             if !mark.moves {
                 queue.headless.insert(mark.key.clone());
             }
+            if mark.doomed.is_none() {
+                commits.push(commit);
+            }
             issued.push((effects, mark));
-            commits.push(commit);
         }
         queue.handed += 1;
-        Some(Batch { number: queue.handed, answer: self.store.commit(commits), issued, started: Instant::now() })
+        let answer: BoxFuture<'static, Answer> =
+            if commits.is_empty() { Box::pin(std::future::ready(Ok(Vec::new()))) } else { self.store.commit(commits) };
+        Some(Batch { number: queue.handed, answer, issued, started: Instant::now() })
     }
 
     /// Waits for a batch, settles it, and goes on while there is more.
@@ -185,22 +215,30 @@ impl Pipeline {
             node.settle(issued, verdict);
         }
         for (key, activation, failure) in headless {
-            self.let_go(node, &key, activation.as_ref(), failure);
+            self.let_go(&key, activation.as_ref(), failure.as_ref());
         }
     }
 
-    /// Lets the commits go that waited for a headless one. If it failed they fail with it: what they
-    /// build on is not there.
-    fn let_go(&self, node: &Arc<NodeCore>, key: &Key, activation: Option<&Arc<Activation>>, failure: Option<Error>) {
-        let doomed: Vec<Issued> = {
-            let mut queue = self.queue.lock();
-            queue.headless.remove(key);
-            let (Some(activation), Some(_)) = (activation, &failure) else { return };
-            let of_it = |issued: &Issued| issued.activation.as_ref().is_some_and(|a| Arc::ptr_eq(a, activation));
-            queue.waiting.extract_if(.., |(_, issued)| of_it(issued)).map(|(_, issued)| issued).collect()
-        };
-        if let Some(error) = failure {
-            doomed.into_iter().for_each(|issued| node.settle(issued, Err(error.clone())));
+    /// Lets the commits go that waited for a headless one. If it failed they fail with it, and so do the
+    /// groups they belong to: what they build on is not there. They fail in their place in the order.
+    fn let_go(&self, key: &Key, activation: Option<&Arc<Activation>>, failure: Option<&Error>) {
+        let mut queue = self.queue.lock();
+        queue.headless.remove(key);
+        let (Some(activation), Some(failure)) = (activation, failure) else { return };
+        let mut groups = FxHashSet::default();
+        for (commit, issued) in &mut queue.waiting {
+            if issued.activation.as_ref().is_some_and(|a| Arc::ptr_eq(a, activation)) {
+                issued.doomed = Some(failure.clone());
+                groups.extend(commit.group);
+            }
+        }
+        if groups.is_empty() {
+            return;
+        }
+        for (commit, issued) in &mut queue.waiting {
+            if commit.group.is_some_and(|group| groups.contains(&group)) && issued.doomed.is_none() {
+                issued.doomed = Some(left_out(&commit.key));
+            }
         }
     }
 
@@ -208,13 +246,18 @@ impl Pipeline {
     async fn verdicts(&self, node: &Arc<NodeCore>, issued: &[(Issued, Mark)], answer: Answer) -> Vec<Verdict> {
         match answer {
             Ok(results) => {
-                let marks = issued.iter().map(|(_, mark)| mark);
-                marks.zip(results).map(|(mark, result)| self.verdict(node, mark, result)).collect()
+                let mut results = results.into_iter();
+                let mut verdict = |mark: &Mark| match (&mark.doomed, mark.doomed.is_none().then(|| results.next())) {
+                    (Some(error), _) => Err(error.clone()),
+                    (None, Some(Some(result))) => self.verdict(node, mark, result),
+                    (None, Some(None) | None) => Err(Error::internal("BUG: the store left a commit without an answer")),
+                };
+                issued.iter().map(|(_, mark)| verdict(mark)).collect()
             }
             Err(StoreError::Unknown(cause)) => self.read_back(node, issued, &cause).await,
             Err(error) => {
                 let error = Error::from(error);
-                issued.iter().map(|_| Err(error.clone())).collect()
+                issued.iter().map(|(_, mark)| Err(mark.doomed.as_ref().unwrap_or(&error).clone())).collect()
             }
         }
     }
@@ -237,23 +280,18 @@ impl Pipeline {
                 );
                 Err(Error::unavailable(detail))
             }
-            Committed::LeftOut => {
-                let detail = format!(
-                    "{} was left as it is, because another object of its group could not be changed; try again",
-                    mark.key
-                );
-                Err(Error::unavailable(detail))
-            }
+            Committed::LeftOut => Err(left_out(&mark.key)),
         }
     }
 
     /// Settles a batch whose result is unknown by what the store holds now.
     ///
     /// A commit is known to be applied if the object's last commit is this one, or a later one of this
-    /// node that builds on it. The head alone proves nothing: another owner may have moved it.
+    /// node that builds on it. The head alone proves nothing: another owner may have moved it. A group
+    /// is applied if one of its members is: there are no halves.
     async fn read_back(&self, node: &Arc<NodeCore>, issued: &[(Issued, Mark)], cause: &str) -> Vec<Verdict> {
         let mut last: FxHashMap<Key, (u64, bool)> = FxHashMap::default();
-        for (_, mark) in issued {
+        for (_, mark) in issued.iter().filter(|(_, mark)| mark.doomed.is_none()) {
             last.insert(mark.key.clone(), (mark.id, mark.moves));
         }
         let mut durable: FxHashMap<Key, bool> = FxHashMap::default();
@@ -268,9 +306,13 @@ impl Pipeline {
             format!("{cause}; the effect may be there: read before you retry, or use an idempotency key"),
         )
         .maybe_applied(true);
-        let verdict = |mark: &Mark| match durable.get(&mark.key) {
-            Some(true) => Ok(()),
-            Some(false) | None => Err(error.clone()),
+        let proven = |mark: &Mark| durable.get(&mark.key) == Some(&true);
+        let groups: FxHashSet<u64> =
+            issued.iter().filter(|(_, mark)| proven(mark)).filter_map(|(_, mark)| mark.group).collect();
+        let verdict = |mark: &Mark| match &mark.doomed {
+            Some(doomed) => Err(doomed.clone()),
+            None if proven(mark) || mark.group.is_some_and(|group| groups.contains(&group)) => Ok(()),
+            None => Err(error.clone()),
         };
         issued.iter().map(|(_, mark)| verdict(mark)).collect()
     }
@@ -292,19 +334,51 @@ impl Pipeline {
 impl Queue {
     /// Takes what may go into the next batch: the oldest commits, without those that have to wait.
     fn take_ready(&mut self) -> Vec<(Commit, Issued)> {
-        if self.headless.is_empty() {
+        if self.headless.is_empty() && self.grouped == 0 {
             let take = self.waiting.len().min(BATCH_MAX);
             let rest = self.waiting.split_off(take);
             return std::mem::replace(&mut self.waiting, rest);
         }
+        let waits = self.who_waits();
         let (mut ready, mut rest) = (Vec::new(), Vec::new());
-        for (commit, issued) in std::mem::take(&mut self.waiting) {
-            let waits = ready.len() >= BATCH_MAX || self.headless.contains(&commit.key);
-            if waits { rest.push((commit, issued)) } else { ready.push((commit, issued)) }
+        for (waiting, waits) in std::mem::take(&mut self.waiting).into_iter().zip(waits) {
+            if waits { rest.push(waiting) } else { ready.push(waiting) }
         }
+        self.grouped = rest.iter().filter(|(commit, _)| commit.group.is_some()).count();
         self.waiting = rest;
         ready
     }
+
+    /// Of each waiting commit, whether it has to wait on. A group goes as a whole or not at all, and
+    /// commits of an object never pass one another.
+    fn who_waits(&self) -> Vec<bool> {
+        let mut waits = Vec::with_capacity(self.waiting.len());
+        let mut held_back: FxHashSet<&Key> = FxHashSet::default();
+        let mut taken = 0;
+        for unit in self.waiting.chunk_by(|(a, _), (b, _)| a.group.is_some() && a.group == b.group) {
+            let keys = || unit.iter().map(|(commit, _)| &commit.key);
+            let stays = taken + unit.len() > BATCH_MAX
+                || keys().any(|key| self.headless.contains(key) || held_back.contains(key));
+            if stays {
+                held_back.extend(keys());
+            } else {
+                taken += unit.len();
+                // What follows a headless member must not succeed if the group is left out.
+                let headless = unit.iter().filter(|(commit, _)| commit.group.is_some() && commit.changes.is_empty());
+                held_back.extend(headless.map(|(commit, _)| &commit.key));
+            }
+            waits.resize(waits.len() + unit.len(), stays);
+        }
+        waits
+    }
+}
+
+/// Why a member of a group was not committed that could have been.
+fn left_out(key: &Key) -> Error {
+    Error::unavailable(format!(
+        "{key} was left as it is, because another object of its transaction could not be changed; \
+         nothing was changed; try again"
+    ))
 }
 
 /// The turns of a `behind` object that are answered but not yet written.

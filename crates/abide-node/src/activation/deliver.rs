@@ -154,7 +154,12 @@ pub(super) enum Next {
 
 /// Why a call fails that came back to an object whose turn waits for it.
 fn deadlock(key: &Key, chain: Option<&Chain>) -> Error {
-    let detail = if chain.is_some_and(|caller| caller.key == *key) {
+    let detail = if Chain::holds(chain, key) {
+        format!(
+            "{key} is held by the very transaction that this call is a part of, and would never answer it; nothing was \
+             changed by the call; make it through the transaction's own handle (`.within(&tx)` or `tx.object`)"
+        )
+    } else if chain.is_some_and(|caller| caller.key == *key) {
         format!(
             "{key} calls itself, and would wait for ever; nothing was changed by the call; use its methods on \
              `self`, send a message instead, or make the reading handler reentrant"
@@ -182,7 +187,7 @@ impl Activation {
         }
         let waiting = cell.mailbox_len();
         let max = self.kind.options.mailbox.unwrap_or(mailbox_max);
-        if waiting >= max && matches!(envelope.origin, Origin::Call) {
+        if waiting >= max && matches!(envelope.origin, Origin::Call | Origin::Transaction(_)) {
             let detail =
                 format!("{waiting} calls wait for {} already; nothing was changed; try again a little later", self.key);
             let error = Error::new(Code::Overloaded, detail).retry_after(std::time::Duration::from_secs(1));
@@ -229,6 +234,10 @@ impl Activation {
     /// The state before the turn that runs now, and the commit it belongs to.
     fn before_turn(&self) -> (Option<abide_core::Json>, u32, abide_core::Seq, u64) {
         let cell = self.cell.lock();
+        if let Some(before) = cell.before() {
+            let (state, version, head) = before.state();
+            return (state, version, head, cell.issued);
+        }
         (cell.state.clone(), cell.version, cell.head, cell.issued)
     }
 }

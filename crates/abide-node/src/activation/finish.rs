@@ -29,11 +29,11 @@ thread_local! {
 const VOLATILE_MEMORY_MAX: usize = 1024;
 
 /// What a turn came to.
-struct Turned {
+pub(super) struct Turned {
     now: Timestamp,
     patch: Patch,
-    effects: Effects,
-    error: Option<Error>,
+    pub(super) effects: Effects,
+    pub(super) error: Option<Error>,
     /// The encoded answer of a keyed call.
     reply: Option<Result<Json, Error>>,
 }
@@ -90,7 +90,7 @@ impl NodeCore {
     }
 
     /// Moves the cell past the turn and says what has to be made durable, if anything.
-    fn commit_of(
+    pub(super) fn commit_of(
         &self,
         activation: &Activation,
         cell: &mut Cell,
@@ -140,6 +140,7 @@ impl NodeCore {
             changes: changes.clone(),
             messages: messages.clone(),
             alarm: alarms.iter().filter_map(due_of).min(),
+            doomed: None,
         };
         let commit = Commit {
             key: activation.key.clone(),
@@ -264,7 +265,10 @@ impl NodeCore {
             cell.floor = cell.head;
             if let Some(extras) = &mut cell.extras {
                 extras.alarms.clear();
-                extras.timers = crate::timer::Timers::default();
+                // A transaction that deletes the object may yet be undone.
+                if extras.before.is_none() {
+                    extras.timers = crate::timer::Timers::default();
+                }
             }
             return Write::Delete { at: turned.now };
         }
@@ -332,7 +336,7 @@ impl NodeCore {
 }
 
 /// Encodes what the turn left, or rolls it back.
-fn weigh(activation: &Activation, live: &mut Live, ctx: Context, ran: Result<(), Error>) -> Turned {
+pub(super) fn weigh(activation: &Activation, live: &mut Live, ctx: Context, ran: Result<(), Error>) -> Turned {
     let absent = activation.is_absent();
     let now = ctx.now();
     let effects = ctx.effects;
@@ -395,7 +399,13 @@ fn keyed_reply(job: &dyn Job, error: Option<&Error>) -> Option<Result<Json, Erro
     }
 }
 
-fn remember(cell: &mut Cell, durable: bool, number: u64, outcome: Option<&Outcome>, received: Option<&(Key, u64)>) {
+pub(super) fn remember(
+    cell: &mut Cell,
+    durable: bool,
+    number: u64,
+    outcome: Option<&Outcome>,
+    received: Option<&(Key, u64)>,
+) {
     if outcome.is_none() && received.is_none() {
         return;
     }
@@ -461,7 +471,7 @@ impl Envelope {
     fn cause(&self) -> &str {
         match &self.origin {
             Origin::Alarm { name, .. } => name,
-            Origin::Call | Origin::Message(_) | Origin::Node(_) => self.info.name,
+            Origin::Call | Origin::Message(_) | Origin::Transaction(_) | Origin::Node(_) => self.info.name,
         }
     }
 }

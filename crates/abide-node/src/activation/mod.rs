@@ -7,6 +7,7 @@ mod deliver;
 mod drain;
 mod finish;
 mod inline;
+mod lend;
 mod settle;
 mod turn;
 
@@ -20,6 +21,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 pub(crate) use inline::Here;
+pub(crate) use lend::{Claim, Lease, Member};
 pub(crate) use settle::{Issued, Verdict};
 
 use crate::{
@@ -102,6 +104,8 @@ struct Extras {
     marks: VecDeque<(Seq, Timestamp)>,
     timers: Timers,
     behind: Option<Box<Behind>>,
+    /// What the object was before the transaction that holds it.
+    before: Option<Box<lend::Before>>,
 }
 
 /// The decoded object and the encoding it had after its last turn.
@@ -119,6 +123,7 @@ impl Extras {
             && self.marks.is_empty()
             && self.timers.is_empty()
             && self.behind.is_none()
+            && self.before.is_none()
     }
 }
 
@@ -170,7 +175,7 @@ impl Activation {
     /// State, seq and times, if they are in memory and durable (or never will be).
     pub(crate) fn resident(&self) -> Seen {
         let mut cell = self.cell.lock();
-        let known = matches!(cell.phase, Phase::Idle | Phase::Running) && !cell.broken;
+        let known = matches!(cell.phase, Phase::Idle | Phase::Running) && !cell.broken && !cell.is_lent();
         let visible = cell.is_settled() || self.kind.options.durability != Durability::Commit;
         if !known || !visible {
             return Seen::Nothing;

@@ -16,6 +16,8 @@ pub(crate) struct Issued {
     pub(crate) changes: Vec<ChangeRecord>,
     pub(crate) messages: Vec<OutboxMessage>,
     pub(crate) alarm: Option<Timestamp>,
+    /// It is not to be sent: what it builds on is not there.
+    pub(crate) doomed: Option<Error>,
 }
 
 /// What the store said of one commit.
@@ -126,7 +128,7 @@ impl Activation {
     }
 
     /// Waits until all commits issued so far are durable.
-    fn wait_durable(&self) -> Option<oneshot::Receiver<Result<(), Error>>> {
+    pub(super) fn wait_durable(&self) -> Option<oneshot::Receiver<Result<(), Error>>> {
         let (number, seq) = {
             let cell = self.cell.lock();
             if cell.is_settled() && !cell.broken {
@@ -181,7 +183,7 @@ impl Held {
 }
 
 /// What an answer becomes whose object broke before it could leave.
-fn lost() -> Error {
+pub(super) fn lost() -> Error {
     Error::unavailable("an earlier change of this object could not be made durable; nothing was changed; try again")
 }
 

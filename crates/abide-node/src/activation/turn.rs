@@ -52,6 +52,9 @@ impl NodeCore {
         let Some((mut envelope, attempt)) = self.admit(activation, envelope) else {
             return live;
         };
+        if let Origin::Transaction(claim) = &envelope.origin {
+            return self.lend(activation, live, claim, envelope.deadline).await;
+        }
         match self.look_up(activation, envelope.call_key.as_deref(), &envelope.origin).await {
             Ok(Seen::Nothing) => {}
             Ok(Seen::Before(answer)) => {
@@ -139,7 +142,7 @@ impl NodeCore {
                 }
                 return attempt.map(|attempt| (envelope, attempt));
             }
-            Origin::Call | Origin::Message(_) | Origin::Node(_) => {}
+            Origin::Call | Origin::Message(_) | Origin::Transaction(_) | Origin::Node(_) => {}
         }
         if Instant::now() >= envelope.deadline {
             let detail = format!(
@@ -153,7 +156,7 @@ impl NodeCore {
     }
 
     /// Looks whether this call or message took effect before.
-    async fn look_up(
+    pub(super) async fn look_up(
         &self,
         activation: &Activation,
         call_key: Option<&CallKey>,
@@ -207,13 +210,13 @@ fn at_once(running: Running<'_, ()>) -> Result<(), Error> {
 }
 
 /// Whether a call took effect before, with the stored outcome of a keyed call.
-enum Seen {
+pub(super) enum Seen {
     Nothing,
     Before(Option<Outcome>),
 }
 
 /// The handler, preceded by `on_create` or `on_delete` where one is due.
-async fn run_exclusive(
+pub(super) async fn run_exclusive(
     activation: &Activation,
     object: &mut dyn AnyObject,
     envelope: &mut Envelope,
@@ -260,7 +263,7 @@ impl Live {
 
 impl Activation {
     /// Decodes the object from its encoded state.
-    fn revive(&self) -> Result<Box<Live>, Error> {
+    pub(super) fn revive(&self) -> Result<Box<Live>, Error> {
         let (state, version) = {
             let cell = self.cell.lock();
             (cell.state.clone(), cell.version)

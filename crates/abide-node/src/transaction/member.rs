@@ -1,0 +1,23 @@
+use std::ops::Deref;
+
+use abide_core::{Key, Result};
+
+use crate::{handle::Handle, object::Object};
+
+/// What names an object: its typed handle.
+pub trait HasKey {
+    /// The object's key, or why it has none.
+    fn object_key(&self) -> Result<Key>;
+}
+
+impl<O: Object> HasKey for Handle<O> {
+    fn object_key(&self) -> Result<Key> {
+        self.key().cloned()
+    }
+}
+
+impl<O: Object, T: Deref<Target = Handle<O>>> HasKey for T {
+    fn object_key(&self) -> Result<Key> {
+        self.key().cloned()
+    }
+}
