@@ -20,6 +20,7 @@ mod report;
 mod single;
 mod startup;
 mod stored;
+mod stores;
 mod volatile;
 
 use clap::Parser;
@@ -68,6 +69,8 @@ async fn run(name: &str, plan: &Plan, stored: &mut Option<Stored>) -> anyhow::Re
         "startup" => startup::run(plan, Stored::once(stored, plan).await?).await,
         "alarms" => alarms::run(plan).await,
         "memory" => memory::run(plan, Stored::once(stored, plan).await?).await,
+        "postgres" => stores::postgres(plan).await,
+        "redis" => stores::redis(plan).await,
         other => anyhow::bail!("there is no scenario {other}"),
     }
 }

@@ -7,14 +7,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 
 /// The scenarios, in the order in which they run.
-pub(crate) const SCENARIOS: [&str; 9] =
-    ["single", "durable", "volatile", "http", "fanout", "cold", "startup", "alarms", "memory"];
+pub(crate) const SCENARIOS: [&str; 11] =
+    ["single", "durable", "volatile", "http", "fanout", "cold", "startup", "alarms", "memory", "postgres", "redis"];
 
 /// What Abide costs, each figure beside its limit in the same run.
 #[derive(Parser, Debug)]
 #[command(name = "abide-bench")]
 pub(crate) struct Args {
-    /// Which to run; all if none is named: single, durable, volatile, http, fanout, cold, startup, alarms, memory.
+    /// Which to run; all if none is named: single, durable, volatile, http, fanout, cold, startup, alarms, memory,
+    /// postgres, redis (these two need the servers installed).
     #[arg(value_parser = SCENARIOS)]
     pub(crate) scenarios: Vec<String>,
     /// How long each rate is measured, in seconds.
