@@ -5,7 +5,7 @@ use abide_core::{Key, Result};
 use crate::{handle::Handle, object::Object};
 
 /// What names an object: its typed handle.
-pub trait HasKey {
+pub trait HasKey: Sync {
     /// The object's key, or why it has none.
     fn object_key(&self) -> Result<Key>;
 }
@@ -16,7 +16,7 @@ impl<O: Object> HasKey for Handle<O> {
     }
 }
 
-impl<O: Object, T: Deref<Target = Handle<O>>> HasKey for T {
+impl<O: Object, T: Deref<Target = Handle<O>> + Sync> HasKey for T {
     fn object_key(&self) -> Result<Key> {
         self.key().cloned()
     }

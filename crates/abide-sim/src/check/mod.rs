@@ -10,6 +10,7 @@
 //! | [`effects`] | acknowledged effects that are lost, doubled or invented; keyed calls that ran twice |
 //! | [`outbox`] | durable messages lost, doubled, reordered, or sent by turns that never were |
 //! | [`alarms`] | alarms lost, doubled, early, late, or fired after they were cancelled |
+//! | [`transfers`] | transactions done in part, or in orders that contradict each other |
 //! | [`streams`] | change streams with gaps or repeats, and views that drift from the object |
 //!
 //! Each answers `Result<(), Violation>`; a [`Violation`] prints the promise, the object and the
@@ -33,6 +34,7 @@ pub mod effects;
 pub mod linearizability;
 pub mod outbox;
 pub mod streams;
+pub mod transfers;
 
 mod outcome;
 mod violation;

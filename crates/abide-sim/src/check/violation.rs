@@ -41,6 +41,8 @@ pub enum Promise {
     GapFreeStreams,
     /// Beyond the five: a durable message is applied once, in order per sender and receiver.
     MessagesOnce,
+    /// Beyond the five: a transaction takes effect whole or not at all.
+    AllOrNothing,
 }
 
 /// In what way a promise was broken.
@@ -144,6 +146,7 @@ impl fmt::Display for Promise {
             Self::EveryAlarmFires => "promise 4 (every alarm fires, its effect applies once)",
             Self::GapFreeStreams => "promise 5 (every stream is gap-free, or says reset)",
             Self::MessagesOnce => "durable messages (applied once, in order per sender and receiver)",
+            Self::AllOrNothing => "transactions (whole or not at all, one after the other)",
         })
     }
 }

@@ -270,6 +270,42 @@ impl Scratch {
     }
 }
 
+/// A balance that only transactions change: what leaves one purse arrives in another.
+#[derive(State, Default)]
+#[state(crate = abide_node)]
+pub(crate) struct Purse {
+    balance: i64,
+    /// Transfers, in order: token and amount.
+    pub(crate) entries: Vec<(u64, i64)>,
+    pokes: u64,
+}
+
+#[object(crate = abide_node, history = "all", hibernate_after = "1s", shutdown_after = "3s")]
+impl Purse {
+    /// Moves an amount in, or out.
+    #[handler]
+    fn shift(&mut self, token: u64, amount: i64) -> Result<i64, Error> {
+        self.balance += amount;
+        self.entries.push((token, amount));
+        if self.balance < -100 { Err(Error::rejected("too deep in debt")) } else { Ok(self.balance) }
+    }
+
+    #[handler]
+    async fn balance(&self) -> i64 {
+        self.balance
+    }
+
+    #[handler]
+    fn poke(&mut self) {
+        self.pokes += 1;
+    }
+
+    #[handler]
+    fn refuse(&mut self) -> Result<(), Error> {
+        fail(Failure::Refusal)
+    }
+}
+
 /// An object with an alarm that repeats.
 #[derive(State, Default)]
 #[state(crate = abide_node)]

@@ -4,6 +4,7 @@ mod chaos;
 mod client;
 mod client_effects;
 pub(crate) mod kinds;
+mod mover;
 mod panics;
 mod plan;
 pub(crate) mod records;
@@ -20,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     client::Client,
-    kinds::{Hooked, Lazy, Ledger, Metronome, Scratch},
+    kinds::{Hooked, Lazy, Ledger, Metronome, Purse, Scratch},
+    mover::Mover,
     plan::Plan,
     records::{Book, Records},
     scene::{Ask, Scene},
@@ -42,12 +44,13 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Node(Mutant::NoGate),
         Self::Node(Mutant::OutcomeNotStored),
         Self::Node(Mutant::NoDedupe),
         Self::Node(Mutant::AlarmDeletedEarly),
         Self::Node(Mutant::OutboxAcknowledgedEarly),
+        Self::Node(Mutant::GroupIgnored),
         Self::NoFence,
     ];
 
@@ -59,6 +62,7 @@ impl Mutation {
             Self::Node(Mutant::NoDedupe) => "calls and messages that took effect are not recognised",
             Self::Node(Mutant::AlarmDeletedEarly) => "an alarm is taken off before its turn is durable",
             Self::Node(Mutant::OutboxAcknowledgedEarly) => "a message leaves the outbox before it is applied",
+            Self::Node(Mutant::GroupIgnored) => "the commits of a transaction are made each by itself",
             Self::NoFence => "a node that was replaced can still commit",
         }
     }
@@ -191,7 +195,7 @@ fn scene(seed: u64, settings: Settings, trace: Trace) -> Scene {
     let clock = Arc::new(SimClock::new(seed));
     let host = Host::new(disk.clone(), clock.clone(), trace.clone(), plan.options.clone(), |builder| {
         let builder = builder.register::<Ledger>().register::<Hooked>().register::<Lazy>();
-        builder.register::<Scratch>().register::<Metronome>()
+        builder.register::<Scratch>().register::<Metronome>().register::<Purse>()
     });
     Scene {
         plan,
@@ -221,8 +225,12 @@ async fn act(scene: &Arc<Scene>, seed: u64) -> Result<(), String> {
     let clients: Vec<_> = (1..=scene.plan.clients)
         .map(|number| spawn(Client { scene: scene.clone(), number, dice: Dice::new(dice.number()) }.live()))
         .collect();
+    let movers: Vec<_> = (1..=2)
+        .map(|number| Mover { scene: scene.clone(), number: 100 + number, dice: Dice::new(dice.number()) })
+        .map(|mover| spawn(mover.live()))
+        .collect();
     let chaos = spawn(chaos::disturb(scene.clone(), Dice::part(seed, "chaos")));
-    for task in clients.into_iter().chain([chaos]) {
+    for task in clients.into_iter().chain(movers).chain([chaos]) {
         task.await.map_err(|error| format!("BUG: an actor of the simulation failed: {error}"))?;
     }
     chaos::heal(scene).await;

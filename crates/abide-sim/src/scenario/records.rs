@@ -81,6 +81,10 @@ pub(crate) struct Records {
     pub(crate) books: BTreeMap<Book, BookRecord>,
     pub(crate) scratches: BTreeMap<&'static str, History<ScratchOp, i64>>,
     pub(crate) watches: Vec<(Book, Watch)>,
+    /// Transfers between purses, by token.
+    pub(crate) transfers: Vec<Attempt>,
+    /// The sums over all purses that transactions saw.
+    pub(crate) audits: Vec<i64>,
     tokens: u64,
 }
 

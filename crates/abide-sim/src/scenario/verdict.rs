@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use tokio::time::sleep;
 
 use super::{
-    kinds::{AlarmNote, Metronome, Scratch},
+    kinds::{AlarmNote, Metronome, Purse, Scratch},
+    mover::PURSES,
     records::{Book, ScratchOp, key},
     scene::{Ask, Scene},
 };
@@ -25,6 +26,7 @@ use crate::{
         linearizability::{self, Counter, CounterOp, FnModel},
         outbox::{self, Message, Turn},
         streams::{self, StreamItem, Watch},
+        transfers::{self, Entry},
     },
     world::{SimClock, Up, ready},
 };
@@ -213,10 +215,23 @@ pub(super) fn judge(scene: &Scene, healed_ms: i64) -> Result<(), String> {
     for (id, history) in &records.scratches {
         note(linearizability::check(&format!("Scratch/{id}"), &scratch_model(), history, linearizability::STEPS_MAX));
     }
+    let purses = purses(scene);
+    note(transfers::check(&purses, &records.audits));
+    note(effects::check("the purses", &records.transfers, &transfers::tokens(&purses)));
     broken.extend(records.scratches.keys().filter_map(|id| ghosts(scene, id)));
     broken.extend(metronome(scene, healed_ms));
     broken.extend(feed(scene));
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
+}
+
+/// What was moved into each purse and out of it, in order.
+fn purses(scene: &Scene) -> BTreeMap<String, Vec<Entry>> {
+    let entries = |id: &str| {
+        let state = load(scene, Purse::KIND, id)?.state?;
+        let (purse, _) = decode::<Purse>(state.as_str()).ok()?;
+        Some(purse.entries.into_iter().map(|(token, amount)| Entry { token, amount }).collect())
+    };
+    PURSES.iter().map(|id| (format!("{}/{id}", Purse::KIND), entries(id).unwrap_or_default())).collect()
 }
 
 /// Whether what this ledger acknowledged may have been undone.
