@@ -173,6 +173,10 @@ fn parse_expr(expr: &str) -> Result<Cron, CronError> {
     if !text.is_ascii() {
         return Err(malformed("it holds a character that is not ASCII".to_owned()));
     }
+    // A field of empty items fits no moment, and looking for one would go through every second there is.
+    if text.split_ascii_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+        return Err(malformed("a list has nothing between its commas".to_owned()));
+    }
     let text = if text.eq_ignore_ascii_case("@midnight") { "@daily" } else { text };
     CronParser::builder()
         .seconds(Seconds::Optional)
@@ -198,6 +202,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_list_with_nothing_between_its_commas_is_refused_at_once() {
+        for expr in [", * * * *", "0,,5 * * * *", "0 9, * * *", "* * * * MON,", ",, * * * * *"] {
+            let error = CronExpr::parse(expr, "UTC").unwrap_err();
+            assert!(error.to_string().contains("nothing between its commas"), "{expr}: {error}");
+        }
+    }
 
     fn at(text: &str) -> Timestamp {
         let instant: jiff::Timestamp = text.parse().expect("the test's time is RFC 3339");
