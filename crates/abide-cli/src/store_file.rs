@@ -1,8 +1,14 @@
-//! The file of a SQLite store, from the outside.
+//! A store, from the outside; and the file of one in SQLite.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use abide::store::{SqliteOptions, SqliteStore};
+use abide::{
+    Store,
+    store::{SqliteOptions, SqliteStore},
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, Outcome};
@@ -18,6 +24,17 @@ pub(crate) fn path(url: &str) -> Outcome<&Path> {
         }
         _ => Err(Failure::usage(format!("{url:?} is not a store with a file"))
             .hint("this command looks after SQLite stores: write for example sqlite:data/abide.db")),
+    }
+}
+
+/// Opens any store to look at it, beside a node that may be running on it. A file has to be there; a
+/// server's tables are made if they are not.
+pub(crate) async fn look(url: &str) -> Outcome<Arc<dyn Store>> {
+    match url.split_once(':') {
+        Some(("sqlite", _)) => Ok(Arc::new(open(path(url)?, false)?)),
+        Some(("memory", _)) => Err(Failure::usage("a store in memory is seen by its own process only")
+            .hint("ask the node that has it: `abide ls KIND`, `abide alarms`, or its /metrics")),
+        _ => Ok(abide::store::open(url).await?),
     }
 }
 

@@ -2,13 +2,14 @@
 #![cfg(feature = "cli")]
 
 use abide_sim::{
-    kill::{KillOptions, KillReport, run_rounds},
+    kill::{KillOptions, KillReport, KillStore, run_rounds},
     scenario::Mutation,
 };
 
-fn run(rounds: u64, mutation: Option<Mutation>) -> KillReport {
+fn run(store: KillStore, rounds: u64, mutation: Option<Mutation>) -> KillReport {
     let directory = tempfile::tempdir().expect("a directory for the file");
     let options = KillOptions {
+        store,
         rounds,
         seed: 1,
         program: env!("CARGO_BIN_EXE_abide-kill").into(),
@@ -21,7 +22,7 @@ fn run(rounds: u64, mutation: Option<Mutation>) -> KillReport {
 
 #[test]
 fn a_killed_process_keeps_what_it_acknowledged() {
-    let report = run(5, None);
+    let report = run(KillStore::Sqlite, 5, None);
     assert_eq!(report.failures, []);
     assert_eq!((report.passed, report.restarts.len()), (5, 5));
     assert!(report.answered > 50, "{report:?}");
@@ -30,6 +31,6 @@ fn a_killed_process_keeps_what_it_acknowledged() {
 
 #[test]
 fn a_process_that_answers_before_it_is_durable_is_caught() {
-    let report = run(20, Some("NoGate".parse().expect("a mutant")));
+    let report = run(KillStore::Sqlite, 20, Some("NoGate".parse().expect("a mutant")));
     assert_ne!(report.failures, []);
 }

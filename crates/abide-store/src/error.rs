@@ -5,14 +5,18 @@ use std::path::PathBuf;
 pub enum OpenError {
     /// The URL names no kind of store.
     #[error(
-        "{url:?} names no store this version knows: write `sqlite:PATH` (for example `sqlite:data/abide.db`) or `memory:`"
+        "{url:?} names no store this version knows: write `sqlite:PATH` (for example `sqlite:data/abide.db`), \
+         `postgres://USER:PASSWORD@HOST/DATABASE`, `redis://HOST:PORT` or `memory:`"
     )]
     UnknownScheme {
-        /// What was given.
+        /// What was given, without a password.
         url: String,
     },
-    /// The URL names a kind of store that this version does not have.
-    #[error("{scheme} stores are not in this version: use `sqlite:PATH` or `memory:`")]
+    /// The URL names a kind of store that this program was built without.
+    #[error(
+        "{scheme} stores are not in this program: build it with the feature of that store (`sqlite`, `postgres` or \
+         `redis`), or use a store that it was built with; `memory:` always is"
+    )]
     NotInThisVersion {
         /// The kind of store.
         scheme: String,

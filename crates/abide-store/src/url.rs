@@ -17,8 +17,28 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         "sqlite" => sqlite(url, rest.strip_prefix("//").unwrap_or(rest)),
         "postgres" | "postgresql" => postgres(url, scheme).await,
         "redis" | "rediss" => redis(url, scheme).await,
-        _ => Err(OpenError::UnknownScheme { url: url.into() }),
+        _ => Err(OpenError::UnknownScheme { url: shown(url) }),
     }
+}
+
+/// A store's URL as it may be printed: `***` stands for a password, before the host or among the options.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    if scheme == "sqlite" {
+        return url.into();
+    }
+    let (place, options) = rest.split_once('?').map_or((rest, None), |(place, options)| (place, Some(options)));
+    // The last `@` ends the password, also where one stands unescaped in it.
+    let place = match place.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+        Some((Some((user, _)), host)) => format!("{user}:***@{host}"),
+        _ => place.into(),
+    };
+    let hidden = |option: &str| match option.split_once('=') {
+        Some((name @ ("password" | "sslpassword"), _)) => format!("{name}=***"),
+        _ => option.to_owned(),
+    };
+    let options = options.map(|options| Vec::from_iter(options.split('&').map(hidden)).join("&"));
+    options.map_or_else(|| format!("{scheme}://{place}"), |options| format!("{scheme}://{place}?{options}"))
 }
 
 #[cfg(feature = "sqlite")]
@@ -81,7 +101,26 @@ mod tests {
             let sentence = refusal(url).await;
             assert!(sentence.contains("sqlite:PATH"), "{sentence}");
             assert!(sentence.contains("memory:"), "{sentence}");
+            assert!(sentence.contains("postgres://") && sentence.contains("redis://"), "{sentence}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_password_is_never_shown() {
+        for (url, expected) in [
+            ("postgres://user:pw@host/db", "postgres://user:***@host/db"),
+            ("postgres://user:p@w/d@a:1,b:2/db?schema=s", "postgres://user:***@a:1,b:2/db?schema=s"),
+            ("postgres://host/db?user=me&password=pw&schema=s", "postgres://host/db?user=me&password=***&schema=s"),
+            ("redis://:pw@host:6379/0", "redis://:***@host:6379/0"),
+            ("redis://host:6379/0?prefix=a", "redis://host:6379/0?prefix=a"),
+            ("postgres://user@host/db", "postgres://user@host/db"),
+            ("sqlite:data/abide.db", "sqlite:data/abide.db"),
+            ("sqlite://a:b@c.db", "sqlite://a:b@c.db"),
+            ("memory:", "memory:"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+        assert!(!refusal("mysql://user:pw@host").await.contains("pw"));
     }
 
     #[cfg(feature = "sqlite")]

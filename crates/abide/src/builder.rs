@@ -11,7 +11,8 @@ use crate::Running;
 pub type Abide = Running;
 
 impl Running {
-    /// Opens a store by URL and begins to describe a node: `sqlite:path/to/file.db` or `memory:`.
+    /// Opens a store by URL and begins to describe a node: `sqlite:path/to/file.db`, `postgres://host/database`,
+    /// `redis://host` (the last two with the feature of that name) or `memory:`.
     /// A mistake in the URL, or a store that cannot be opened, is reported by `start`.
     pub fn open(url: impl Into<String>) -> Builder {
         Builder::new(Source::Url(url.into()))

@@ -54,7 +54,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc-tests", plan: doc_tests },
     Step { name: "seeds", plan: |options| Ok(program("abide-sim", &["run", "--seeds", &options.seeds.to_string()])) },
     Step { name: "mutants", plan: |_| Ok(program("abide-sim", &["mutants"])) },
-    Step { name: "kill", plan: |_| Ok(program("abide-kill", &["--rounds", "10"])) },
+    Step { name: "kill", plan: kill },
     Step { name: "fuzz", plan: |options| fuzz::plan(options.ci) },
 ];
 
@@ -198,10 +198,26 @@ fn doc_tests(_: &Options) -> anyhow::Result<Plan> {
     Ok(Plan::Run(vec![command], Counting::Summary(Runner::Libtest)))
 }
 
+/// Each store of the kill loop with its rounds: each kind of harm once for a server.
+const KILLS: [(&str, &str); 3] = [("sqlite", "10"), ("postgres", "4"), ("redis", "4")];
+
+/// The kill loop on each store whose server is here; the first step has said which are not.
+fn kill(_: &Options) -> anyhow::Result<Plan> {
+    let missing = services::missing();
+    let is_here = |store: &str| missing.iter().all(|service| service.tests != store);
+    let here = KILLS.into_iter().filter(|(store, _)| is_here(store));
+    let runs = here.map(|(store, rounds)| simulator("abide-kill", &["--store", store, "--rounds", rounds]));
+    Ok(Plan::Run(runs.collect(), Counting::SummaryOrWhole(Runner::Plain)))
+}
+
 fn program(name: &str, args: &[&str]) -> Plan {
+    Plan::Run(vec![simulator(name, args)], Counting::SummaryOrWhole(Runner::Plain))
+}
+
+/// A program of the simulator.
+fn simulator(name: &str, args: &[&str]) -> CommandLine {
     let program = ["run", "--release", "-p", "abide-sim", "--bin", name];
-    let command = CommandLine::cargo(program).args(["--"]).args(args);
-    Plan::Run(vec![command], Counting::SummaryOrWhole(Runner::Plain))
+    CommandLine::cargo(program).args(["--"]).args(args)
 }
 
 #[cfg(test)]

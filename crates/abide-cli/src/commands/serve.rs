@@ -16,7 +16,7 @@ use crate::{
     web,
 };
 
-/// Run a node with the demo objects, on embedded SQLite.
+/// Run a node with the demo objects, on embedded SQLite or on the PostgreSQL or Redis that you name.
 ///
 /// Settings come from abide.toml, then from ABIDE_… in the environment, then from these flags.
 #[derive(Args, Debug)]
@@ -27,7 +27,8 @@ pub(crate) struct Serve {
     /// Where to listen [default: 127.0.0.1:7070]; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// The store: sqlite:PATH or memory: [default: sqlite:data/abide.db].
+    /// The store: sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, redis://HOST:PORT or memory:
+    /// [default: sqlite:data/abide.db]. A password is safer in ABIDE_STORE: others see flags.
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     store: Option<String>,
     /// The folder of the default store, made if it is not there.
@@ -113,8 +114,9 @@ fn program() -> String {
 
 fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
     let output = &session.output;
+    let store = abide::store::shown(&config.store);
     if output.is_json() {
-        return output.value(&json!({"url": url, "store": config.store, "pid": std::process::id()}));
+        return output.value(&json!({"url": url, "store": store, "pid": std::process::id()}));
     }
     let (name, version) = (output.bold("abide"), env!("CARGO_PKG_VERSION"));
     let program = program();
@@ -137,7 +139,6 @@ fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
 
   {stop}
 ",
-        store = config.store,
         page = link("/"),
         openapi = link("/openapi.json"),
         metrics = link("/metrics"),

@@ -110,7 +110,7 @@ async fn verify(session: &Session, which: &Which) -> Outcome {
 }
 
 async fn status(session: &Session, which: &Which) -> Outcome {
-    let status = which.open(false)?.status().await?;
+    let status = store_file::look(&which.store).await?.status().await?;
     let output = &session.output;
     if output.is_json() {
         return output.value(&json!(status));

@@ -17,6 +17,8 @@ pub(crate) struct Node {
     process: Child,
     pub(crate) url: String,
     pub(crate) folder: TempDir,
+    /// The URL of its store, if it is not the default one.
+    on: Option<String>,
 }
 
 /// What a command came to.
@@ -30,9 +32,14 @@ pub(crate) struct Done {
 impl Node {
     /// Starts a node on a free port.
     pub(crate) fn start() -> Self {
+        Self::start_on(None)
+    }
+
+    /// Starts a node on this store, or on the default one.
+    pub(crate) fn start_on(store: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (process, url) = serve(folder.path(), "127.0.0.1:0");
-        Self { process, url, folder }
+        let (process, url) = serve(folder.path(), "127.0.0.1:0", store);
+        Self { process, url, folder, on: store.map(str::to_owned) }
     }
 
     /// Ends the process as a crash would: it is not asked.
@@ -44,7 +51,7 @@ impl Node {
     /// Starts it again at the same address, on the same store.
     pub(crate) fn restart(&mut self) {
         let address = self.url.trim_start_matches("http://").to_owned();
-        (self.process, self.url) = serve(self.folder.path(), &address);
+        (self.process, self.url) = serve(self.folder.path(), &address, self.on.as_deref());
     }
 
     /// Asks it to stop and waits until it has; gives the exit code.
@@ -168,9 +175,10 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
 }
 
 /// Starts a node and waits until it says where it listens.
-fn serve(folder: &Path, address: &str) -> (Child, String) {
+fn serve(folder: &Path, address: &str, store: Option<&str>) -> (Child, String) {
     let mut command = abide(folder);
     command.args(["serve", "--json", "--log", "warn", "--listen", address]);
+    command.args(store.iter().flat_map(|store| ["--store", store]));
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();

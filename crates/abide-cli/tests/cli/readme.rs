@@ -8,6 +8,8 @@ use std::{
     thread,
 };
 
+use abide_services::{Postgres, Redis};
+
 use crate::node::{Node, PATIENCE};
 
 /// The address that the README writes.
@@ -17,7 +19,27 @@ const MOMENT: &str = "2026-01-02T03:04:05.678Z";
 
 #[test]
 fn the_walk_through_of_the_readme_does_what_it_says() {
-    let mut walk = Walk::default();
+    walk_through(None);
+}
+
+#[test]
+fn the_walk_through_is_the_same_on_postgres() {
+    let server = Postgres::start().unwrap();
+    walk_through(Some(&server.url()));
+    let count = "SELECT state ->> 'count' FROM abide.objects WHERE kind = 'Counter' AND id = 'visits'";
+    assert_eq!(server.sql(count).unwrap().trim(), "6");
+}
+
+#[test]
+fn the_walk_through_is_the_same_on_redis() {
+    let server = Redis::start().unwrap();
+    walk_through(Some(&server.url()));
+    assert_eq!(server.ask(&["HGET", "{abide:0}:o:default:Counter:visits", "count"]).unwrap(), "6");
+}
+
+/// Types the README's commands into a shell, for a node on this store, or on the default one.
+fn walk_through(store: Option<&str>) {
+    let mut walk = Walk { store: store.map(str::to_owned), ..Walk::default() };
     for block in blocks(&read("README.md"), "walk-through") {
         match block.language.as_str() {
             "text" => walk.watched(&block.lines),
@@ -39,6 +61,7 @@ fn the_example_of_the_readme_is_the_counter_example() {
 /// A node, a shell, and whoever watches.
 #[derive(Default)]
 struct Walk {
+    store: Option<String>,
     node: Option<Node>,
     watchers: Vec<Watcher>,
     kills: usize,
@@ -49,7 +72,7 @@ impl Walk {
     fn step(&mut self, command: &str, shown: &[&str]) {
         if command == "cargo run --release" {
             return match &mut self.node {
-                None => self.node = Some(Node::start()),
+                None => self.node = Some(Node::start_on(self.store.as_deref())),
                 Some(node) => node.restart(),
             };
         }

@@ -1,5 +1,11 @@
 //! Looking after stores.
 
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use abide_services::{Postgres, Redis};
 use serde_json::json;
 
 use crate::node::{Node, abide, finish};
@@ -70,4 +76,42 @@ fn a_backup_that_is_none_replaces_nothing() {
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("restoring")), "{left:?}");
     node.restart();
     assert_eq!(node.json(&["get", "Counter", "visits"])["state"]["count"], 7);
+}
+
+#[test]
+fn a_store_in_postgres_is_counted_while_a_node_runs_on_it() {
+    let server = Postgres::start().unwrap();
+    counted(&server.url().replace("postgres@", "postgres:secret@"));
+}
+
+#[test]
+fn a_store_in_redis_is_counted_while_a_node_runs_on_it() {
+    counted(&Redis::start().unwrap().url());
+}
+
+fn counted(url: &str) {
+    let node = Node::start_on(Some(url));
+    node.json(&["call", "Counter", "a", "increment"]);
+    node.json(&["call", "RateLimiter", "me", "take"]);
+    let status = node.json(&["store", "status", url]);
+    assert_eq!(status["objects"], json!([["Counter", 1], ["RateLimiter", 1]]));
+    assert_eq!((&status["changes"], &status["alarms"]), (&json!(2), &json!(1)));
+    assert_eq!(node.json(&["call", "Counter", "a", "increment"])["seq"], 2, "the node goes on");
+    assert_eq!(node.run(&["store", "status", "memory:"]).code, 2);
+}
+
+#[test]
+fn a_password_of_a_store_is_in_no_banner() {
+    let server = Postgres::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = abide(folder.path());
+    command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--log", "debug"]);
+    command.env("ABIDE_STORE", server.url().replace("postgres@", "postgres:s3cr3t@"));
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut banner = String::new();
+    BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut banner).unwrap();
+    process.kill().unwrap();
+    let said = String::from_utf8(process.wait_with_output().unwrap().stderr).unwrap();
+    assert!(banner.contains("postgres://postgres:***@127.0.0.1"), "{banner}");
+    assert!(!said.is_empty() && !said.contains("s3cr3t"), "{said}");
 }

@@ -1,16 +1,16 @@
 //! Kills a node without warning, again and again, and looks whether it kept its word.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use abide_sim::{
-    kill::{ChildOptions, KillOptions, KillReport, run_child, run_rounds},
+    kill::{ChildOptions, KillOptions, KillReport, KillStore, run_child, run_rounds},
     scenario::Mutation,
 };
 use clap::{Args, Parser, Subcommand};
 use comfy_table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// The kill loop: a real process over SQLite, under load, killed with `kill -9` at random moments.
+/// The kill loop: a real process under load, killed with `kill -9` at random moments, and its database too.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -22,6 +22,9 @@ struct Cli {
 
 #[derive(Args)]
 struct Kill {
+    /// What it runs on: sqlite, postgres or redis; a server is started, killed and paused as well.
+    #[arg(long, default_value = "sqlite")]
+    store: KillStore,
     /// How often.
     #[arg(long, default_value_t = 100)]
     rounds: u64,
@@ -46,7 +49,7 @@ enum Command {
 #[derive(Args)]
 struct Child {
     #[arg(long)]
-    file: PathBuf,
+    store: String,
     #[arg(long)]
     round: u64,
     #[arg(long, default_value_t = 1)]
@@ -63,8 +66,8 @@ struct Child {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
-        Some(Command::Child(Child { file, round, token, seed, settle, mutant })) => {
-            run_child(&ChildOptions { file, round, token, seed, settle, mutation: mutant }).map(|()| true)
+        Some(Command::Child(Child { store, round, token, seed, settle, mutant })) => {
+            run_child(&ChildOptions { store, round, token, seed, settle, mutation: mutant }).map(|()| true)
         }
         None => kill(&cli.kill),
     };
@@ -84,6 +87,7 @@ fn kill(options: &Kill) -> Result<bool, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let bar = ProgressBar::new(options.rounds).with_style(style());
     let options = KillOptions {
+        store: options.store,
         rounds: options.rounds,
         seed: options.seed,
         program,
@@ -110,20 +114,29 @@ fn print(report: &KillReport) {
     for (round, broken) in &report.failures {
         println!("round {round} failed:\n{broken}\n");
     }
-    let mut restarts = report.restarts.clone();
-    restarts.sort_unstable();
-    let at = |part: usize| restarts.get(restarts.len() * part / 100).copied().unwrap_or(Duration::ZERO);
-    let longest = restarts.last().copied().unwrap_or(Duration::ZERO);
     let mut table = Table::new();
     table.set_header(["what", "how many"]);
-    table.add_row(["kills".to_owned(), report.restarts.len().to_string()]);
+    table.add_row(["kills of the node".to_owned(), report.restarts.len().to_string()]);
+    if report.database_kills > 0 {
+        table.add_row(["kills of the database".to_owned(), report.database_kills.to_string()]);
+        table.add_row(["pauses of the database".to_owned(), report.pauses.to_string()]);
+    }
     table.add_row(["calls acknowledged".to_owned(), report.answered.to_string()]);
     table.add_row(["calls cut off".to_owned(), report.unknown.to_string()]);
     table.add_row(["keyed calls retried after a kill".to_owned(), report.retried.to_string()]);
     table.add_row(["alarms fired".to_owned(), report.alarms.to_string()]);
     table.add_row(["messages applied".to_owned(), report.messages.to_string()]);
-    table.add_row(["restart, median".to_owned(), format!("{:.0?}", at(50))]);
-    table.add_row(["restart, longest".to_owned(), format!("{longest:.0?}")]);
+    let mut times = |what: &str, times: &[Duration]| {
+        let mut times = times.to_vec();
+        times.sort_unstable();
+        if let (Some(median), Some(longest)) = (times.get(times.len() / 2), times.last()) {
+            table.add_row([format!("{what}, median"), format!("{median:.0?}")]);
+            table.add_row([format!("{what}, longest"), format!("{longest:.0?}")]);
+        }
+    };
+    times("restart", &report.restarts);
+    times("first answer after a kill of the database", &report.recoveries.kills);
+    times("first answer after a pause of the database", &report.recoveries.pauses);
     println!("{table}");
     println!("{} passed, {} failed", report.passed, report.failures.len());
 }

@@ -2,7 +2,6 @@
 
 use std::{
     io::{BufRead, Write},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +11,6 @@ use std::{
 
 use abide_core::{Error, Json, Namespace, Store, port::store::AlarmsQuery};
 use abide_node::{Node, NodeBuilder, Object, Reply};
-use abide_store::{SqliteOptions, SqliteStore};
 use tokio::time::sleep;
 
 use super::protocol::{Line, Try, What};
@@ -33,8 +31,8 @@ const OBJECTS: u64 = 6;
 /// What a child is told to do.
 #[derive(Clone, Debug)]
 pub struct ChildOptions {
-    /// The SQLite file.
-    pub file: PathBuf,
+    /// The URL of the store.
+    pub store: String,
     /// Which round it is: objects have it in their names.
     pub round: u64,
     /// The first token that may be used.
@@ -61,8 +59,7 @@ pub fn run_child(options: &ChildOptions) -> Result<(), String> {
 }
 
 async fn live(options: &ChildOptions) -> Result<(), String> {
-    let store = SqliteStore::open(&options.file, SqliteOptions::default()).map_err(|error| error.to_string())?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = abide_store::open(&options.store).await.map_err(|error| error.to_string())?;
     let mutant = match options.mutation {
         Some(Mutation::Node(mutant)) => Some(mutant),
         Some(Mutation::NoFence) => return Err("NoFence is a mutant of the simulated store".into()),
@@ -85,7 +82,7 @@ async fn live(options: &ChildOptions) -> Result<(), String> {
     let mut tasks = tokio::task::JoinSet::new();
     for retry in retries {
         let load = load.clone();
-        tasks.spawn(async move { load.call(retry, &mut Dice::new(0)).await });
+        tasks.spawn(async move { drop(load.call(retry, &mut Dice::new(0)).await) });
     }
     for task in 0..TASKS {
         let (load, dice) = (load.clone(), Dice::part(options.seed, &format!("task {task}")));
@@ -113,7 +110,11 @@ impl Load {
     async fn work(self: Arc<Self>, mut dice: Dice) {
         loop {
             let call = self.draw(&mut dice);
-            self.call(call, &mut dice).await;
+            let heard = self.call(call, &mut dice).await;
+            // Where the database is away, every call may fail at once.
+            if matches!(heard, Line::No { .. }) {
+                sleep(Duration::from_millis(20)).await;
+            }
             if dice.chance(0.1) {
                 sleep(dice.millis(0..=20)).await;
             }
@@ -133,7 +134,8 @@ impl Load {
         format!("r{}-{}", self.round, dice.below(OBJECTS))
     }
 
-    async fn call(&self, call: Try, dice: &mut Dice) {
+    /// Makes a call, and says that it does and what it is told.
+    async fn call(&self, call: Try, dice: &mut Dice) -> Line {
         say(&Line::Try(call.clone()));
         let Try { what, object, token, keyed } = call;
         let kind = kind_of(&object);
@@ -151,7 +153,9 @@ impl Load {
             _ => request,
         };
         let request = if keyed { request.key(format!("k{token}")) } else { request };
-        say(&heard(token, request.json().await));
+        let line = heard(token, request.json().await);
+        say(&line);
+        line
     }
 }
 

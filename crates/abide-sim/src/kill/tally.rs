@@ -1,9 +1,7 @@
-//! What the parent knows of all calls, and what it finds in the file.
+//! What the parent knows of all calls, and what it finds in the store.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use abide_core::Store;
-use abide_store::{SqliteOptions, SqliteStore};
 use serde::Deserialize;
 
 use super::{
@@ -68,12 +66,13 @@ impl Tally {
         }
     }
 
-    /// The child is dead: of what is still open nothing will be heard. Returns the keyed calls to retry.
+    /// The child is dead: of what is still open nothing will be heard. Returns the keyed calls to retry:
+    /// those of which nobody knows what became of them.
     pub(super) fn cut_off(&mut self) -> Vec<Try> {
         let open: Vec<u64> = self.calls.iter().filter(|(_, call)| call.open).map(|(token, _)| *token).collect();
         open.iter().for_each(|token| self.end(*token, Outcome::Unknown));
-        let keyed = open.iter().filter_map(|token| self.calls.get(token)).filter(|call| call.call.keyed);
-        keyed.map(|call| call.call.clone()).collect()
+        let lost = |call: &&Call| call.attempts.last().is_some_and(|last| last.outcome == Outcome::Unknown);
+        self.calls.values().filter(|call| call.call.keyed).filter(lost).map(|call| call.call.clone()).collect()
     }
 
     fn end(&mut self, token: u64, outcome: Outcome<String>) {
@@ -93,11 +92,11 @@ impl Tally {
     /// Checks the objects of some rounds; `settled` if nothing is under way any more.
     pub(super) async fn check(
         &mut self,
-        file: &Path,
+        url: &str,
         rounds: impl Iterator<Item = u64>,
         settled: bool,
     ) -> Result<(), String> {
-        let store = SqliteStore::open(file, SqliteOptions::default()).map_err(|error| error.to_string())?;
+        let store = abide_store::open(url).await.map_err(|error| error.to_string())?;
         let faults = store.verify(10).await.map_err(|error| error.to_string())?;
         if !faults.is_empty() {
             return Err(format!("the store is inconsistent: {}", faults.join("; ")));

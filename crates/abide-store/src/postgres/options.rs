@@ -68,7 +68,7 @@ pub(super) struct Target {
 impl Target {
     /// Reads a URL; what it says about options is written into them.
     pub(super) fn parse(url: &str, options: &mut PostgresOptions) -> Result<Self, OpenError> {
-        let bad = |why: String| OpenError::BadUrl { url: without_password(url), why };
+        let bad = |why: String| OpenError::BadUrl { url: crate::shown(url), why };
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = SCHEMA.to_owned();
         let (mut mode, mut roots) = (None, None);
