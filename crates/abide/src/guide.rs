@@ -17,6 +17,9 @@ mod messages_and_delivery {}
 #[doc = include_str!("../../../docs/guide/state-and-handlers.md")]
 mod state_and_handlers {}
 
+#[doc = include_str!("../../../docs/guide/transactions.md")]
+mod transactions {}
+
 #[doc = include_str!("../../../docs/guide/watching.md")]
 mod watching {}
 
