@@ -199,7 +199,7 @@ impl Activation {
             return Offer::Queued;
         }
         match cell.phase {
-            Phase::Idle if inline && waiting == 0 && !self.must_create(&cell) => {
+            Phase::Idle if inline && waiting == 0 && !self.has_hooks(&cell) => {
                 if let Some(live) = cell.live.take() {
                     cell.phase = Phase::Running;
                     cell.brief = true;
@@ -226,9 +226,9 @@ impl Activation {
         }
     }
 
-    /// Whether the next exclusive turn runs `on_create` first.
-    pub(super) fn must_create(&self, cell: &Cell) -> bool {
-        !cell.exists && self.kind.hook(Hook::Create).is_some()
+    /// Whether the next exclusive turn runs `on_create` first, or may have to run `on_delete`.
+    pub(super) fn has_hooks(&self, cell: &Cell) -> bool {
+        self.kind.hook(Hook::Delete).is_some() || !cell.exists && self.kind.hook(Hook::Create).is_some()
     }
 
     /// The state before the turn that runs now, and the commit it belongs to.

@@ -50,8 +50,12 @@ impl NodeCore {
     }
 
     /// Lets an activation leave whose memory is no longer the truth, and sends what waits for it to a
-    /// fresh one; a no-op for any other.
+    /// fresh one; a no-op for any other. What a `behind` object owes the store is issued first: it leaves
+    /// when that is settled.
     pub(crate) fn clean_up(self: &Arc<Self>, activation: &Arc<Activation>) {
+        if activation.owes_and_leaves() {
+            return self.flush(activation);
+        }
         let Some(waiting) = activation.leave() else {
             return;
         };
@@ -149,7 +153,7 @@ impl Activation {
             return Next::Leaving;
         }
         let runnable = |envelope: &Envelope| envelope.info.sync && !envelope.needs_lookup();
-        let creating = !cell.exists;
+        let hooked = !cell.exists || self.has_hooks(&cell);
         match cell.waiting.as_mut().and_then(|waiting| waiting.mailbox.front()) {
             None => {
                 cell.live = Some(live);
@@ -159,7 +163,7 @@ impl Activation {
                 }
                 Next::Idle
             }
-            Some(envelope) if runnable(envelope) && !creating => {
+            Some(envelope) if runnable(envelope) && !hooked => {
                 match cell.waiting.as_mut().and_then(|waiting| waiting.mailbox.pop_front()) {
                     Some(envelope) => Next::Turn(live, envelope),
                     None => unreachable!("BUG: the front of a mailbox vanished under its lock"),
@@ -178,11 +182,18 @@ impl Activation {
         self.cell.lock().live = Some(live);
     }
 
+    /// Whether it is about to leave with turns that are answered but not yet written.
+    fn owes_and_leaves(&self) -> bool {
+        let cell = self.cell.lock();
+        cell.leaving && !cell.broken && cell.has_behind()
+    }
+
     /// If the memory is no longer the truth, or `on_deactivate` has run, and nothing is on its way:
     /// leaves, and hands back what waits.
     fn leave(&self) -> Option<Vec<Envelope>> {
         let mut cell = self.cell.lock();
-        let out = (cell.broken || cell.leaving) && cell.phase == Phase::Idle && cell.is_settled();
+        let owes = cell.has_behind() && !cell.broken;
+        let out = (cell.broken || cell.leaving) && cell.phase == Phase::Idle && cell.is_settled() && !owes;
         if !out {
             return None;
         }

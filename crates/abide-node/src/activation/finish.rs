@@ -106,7 +106,8 @@ impl NodeCore {
             absent && matches!(envelope.origin, Origin::Node(_)) && live.is_fresh(&activation.kind, &turned.effects);
         let changed = succeeded
             && if delete {
-                !absent
+                // One that was never stored leaves messages that have to be, and a grave to number them by.
+                !absent || !turned.effects.messages.is_empty()
             } else {
                 !untouched
                     && (absent

@@ -201,7 +201,7 @@ impl Activation {
         for _ in 0..LOOKS {
             if let Some(mut cell) = self.cell.try_lock() {
                 let waits = cell.broken || cell.leaving || cell.mailbox_len() > 0;
-                let hooked = access == Access::Exclusive && self.must_create(&cell);
+                let hooked = access == Access::Exclusive && self.has_hooks(&cell);
                 if waits || hooked {
                     return None;
                 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Activation, Answer, Live, deliver::out_of_time};
 use crate::{
     context::{Context, Limit, Owner, Scope},
-    job::{AnyObject, CallKey, Envelope, Origin, Target},
+    job::{AnyObject, CallKey, Envelope, HandlerInfo, Origin, Target},
     node::NodeCore,
     object::{Access, Hook, Running},
 };
@@ -215,7 +215,8 @@ pub(super) enum Seen {
     Before(Option<Outcome>),
 }
 
-/// The handler, preceded by `on_create` or `on_delete` where one is due.
+/// The handler, preceded by `on_create` or `on_delete` where one is due, or followed by `on_delete` if it
+/// deletes its object.
 pub(super) async fn run_exclusive(
     activation: &Activation,
     object: &mut dyn AnyObject,
@@ -223,16 +224,25 @@ pub(super) async fn run_exclusive(
     ctx: &mut Context,
 ) -> Result<(), Error> {
     let hook = match envelope.origin {
-        Origin::Node(crate::job::Purpose::Delete) => activation.kind.hook(Hook::Delete),
+        Origin::Node(crate::job::Purpose::Delete) if !activation.is_absent() => activation.kind.hook(Hook::Delete),
         Origin::Node(_) => None,
         _ if activation.is_absent() => activation.kind.hook(Hook::Create),
         _ => None,
     };
     if let Some(hook) = hook {
-        let mut job = (hook.make)("null", crate::job::Sink::Callback(Box::new(|_| {})))?;
-        run_job(&mut *job, object, ctx).await?;
+        run_hook(hook, object, ctx).await?;
     }
-    run_job(&mut *envelope.job, object, ctx).await
+    run_job(&mut *envelope.job, object, ctx).await?;
+    let deletes_itself = ctx.effects.delete && !matches!(envelope.origin, Origin::Node(crate::job::Purpose::Delete));
+    match activation.kind.hook(Hook::Delete).filter(|_| deletes_itself) {
+        Some(hook) => run_hook(hook, object, ctx).await,
+        None => Ok(()),
+    }
+}
+
+async fn run_hook(hook: &HandlerInfo, object: &mut dyn AnyObject, ctx: &mut Context) -> Result<(), Error> {
+    let mut job = (hook.make)("null", crate::job::Sink::Callback(Box::new(|_| {})))?;
+    run_job(&mut *job, object, ctx).await
 }
 
 async fn run_job(job: &mut dyn crate::job::Job, object: &mut dyn AnyObject, ctx: &mut Context) -> Result<(), Error> {

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use abide::{Code, prelude::*};
 
 use super::{Counter, memory};
@@ -125,4 +127,80 @@ async fn a_node_that_shuts_down_refuses_new_calls_with_a_sentence() {
     let error = counter.increment(1).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
     assert!(error.detail().contains("shutting down"), "{error}");
+}
+
+static FAREWELLS: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(State, Default)]
+pub struct Fleeting {
+    seen: u32,
+}
+
+#[object]
+impl Fleeting {
+    #[handler]
+    pub fn see(&mut self) {
+        self.seen += 1;
+    }
+
+    #[handler]
+    pub fn leave(&mut self, ctx: &mut Context) {
+        ctx.delete_self();
+    }
+
+    #[hook]
+    fn on_delete(&mut self) {
+        FAREWELLS.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn on_delete_runs_whoever_deletes_the_object_and_only_if_there_is_one() {
+    let abide = Abide::open("memory:").register::<Fleeting>().start().await.unwrap();
+    let (own, other) = (abide.object::<Fleeting>("own"), abide.object::<Fleeting>("other"));
+    other.delete().await.unwrap();
+    assert_eq!(FAREWELLS.load(Ordering::SeqCst), 0);
+    own.see().await.unwrap();
+    own.see().await.unwrap();
+    own.leave().await.unwrap();
+    assert_eq!(FAREWELLS.load(Ordering::SeqCst), 1);
+    other.see().await.unwrap();
+    other.delete().await.unwrap();
+    assert_eq!(FAREWELLS.load(Ordering::SeqCst), 2);
+}
+
+#[derive(State, Default)]
+pub struct Lazy {
+    notes: Vec<String>,
+}
+
+#[object(durability = "behind:20ms")]
+impl Lazy {
+    #[handler]
+    pub fn note(&mut self, text: String) -> Vec<String> {
+        self.notes.push(text);
+        self.notes.clone()
+    }
+
+    #[hook]
+    fn on_deactivate(&mut self) {
+        self.notes.push("deactivated".into());
+    }
+}
+
+#[tokio::test]
+async fn what_a_behind_object_does_as_it_leaves_memory_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", dir.path().join("a.db").display());
+    let abide = Abide::open(url.clone()).register::<Lazy>().start().await.unwrap();
+    let lazy = abide.object::<Lazy>("a");
+    assert_eq!(lazy.note("one".into()).await.unwrap(), ["one"]);
+    // An answer that is not yet written, and then at once the way out.
+    abide.evict_idle();
+    assert_eq!(lazy.note("two".into()).await.unwrap(), ["one", "deactivated", "two"]);
+    abide.shutdown().await.unwrap();
+    let abide = Abide::open(url).register::<Lazy>().start().await.unwrap();
+    let notes = abide.object::<Lazy>("a").note("three".into()).await.unwrap();
+    assert_eq!(notes, ["one", "deactivated", "two", "deactivated", "three"]);
+    abide.shutdown().await.unwrap();
 }

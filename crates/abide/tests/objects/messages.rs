@@ -24,6 +24,12 @@ impl Box {
     }
 
     #[handler]
+    pub fn send_and_go(&mut self, ctx: &mut Context, to: String, n: i64) -> Result<()> {
+        ctx.delete_self();
+        ctx.object::<Self>(&to).put(n).send(ctx)
+    }
+
+    #[handler]
     pub fn put(&mut self, n: i64) {
         self.got.push(n);
     }
@@ -141,4 +147,19 @@ async fn a_reentrant_reader_sees_the_state_before_the_turn_that_waits() {
     a.put(0).await.unwrap();
     assert_eq!(a.ask_back("a".into()).await.unwrap(), 1);
     assert_eq!(a.got().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_arrives_of_an_object_that_deletes_itself_in_its_first_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    for url in ["memory:".into(), format!("sqlite:{}", dir.path().join("a.db").display())] {
+        let abide = start(&url).await;
+        abide.object::<Box>("a").send_and_go("b".into(), 1).await.unwrap();
+        abide.object::<Box>("a").send_and_go("b".into(), 2).await.unwrap();
+        abide.object::<Box>("a").send_and_go("b".into(), 3).key("k3").await.unwrap();
+        abide.object::<Box>("a").send_and_go("b".into(), 4).key("k4").await.unwrap();
+        assert_eq!(wait_for(&abide.object::<Box>("b"), 4).await, [1, 2, 3, 4], "{url}");
+        assert!(abide.object::<Box>("a").load().await.unwrap().is_none());
+        abide.shutdown().await.unwrap();
+    }
 }
