@@ -81,8 +81,8 @@ mod tests {
     use super::*;
 
     fn purses(lists: &[&[(u64, i64)]]) -> BTreeMap<String, Vec<Entry>> {
-        let entries = |list: &[(u64, i64)]| list.iter().map(|(token, amount)| Entry { token: *token, amount: *amount });
-        lists.iter().enumerate().map(|(n, list)| (format!("p{n}"), entries(list).collect())).collect()
+        let entry = |(token, amount): &(u64, i64)| Entry { token: *token, amount: *amount };
+        lists.iter().enumerate().map(|(n, list)| (format!("p{n}"), list.iter().map(entry).collect())).collect()
     }
 
     fn fault(lists: &[&[(u64, i64)]], audits: &[i64]) -> Option<Fault> {
