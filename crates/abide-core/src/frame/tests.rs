@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -214,6 +216,17 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
     ]
 }
 
+/// The same frame, with the members of a change in one order: which one they have means nothing.
+fn sorted(frame: ServerFrame) -> ServerFrame {
+    match frame {
+        ServerFrame::Change { n, change } => {
+            let fields: BTreeMap<String, Value> = change.decode().expect("a change is an object");
+            ServerFrame::Change { n, change: Json::of(&fields).expect("it is JSON") }
+        }
+        other => other,
+    }
+}
+
 proptest! {
     #[test]
     fn a_client_frame_is_read_back_as_it_was_written(frame in client_frames()) {
@@ -222,7 +235,7 @@ proptest! {
 
     #[test]
     fn a_server_frame_is_read_back_as_it_was_written(frame in server_frames()) {
-        prop_assert_eq!(ServerFrame::parse(&frame.to_json(), MAX), Ok(frame));
+        prop_assert_eq!(ServerFrame::parse(&frame.to_json(), MAX).map(sorted), Ok(sorted(frame)));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use serde_json::{Number, Value};
 
 use super::names::escape;
 
-/// Bytes that sort in the total order of values, and none of which begin another's.
+/// Bytes that sort in the total order of values, also with an id behind each: where one value's bytes begin
+/// another's, the other goes on with 0xFF, which no text has.
 pub(super) fn encode(value: &Value) -> Vec<u8> {
     match value {
         Value::Null => b"0".to_vec(),
@@ -68,9 +69,16 @@ mod tests {
 
         #[test]
         fn encoded_values_sort_as_values_do(left in value(), right in value()) {
-            let (a, b) = (encode(&left), encode(&right));
-            prop_assert_eq!(a.cmp(&b), total_order(&left, &right));
-            prop_assert!(a == b || !b.starts_with(&a) && !a.starts_with(&b));
+            prop_assert_eq!(encode(&left).cmp(&encode(&right)), total_order(&left, &right));
+        }
+
+        #[test]
+        fn encoded_values_with_an_id_behind_them_sort_by_value_then_by_id(
+            left in value(), right in value(), one in "[a\0🦀]{1,3}", other in "[a\0🦀]{1,3}",
+        ) {
+            let member = |value, id: &str| [encode(value), id.as_bytes().to_vec()].concat();
+            let order = total_order(&left, &right).then_with(|| one.cmp(&other));
+            prop_assert_eq!(member(&left, &one).cmp(&member(&right, &other)), order);
         }
     }
 }
