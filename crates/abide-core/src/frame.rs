@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Code, Error, Json};
 
-pub use client::{Call, ClientFrame, Ephemeral, Hello, Watch};
-pub use server::{Broadcast, ErrorFrame, Reply, Reset, ResetReason, ServerFrame, Snapshot, Welcome};
+pub use client::{Call, ClientFrame, Ephemeral, Hello, Present, Watch};
+pub use server::{Broadcast, ErrorFrame, Presence, Reply, Reset, ResetReason, ServerFrame, Snapshot, Welcome};
 
 /// The version of the frame vocabulary.
 pub const PROTOCOL: u32 = 1;

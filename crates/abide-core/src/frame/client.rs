@@ -29,10 +29,14 @@ pub enum ClientFrame {
     },
     /// Sends ephemeral data to everyone who watches an object.
     Send(Ephemeral),
+    /// Says, or takes back, what others see of this client beside an object that it watches.
+    Present(Present),
     /// A message of the sync protocol.
     Sync(SyncFrame),
     /// Asks for a `pong`.
     Ping,
+    /// Ends the session: its object is destroyed now, and its resume token is void.
+    Bye,
 }
 
 /// Who opens the connection.
@@ -43,9 +47,18 @@ pub struct Hello {
     /// A token that says who is calling, where the connection itself does not. It is not printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The client id an earlier `welcome` gave, to go on as the same client.
+    /// The client id an earlier `welcome` gave. It counts only beside the token in `resume`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The resume token of the last `welcome`, to go on as the same client. It is not printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
+    /// The number of the last push that arrived: those after it are sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<u64>,
+    /// The kind of the session object that is created for this client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Kind>,
 }
 
 /// A call of a handler.
@@ -82,11 +95,17 @@ pub struct Watch {
     /// The last change the client has; without it the watch starts with a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Seq>,
+    /// Whether to hear who else is present.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub presence: bool,
 }
 
 /// Ephemeral data for everyone who watches an object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ephemeral {
+    /// A number that an `error` about this frame carries. Nothing is sent when it succeeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<u64>,
     /// The object's kind.
     pub kind: Kind,
     /// The object's id.
@@ -95,9 +114,20 @@ pub struct Ephemeral {
     pub data: Json,
 }
 
+/// What others see of this client, beside an object that it watches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Present {
+    /// The number of the watch. The client is present for as long as the watch lasts.
+    pub n: u64,
+    /// What others see; `null` takes it back.
+    #[serde(default = "Json::null")]
+    pub data: Json,
+}
+
 impl ClientFrame {
     /// The `type` of every frame.
-    pub const TYPES: [&'static str; 8] = ["hello", "call", "cancel", "watch", "unwatch", "send", "sync", "ping"];
+    pub const TYPES: [&'static str; 10] =
+        ["hello", "call", "cancel", "watch", "unwatch", "send", "present", "sync", "ping", "bye"];
 
     /// Reads a frame of at most `bytes_max` bytes.
     ///
@@ -113,7 +143,9 @@ impl ClientFrame {
             "watch" => body(name, text).map(Self::Watch),
             "unwatch" => body(name, text).map(|Numbered { n }| Self::Unwatch { n }),
             "send" => body(name, text).map(Self::Send),
+            "present" => body(name, text).map(Self::Present),
             "sync" => body(name, text).map(Self::Sync),
+            "bye" => Ok(Self::Bye),
             _ => Ok(Self::Ping),
         }
     }
@@ -132,9 +164,17 @@ impl ClientFrame {
             | Self::Cancel { n }
             | Self::Watch(Watch { n, .. })
             | Self::Unwatch { n }
+            | Self::Present(Present { n, .. })
             | Self::Sync(SyncFrame { n, .. }) => Some(*n),
-            Self::Hello(_) | Self::Send(_) | Self::Ping => None,
+            Self::Send(Ephemeral { n, .. }) => *n,
+            Self::Hello(_) | Self::Ping | Self::Bye => None,
         }
+    }
+
+    /// The number in a text that is not a frame, if there is one: who sent it may wait for an answer.
+    #[must_use]
+    pub fn number_in(text: &str) -> Option<u64> {
+        serde_json::from_str::<Numbered>(text).ok().map(|Numbered { n }| n)
     }
 }
 
@@ -144,6 +184,9 @@ impl fmt::Debug for Hello {
             .field("proto", &self.proto)
             .field("token", &self.token.as_ref().map(|_| "…"))
             .field("client", &self.client)
+            .field("resume", &self.resume.as_ref().map(|_| "…"))
+            .field("pushed", &self.pushed)
+            .field("session", &self.session)
             .finish()
     }
 }

@@ -1,6 +1,6 @@
 //! What a server sends.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,11 +30,15 @@ pub enum ServerFrame {
     Reset(Reset),
     /// Data pushed to this client.
     Push {
+        /// Its number among the pushes to this client, from 1. A gap says that some were lost.
+        p: u64,
         /// The data.
         data: Json,
     },
     /// Ephemeral data from another client that watches the same object.
     Broadcast(Broadcast),
+    /// Who is present beside a watched object.
+    Presence(Presence),
     /// A message of the sync protocol.
     Sync(SyncFrame),
     /// The server is about to close the connection; the client connects again after this time, and goes on.
@@ -47,10 +51,25 @@ pub enum ServerFrame {
 }
 
 /// Who answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
-    /// The id of this client, to be given in the next `hello`.
+    /// The id of this client. Others may see it.
     pub client: String,
+    /// The token to go on as the same client after the connection is lost. It is good once, and not printed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub resume: String,
+    /// Whether this goes on where an earlier connection ended.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
+    /// How many pushes were lost in between, because too many came.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u64,
+    /// For how long a lost connection may be resumed, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub grace_ms: u64,
+    /// The kind of this client's session object, if it has one. Its id is the client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Kind>,
     /// The name of the server.
     pub server: String,
     /// The version of the vocabulary that is spoken from here on.
@@ -123,7 +142,7 @@ pub struct Reset {
 #[serde(rename_all = "snake_case")]
 pub enum ResetReason {
     /// They are no longer kept: the client was away for longer than the kind's history, or reads too slowly.
-    Compacted,
+    Trimmed,
     /// The client is ahead of the log: the store was restored from an older backup.
     Ahead,
     /// The object was deleted and created again in between.
@@ -136,6 +155,8 @@ pub enum ResetReason {
 /// Ephemeral data from a client to those who watch the same object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Broadcast {
+    /// The number of the watch it came by.
+    pub n: u64,
     /// The object's kind.
     pub kind: Kind,
     /// The object's id.
@@ -147,10 +168,34 @@ pub struct Broadcast {
     pub data: Json,
 }
 
+/// Who is present beside a watched object, or what has changed about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Presence {
+    /// The number of the watch.
+    pub n: u64,
+    /// Whether these are all there are: others that were known have left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
+    /// What each client shows, by its id; `null` for one that has left.
+    pub members: BTreeMap<String, Json>,
+}
+
 impl ServerFrame {
     /// The `type` of every frame.
-    pub const TYPES: [&'static str; 11] =
-        ["welcome", "result", "error", "snapshot", "change", "reset", "push", "broadcast", "sync", "goaway", "pong"];
+    pub const TYPES: [&'static str; 12] = [
+        "welcome",
+        "result",
+        "error",
+        "snapshot",
+        "change",
+        "reset",
+        "push",
+        "broadcast",
+        "presence",
+        "sync",
+        "goaway",
+        "pong",
+    ];
 
     /// Reads a frame of at most `bytes_max` bytes.
     ///
@@ -166,8 +211,9 @@ impl ServerFrame {
             "snapshot" => body(name, text).map(Self::Snapshot),
             "change" => change(name, text),
             "reset" => body(name, text).map(Self::Reset),
-            "push" => body(name, text).map(|Data { data }| Self::Push { data }),
+            "push" => body(name, text).map(|Pushed { p, data }| Self::Push { p, data }),
             "broadcast" => body(name, text).map(Self::Broadcast),
+            "presence" => body(name, text).map(Self::Presence),
             "sync" => body(name, text).map(Self::Sync),
             "goaway" => body(name, text).map(|Later { reconnect_in_ms }| Self::Goaway { reconnect_in_ms }),
             _ => Ok(Self::Pong),
@@ -184,8 +230,9 @@ impl ServerFrame {
             Self::Snapshot(snapshot) => tagged("snapshot", snapshot),
             Self::Change { n, change } => change_text(*n, change),
             Self::Reset(reset) => tagged("reset", reset),
-            Self::Push { data } => tagged("push", &Data { data: data.clone() }),
+            Self::Push { p, data } => tagged("push", &Pushed { p: *p, data: data.clone() }),
             Self::Broadcast(broadcast) => tagged("broadcast", broadcast),
+            Self::Presence(presence) => tagged("presence", presence),
             Self::Sync(sync) => tagged("sync", sync),
             Self::Goaway { reconnect_in_ms } => tagged("goaway", &Later { reconnect_in_ms: *reconnect_in_ms }),
             Self::Pong => r#"{"type":"pong"}"#.to_owned(),
@@ -200,9 +247,11 @@ impl ServerFrame {
             | Self::Snapshot(Snapshot { n, .. })
             | Self::Change { n, .. }
             | Self::Reset(Reset { n, .. })
+            | Self::Broadcast(Broadcast { n, .. })
+            | Self::Presence(Presence { n, .. })
             | Self::Sync(SyncFrame { n, .. }) => Some(*n),
             Self::Error(error) => error.n,
-            Self::Welcome(_) | Self::Push { .. } | Self::Broadcast(_) | Self::Goaway { .. } | Self::Pong => None,
+            Self::Welcome(_) | Self::Push { .. } | Self::Goaway { .. } | Self::Pong => None,
         }
     }
 }
@@ -236,8 +285,30 @@ impl From<ErrorFrame> for Error {
     }
 }
 
+impl fmt::Debug for Welcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Welcome")
+            .field("client", &self.client)
+            .field("resume", &"…")
+            .field("resumed", &self.resumed)
+            .field("missed", &self.missed)
+            .field("grace_ms", &self.grace_ms)
+            .field("session", &self.session)
+            .field("server", &self.server)
+            .field("proto", &self.proto)
+            .field("limits", &self.limits)
+            .finish()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 #[derive(Serialize, Deserialize)]
-struct Data {
+struct Pushed {
+    p: u64,
     data: Json,
 }
 

@@ -21,16 +21,22 @@ fn every_client_frame_of_the_manual_is_read_and_written() {
     for frame in [
         json!({"type": "hello", "proto": 1}),
         json!({"type": "hello", "proto": 1, "token": "t", "client": "c"}),
+        json!({"type": "hello", "proto": 1, "client": "c", "resume": "c.secret", "pushed": 7, "session": "Visitor"}),
         json!({"type": "call", "n": 1, "kind": "Counter", "id": "a/b", "handler": "increment", "args": {"amount": 5}}),
         json!({"type": "call", "n": 2, "kind": "Counter", "id": "a", "handler": "get", "args": null,
             "key": "order-77", "timeout_ms": 2000}),
         json!({"type": "cancel", "n": 1}),
         json!({"type": "watch", "n": 3, "kind": "Counter", "id": "a"}),
         json!({"type": "watch", "n": 3, "kind": "Counter", "id": "a", "after": 12}),
+        json!({"type": "watch", "n": 3, "kind": "Counter", "id": "a", "presence": true}),
         json!({"type": "unwatch", "n": 3}),
         json!({"type": "send", "kind": "Room", "id": "r", "data": {"typing": true}}),
+        json!({"type": "send", "n": 5, "kind": "Room", "id": "r", "data": {"typing": true}}),
+        json!({"type": "present", "n": 3, "data": {"name": "Ada"}}),
+        json!({"type": "present", "n": 3, "data": null}),
         json!({"type": "sync", "n": 4, "body": []}),
         json!({"type": "ping"}),
+        json!({"type": "bye"}),
     ] {
         let written: Value = serde_json::from_str(&client(&frame).to_json()).unwrap();
         assert_eq!(written, frame);
@@ -43,6 +49,9 @@ fn every_server_frame_of_the_manual_is_read_and_written() {
     for frame in [
         json!({"type": "welcome", "client": "c", "server": "node-1", "proto": 1,
             "limits": {"frame_bytes": 1_048_576, "calls": 100, "watches": 1000}}),
+        json!({"type": "welcome", "client": "c", "resume": "c.secret", "resumed": true, "missed": 2, "grace_ms": 30000,
+            "session": "Visitor", "server": "node-1", "proto": 1,
+            "limits": {"frame_bytes": 1_048_576, "calls": 100, "watches": 1000}}),
         json!({"type": "result", "n": 1, "result": 5, "seq": 12}),
         json!({"type": "error", "n": 1, "code": "rejected", "detail": "no", "retryable": false, "data": {"missing": 3}}),
         json!({"type": "error", "code": "bad_request", "detail": "no", "retryable": false}),
@@ -50,9 +59,11 @@ fn every_server_frame_of_the_manual_is_read_and_written() {
             "maybe_applied": true, "retry_after_ms": 500}),
         json!({"type": "snapshot", "n": 3, "seq": 12, "state": {"count": 5}}),
         json!({"type": "change", "n": 3, "seq": 13, "at": "2026-01-02T03:04:05.678Z", "patch": {"count": 6}}),
-        json!({"type": "reset", "n": 3, "reason": "compacted", "seq": 40, "state": null}),
-        json!({"type": "push", "data": "hi"}),
-        json!({"type": "broadcast", "kind": "Room", "id": "r", "from": "c", "data": {"typing": true}}),
+        json!({"type": "reset", "n": 3, "reason": "trimmed", "seq": 40, "state": null}),
+        json!({"type": "push", "p": 1, "data": "hi"}),
+        json!({"type": "presence", "n": 3, "whole": true, "members": {"c": {"name": "Ada"}}}),
+        json!({"type": "presence", "n": 3, "members": {"c": null}}),
+        json!({"type": "broadcast", "n": 3, "kind": "Room", "id": "r", "from": "c", "data": {"typing": true}}),
         json!({"type": "sync", "n": 4, "body": {"to": 5}}),
         json!({"type": "goaway", "reconnect_in_ms": 250}),
         json!({"type": "pong"}),
@@ -77,7 +88,7 @@ fn an_unknown_frame_is_refused_with_those_there_are() {
     let error = ClientFrame::parse(r#"{"type":"result","n":1}"#, MAX).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no frame \"result\"; the frames are hello, call, cancel, watch, unwatch, send, sync, ping"
+        "there is no frame \"result\"; the frames are hello, call, cancel, watch, unwatch, send, present, sync, ping, bye"
     );
     let long = json!({"type": "x".repeat(10_000)}).to_string();
     assert!(ServerFrame::parse(&long, MAX).unwrap_err().to_string().len() < 400);
@@ -122,8 +133,11 @@ fn arguments_are_kept_as_they_were_written() {
 
 #[test]
 fn a_token_is_not_printed() {
-    let hello = client(&json!({"type": "hello", "proto": 1, "token": "secret"}));
+    let hello = client(&json!({"type": "hello", "proto": 1, "token": "secret", "resume": "secret"}));
     assert!(!format!("{hello:?}").contains("secret"));
+    let welcome = server(&json!({"type": "welcome", "client": "c", "resume": "secret", "server": "s", "proto": 1,
+        "limits": {"frame_bytes": 1, "calls": 1, "watches": 1}}));
+    assert!(!format!("{welcome:?}").contains("secret"));
 }
 
 #[test]
@@ -161,21 +175,27 @@ fn kinds() -> impl Strategy<Value = Kind> {
 fn client_frames() -> impl Strategy<Value = ClientFrame> {
     let some = || proptest::option::of(".{0,8}");
     prop_oneof![
-        (any::<u32>(), some(), some()).prop_map(|(proto, token, client)| ClientFrame::Hello(Hello {
-            proto,
-            token,
-            client
-        })),
+        (any::<u32>(), some(), some(), some(), any::<Option<u64>>(), proptest::option::of(kinds())).prop_map(
+            |(proto, token, client, resume, pushed, session)| {
+                ClientFrame::Hello(Hello { proto, token, client, resume, pushed, session })
+            }
+        ),
         (any::<u64>(), kinds(), ".{1,8}", "[a-z_]{1,8}", jsons(), some(), any::<Option<u64>>()).prop_map(
             |(n, kind, id, handler, args, key, timeout_ms)| {
                 ClientFrame::Call(Call { n, kind, id, handler, args, key, timeout_ms })
             }
         ),
         any::<u64>().prop_map(|n| ClientFrame::Cancel { n }),
-        (any::<u64>(), kinds(), ".{1,8}", any::<Option<u64>>())
-            .prop_map(|(n, kind, id, after)| { ClientFrame::Watch(Watch { n, kind, id, after: after.map(Seq::new) }) }),
+        (any::<u64>(), kinds(), ".{1,8}", any::<Option<u64>>(), any::<bool>()).prop_map(
+            |(n, kind, id, after, presence)| {
+                ClientFrame::Watch(Watch { n, kind, id, after: after.map(Seq::new), presence })
+            }
+        ),
         any::<u64>().prop_map(|n| ClientFrame::Unwatch { n }),
-        (kinds(), ".{1,8}", jsons()).prop_map(|(kind, id, data)| ClientFrame::Send(Ephemeral { kind, id, data })),
+        (any::<Option<u64>>(), kinds(), ".{1,8}", jsons())
+            .prop_map(|(n, kind, id, data)| ClientFrame::Send(Ephemeral { n, kind, id, data })),
+        (any::<u64>(), jsons()).prop_map(|(n, data)| ClientFrame::Present(Present { n, data })),
+        Just(ClientFrame::Bye),
         (any::<u64>(), jsons()).prop_map(|(n, body)| ClientFrame::Sync(SyncFrame { n, body })),
         Just(ClientFrame::Ping),
     ]
@@ -184,7 +204,7 @@ fn client_frames() -> impl Strategy<Value = ClientFrame> {
 fn server_frames() -> impl Strategy<Value = ServerFrame> {
     let seqs = || any::<u64>().prop_map(Seq::new);
     let reasons = prop::sample::select(vec![
-        ResetReason::Compacted,
+        ResetReason::Trimmed,
         ResetReason::Ahead,
         ResetReason::Recreated,
         ResetReason::Other,
@@ -192,10 +212,23 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
     let changes = prop::collection::btree_map("seq|at|patch|x", any::<i64>(), 0..4)
         .prop_map(|fields| Json::of(&fields).expect("it is JSON"));
     prop_oneof![
-        (".{0,8}", ".{0,8}", any::<u32>(), any::<(u64, u64, u64)>()).prop_map(|(client, server, proto, limits)| {
-            let limits = Limits { frame_bytes: limits.0, calls: limits.1, watches: limits.2 };
-            ServerFrame::Welcome(Welcome { client, server, proto, limits })
-        }),
+        (".{0,8}", ".{0,8}", any::<u32>(), any::<(u64, u64, u64, bool)>(), proptest::option::of(kinds())).prop_map(
+            |(client, server, proto, (a, b, c, resumed), session)| {
+                let limits = Limits { frame_bytes: a, calls: b, watches: c };
+                let (resume, missed, grace_ms) = (server.clone(), a, b);
+                ServerFrame::Welcome(Welcome {
+                    client,
+                    resume,
+                    resumed,
+                    missed,
+                    grace_ms,
+                    session,
+                    server,
+                    proto,
+                    limits,
+                })
+            }
+        ),
         (any::<u64>(), jsons(), seqs()).prop_map(|(n, result, seq)| ServerFrame::Result(Reply { n, result, seq })),
         (any::<Option<u64>>(), prop::sample::select(Code::ALL.to_vec()), ".{0,8}", any::<(bool, bool)>()).prop_map(
             |(n, code, detail, (retryable, maybe_applied))| {
@@ -207,9 +240,11 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
         (any::<u64>(), changes).prop_map(|(n, change)| ServerFrame::Change { n, change }),
         (any::<u64>(), reasons, seqs(), jsons())
             .prop_map(|(n, reason, seq, state)| { ServerFrame::Reset(Reset { n, reason, seq, state }) }),
-        jsons().prop_map(|data| ServerFrame::Push { data }),
-        (kinds(), ".{1,8}", proptest::option::of(".{0,8}"), jsons())
-            .prop_map(|(kind, id, from, data)| ServerFrame::Broadcast(Broadcast { kind, id, from, data })),
+        (any::<u64>(), jsons()).prop_map(|(p, data)| ServerFrame::Push { p, data }),
+        (any::<u64>(), kinds(), ".{1,8}", proptest::option::of(".{0,8}"), jsons())
+            .prop_map(|(n, kind, id, from, data)| ServerFrame::Broadcast(Broadcast { n, kind, id, from, data })),
+        (any::<u64>(), any::<bool>(), prop::collection::btree_map(".{0,4}", jsons(), 0..3))
+            .prop_map(|(n, whole, members)| ServerFrame::Presence(Presence { n, whole, members })),
         (any::<u64>(), jsons()).prop_map(|(n, body)| ServerFrame::Sync(SyncFrame { n, body })),
         any::<u64>().prop_map(|reconnect_in_ms| ServerFrame::Goaway { reconnect_in_ms }),
         Just(ServerFrame::Pong),
