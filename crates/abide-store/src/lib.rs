@@ -13,8 +13,12 @@ pub mod memory;
 mod page;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod recent;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod requests;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod url;

@@ -1,72 +1,16 @@
+use std::convert::Infallible;
+
 use abide_core::{
-    ChangeRecord, Epoch, Key, Seq,
-    port::store::{Alarm, AlarmCursor, AlarmWrite, Commit, Committed, FeedEntry, Write},
+    ChangeRecord, Epoch, Key, Seq, Shard,
+    port::store::{Alarm, AlarmCursor, AlarmWrite, Commit, Committed, FeedEntry, Ledger, Write, apply_batch},
 };
 
 use super::data::{Data, Object};
 
 impl Data {
-    /// Applies what passes of a batch: groups whole or not at all.
-    pub(super) fn commit_batch(&mut self, batch: Vec<Commit>) -> Vec<Committed> {
-        let mut answers = Vec::with_capacity(batch.len());
-        let mut batch = batch.into_iter().peekable();
-        while let Some(commit) = batch.next() {
-            let Some(number) = commit.group else {
-                answers.push(self.commit(commit));
-                continue;
-            };
-            let mut group = vec![commit];
-            while let Some(next) = batch.next_if(|next| next.group == Some(number)) {
-                group.push(next);
-            }
-            answers.extend(self.commit_group(group));
-        }
-        answers
-    }
-
-    fn commit_group(&mut self, group: Vec<Commit>) -> Vec<Committed> {
-        let checked: Vec<Committed> = group.iter().map(|commit| self.check(commit)).collect();
-        if checked.iter().all(|answer| *answer == Committed::Done) {
-            return group.into_iter().map(|commit| self.commit(commit)).collect();
-        }
-        let left_out = |answer| if answer == Committed::Done { Committed::LeftOut } else { answer };
-        checked.into_iter().map(left_out).collect()
-    }
-
-    /// What would become of a commit now.
-    fn check(&self, commit: &Commit) -> Committed {
-        let epoch = self.epochs.get(commit.shard.number() as usize);
-        let current = epoch.copied().unwrap_or(Epoch::ZERO);
-        if current != commit.epoch {
-            return Committed::Fenced { current };
-        }
-        let head = self.objects.get(&commit.key).map_or(Seq::ZERO, |o| o.head);
-        if head != commit.expected {
-            return Committed::Conflict { head };
-        }
-        Committed::Done
-    }
-
-    /// Checks one commit and applies it whole, or not at all.
-    fn commit(&mut self, commit: Commit) -> Committed {
-        let checked = self.check(&commit);
-        if checked != Committed::Done {
-            return checked;
-        }
-        self.feed_step(&commit);
-        for message in &commit.outbox {
-            self.outbox.insert(message.id.clone(), message.clone());
-        }
-        let object = self.objects.entry(commit.key.clone()).or_default();
-        for alarm in object.alarms.values() {
-            self.due.remove(&place(&commit.key, alarm));
-        }
-        let key = commit.key.clone();
-        object.apply(commit);
-        for alarm in object.alarms.values().filter(|alarm| alarm.dead.is_none()) {
-            self.due.insert(place(&key, alarm));
-        }
-        Committed::Done
+    /// Applies what passes of a batch.
+    pub(super) fn commit_batch(&mut self, batch: &[Commit]) -> Vec<Committed> {
+        apply_batch(self, batch).unwrap_or_else(|never| match never {})
     }
 
     fn feed_step(&mut self, commit: &Commit) {
@@ -82,6 +26,34 @@ impl Data {
             first: commit.expected.next(),
             last: commit.head(),
         });
+    }
+}
+
+impl Ledger<'_> for Data {
+    type Fault = Infallible;
+
+    fn epoch(&self, shard: Shard) -> Epoch {
+        self.epochs.get(shard.number() as usize).copied().unwrap_or(Epoch::ZERO)
+    }
+
+    fn head(&mut self, key: &Key) -> Result<Seq, Infallible> {
+        Ok(self.objects.get(key).map_or(Seq::ZERO, |object| object.head))
+    }
+
+    fn apply(&mut self, commit: &Commit) -> Result<(), Infallible> {
+        self.feed_step(commit);
+        for message in &commit.outbox {
+            self.outbox.insert(message.id.clone(), message.clone());
+        }
+        let object = self.objects.entry(commit.key.clone()).or_default();
+        for alarm in object.alarms.values() {
+            self.due.remove(&place(&commit.key, alarm));
+        }
+        object.apply(commit.clone());
+        for alarm in object.alarms.values().filter(|alarm| alarm.dead.is_none()) {
+            self.due.insert(place(&commit.key, alarm));
+        }
+        Ok(())
     }
 }
 

@@ -69,7 +69,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: Vec<Commit>) -> Answer<Vec<Committed>> {
-        self.answer(|data| data.commit_batch(batch))
+        self.answer(|data| data.commit_batch(&batch))
     }
 
     fn acknowledge(&self, messages: Vec<MessageId>) -> Answer<()> {

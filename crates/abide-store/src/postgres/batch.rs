@@ -1,6 +1,10 @@
+use std::convert::Infallible;
+
 use abide_core::{
     ChangeRecord, Epoch, Json, Key, Seq, Shard,
-    port::store::{Alarm, AlarmWrite, Commit, Committed, MessageId, OutboxMessage, Outcome, Write},
+    port::store::{
+        Alarm, AlarmWrite, Commit, Committed, Ledger, MessageId, OutboxMessage, Outcome, Write, apply_batch,
+    },
 };
 use rustc_hash::FxHashMap;
 
@@ -9,8 +13,17 @@ use rustc_hash::FxHashMap;
 pub(super) struct Known {
     /// The epoch of each shard that is named.
     pub(super) epochs: FxHashMap<u32, Epoch>,
+    /// The last position of each shard that has one.
+    pub(super) positions: FxHashMap<u32, i64>,
     /// Each object that there is.
     pub(super) places: FxHashMap<Key, Place>,
+}
+
+impl Known {
+    /// The epoch of a shard.
+    pub(super) fn epoch(&self, shard: u32) -> Epoch {
+        self.epochs.get(&shard).copied().unwrap_or(Epoch::ZERO)
+    }
 }
 
 /// An object's row.
@@ -75,21 +88,9 @@ pub(super) struct Entry<'g> {
 }
 
 impl<'g> Gathered<'g> {
-    /// Applies what passes of a batch: groups whole or not at all.
+    /// Applies what passes of a batch.
     pub(super) fn apply_batch(&mut self, batch: &'g [Commit], known: &Known) -> Vec<Committed> {
-        let mut answers = Vec::with_capacity(batch.len());
-        for group in batch.chunk_by(|one, next| one.group.is_some() && one.group == next.group) {
-            let checked: Vec<Committed> = group.iter().map(|commit| self.check(commit, known)).collect();
-            let all = checked.iter().all(|answer| *answer == Committed::Done);
-            for (commit, answer) in group.iter().zip(checked) {
-                if all {
-                    self.apply(commit, known);
-                }
-                let done = answer == Committed::Done;
-                answers.push(if done && !all { Committed::LeftOut } else { answer });
-            }
-        }
-        answers
+        apply_batch(&mut Judged { gathered: self, known }, batch).unwrap_or_else(|never| match never {})
     }
 
     /// Writes down the steps that the log does not have yet.
@@ -101,19 +102,6 @@ impl<'g> Gathered<'g> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.acknowledged.is_empty()
-    }
-
-    /// What would become of a commit now.
-    fn check(&self, commit: &Commit, known: &Known) -> Committed {
-        let current = known.epochs.get(&commit.shard.number()).copied().unwrap_or(Epoch::ZERO);
-        if current != commit.epoch {
-            return Committed::Fenced { current };
-        }
-        let head = match self.slots.get(&commit.key) {
-            Some(slot) => self.objects[*slot].head,
-            None => known.places.get(&commit.key).map_or(Seq::ZERO, |place| place.head),
-        };
-        if head == commit.expected { Committed::Done } else { Committed::Conflict { head } }
     }
 
     fn apply(&mut self, commit: &'g Commit, known: &Known) {
@@ -176,6 +164,30 @@ impl<'g> Gathered<'g> {
             self.log.push(Entry { slot, first, last: object.head, change: None });
             object.logged = object.head;
         }
+    }
+}
+
+/// Commits as they stand after what is gathered already.
+struct Judged<'j, 'g> {
+    gathered: &'j mut Gathered<'g>,
+    known: &'j Known,
+}
+
+impl<'g> Ledger<'g> for Judged<'_, 'g> {
+    type Fault = Infallible;
+
+    fn epoch(&self, shard: Shard) -> Epoch {
+        self.known.epoch(shard.number())
+    }
+
+    fn head(&mut self, key: &Key) -> Result<Seq, Infallible> {
+        let place = || self.known.places.get(key).map_or(Seq::ZERO, |place| place.head);
+        Ok(self.gathered.slots.get(key).map_or_else(place, |slot| self.gathered.objects[*slot].head))
+    }
+
+    fn apply(&mut self, commit: &'g Commit) -> Result<(), Infallible> {
+        self.gathered.apply(commit, self.known);
+        Ok(())
     }
 }
 

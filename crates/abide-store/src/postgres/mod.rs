@@ -2,8 +2,8 @@
 //!
 //! - **Group commit.** `commit` puts its batch into a queue; one task takes all that is queued and writes
 //!   it in one transaction with a few statements over arrays. The order of calls is the order of effects.
-//! - **Two ways to the server and back** for each transaction: the fence with the heads of all objects, then
-//!   all writes with the COMMIT.
+//! - **Two ways to the server and back** for each transaction: the fence, with the heads of objects that are
+//!   not remembered; then all writes with the COMMIT.
 //! - **Fencing.** The rows of the shards are read `FOR SHARE`, so that no claim comes in between.
 //! - **Reads** have connections of their own, and never go to a server that only reads.
 //!
@@ -21,10 +21,12 @@ mod migrate;
 mod options;
 mod read;
 mod readers;
+mod remembered;
 mod row;
 mod store;
 mod text;
 mod tls;
+mod transaction;
 mod verify;
 mod write;
 mod writer;

@@ -21,6 +21,8 @@ pub struct PostgresOptions {
     pub statement_timeout: Duration,
     /// How long a call waits for a server that is away before it fails. In a URL: `wait=` in seconds.
     pub wait: Duration,
+    /// How many objects the writer remembers, so that it need not ask for their heads.
+    pub cached_objects: usize,
     /// How many batches may wait for the writer; further ones are refused.
     pub waiting_max: usize,
     /// How many entries of the feed are kept in each shard, at least one.
@@ -35,6 +37,7 @@ impl Default for PostgresOptions {
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             wait: Duration::from_secs(5),
+            cached_objects: 131_072,
             waiting_max: 10_000,
             feed_keep: 1_000,
         }

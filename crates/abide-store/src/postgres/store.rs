@@ -4,12 +4,12 @@ use std::sync::{
 };
 
 use abide_core::{
-    ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
     port::{
         BoxFuture,
         store::{
             AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
-            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status, Write,
+            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
         },
     },
 };
@@ -25,9 +25,12 @@ use super::{
     read::{alarms, feed, list, messages, objects, status},
     readers::Readers,
     verify,
-    writer::{Answer, Request, Writer},
+    writer::{Request, Writer},
 };
-use crate::error::OpenError;
+use crate::{
+    error::OpenError,
+    requests::{self, Answer, Batch, crowded},
+};
 
 /// A store in a schema of a PostgreSQL database. Several processes may have it open.
 ///
@@ -71,16 +74,11 @@ impl PostgresStore {
 
     /// Puts a request into the writer's queue, now; the future waits for its answer.
     fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Answered<T> {
-        let (answer, answered) = oneshot::channel();
-        let sent = self.queue.try_send(request(answer)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                StoreError::Unavailable("too many batches are waiting for the store".into())
-            }
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        });
-        Box::pin(async move {
-            sent?;
-            answered.await.unwrap_or(Err(StoreError::Closed))
+        requests::ask(|answer| {
+            self.queue.try_send(request(answer)).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => crowded(),
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            })
         })
     }
 
@@ -105,19 +103,6 @@ impl PostgresStore {
     }
 }
 
-/// About how many bytes a commit writes.
-fn bytes(commit: &Commit) -> usize {
-    let change = |change: &ChangeRecord| {
-        let snapshot = change.snapshot.as_ref().map_or(0, |s| s.as_str().len());
-        change.json.as_str().len() + snapshot
-    };
-    let state = match &commit.write {
-        Write::Put { state, .. } => state.as_str().len(),
-        Write::Keep | Write::Delete { .. } => 0,
-    };
-    state + commit.changes.iter().map(change).sum::<usize>()
-}
-
 impl Store for PostgresStore {
     fn name(&self) -> &'static str {
         "postgres"
@@ -137,12 +122,11 @@ impl Store for PostgresStore {
     }
 
     fn commit(&self, commits: Vec<Commit>) -> Answered<Vec<Committed>> {
-        let bytes = commits.iter().map(bytes).sum();
-        self.ask(|answer| Request::Commit { commits, bytes, answer })
+        self.ask(|answer| Request::Batch(Batch::commit(commits, answer)))
     }
 
     fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<()> {
-        self.ask(|answer| Request::Acknowledge { messages, answer })
+        self.ask(|answer| Request::Batch(Batch::Acknowledge { messages, answer }))
     }
 
     fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {

@@ -19,14 +19,6 @@ use super::{
 /// The writes, encoded and ready to be sent one behind the other.
 pub(super) struct Writes<'g>(Vec<(&'static str, Columns<'g>)>);
 
-/// The numbers that a transaction gives out.
-pub(super) struct Numbers<'n> {
-    /// Numbers for rows of objects.
-    pub(super) oids: &'n mut Oids,
-    /// The last position of each shard.
-    pub(super) positions: &'n mut FxHashMap<u32, i64>,
-}
-
 /// How many bytes a row may have: `jsonb` holds a quarter of a gibibyte, and a state may stand twice.
 const ROW_BYTES_MAX: usize = 480 << 20;
 
@@ -50,6 +42,12 @@ impl Oids {
         self.0.insert(0, start..start + OIDS_STEP);
     }
 
+    /// The row of each object, a new one where there is none.
+    pub(super) fn of(&mut self, gathered: &Gathered<'_>) -> Result<Vec<i64>> {
+        let row = |object: &Touched<'_>| object.oid.map_or_else(|| self.next().ok_or(Fault::Moved), Ok);
+        gathered.objects.iter().map(row).collect()
+    }
+
     fn next(&mut self) -> Option<i64> {
         self.0.retain(|run| !run.is_empty());
         self.0.last_mut()?.next()
@@ -57,19 +55,16 @@ impl Oids {
 }
 
 impl<'g> Writes<'g> {
-    pub(super) fn of(gathered: &Gathered<'g>, numbers: &mut Numbers<'_>) -> Result<Self> {
+    /// The writes of what is gathered: `oids` are the rows of its objects, and `positions` the last one of
+    /// each shard, which it moves on.
+    pub(super) fn of(gathered: &Gathered<'g>, oids: &[i64], positions: &mut FxHashMap<u32, i64>) -> Result<Self> {
         let mut writes = Self(Vec::new());
-        let mut oids = Vec::with_capacity(gathered.objects.len());
-        for object in &gathered.objects {
-            let new = || numbers.oids.next().ok_or(Fault::Moved);
-            oids.push(object.oid.map_or_else(new, Ok)?);
-        }
-        writes.objects(gathered, &oids)?;
-        writes.log(gathered, &oids, numbers);
-        writes.alarms(gathered, &oids)?;
+        writes.objects(gathered, oids)?;
+        writes.log(gathered, oids, positions);
+        writes.alarms(gathered, oids)?;
         writes.outbox(gathered);
-        writes.received(gathered, &oids);
-        writes.outcomes(gathered, &oids)?;
+        writes.received(gathered, oids);
+        writes.outcomes(gathered, oids)?;
         writes.check()?;
         Ok(writes)
     }
@@ -128,7 +123,7 @@ impl<'g> Writes<'g> {
         Ok(())
     }
 
-    fn log(&mut self, gathered: &Gathered<'g>, oids: &[i64], numbers: &mut Numbers<'_>) {
+    fn log(&mut self, gathered: &Gathered<'g>, oids: &[i64], positions: &mut FxHashMap<u32, i64>) {
         let mut erase = Columns::default();
         for (object, oid) in gathered.objects.iter().zip(oids) {
             if object.erased && object.oid.is_some() {
@@ -139,7 +134,7 @@ impl<'g> Writes<'g> {
         let mut insert = Columns::default();
         for Entry { slot, first, last, change } in &gathered.log {
             let shard = gathered.objects[*slot].shard.number();
-            let pos = numbers.positions.entry(shard).or_default();
+            let pos = positions.entry(shard).or_default();
             *pos += 1;
             insert.number(0, i64::from(shard));
             insert.number(1, *pos);

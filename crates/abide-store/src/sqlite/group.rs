@@ -1,9 +1,9 @@
 use abide_core::{
     ChangeRecord, Json, Key, Seq, Shard,
-    port::store::{AlarmWrite, Commit, Committed, Write},
+    port::store::{AlarmWrite, Commit, Write},
 };
 
-use super::{cache::Place, fault::Result, statements::Statements};
+use super::{fault::Result, place::Place, statements::Statements};
 
 /// Every so many changes of an object, the log remembers where it is.
 pub(super) const MARK_EVERY: u64 = 64;
@@ -47,12 +47,12 @@ impl<'g> Group<'g> {
     }
 
     /// Adds an object; `place` is as it is stored. Returns its slot.
-    pub(super) fn touch(&mut self, commit: &'g Commit, place: &Place, new: bool) -> usize {
+    pub(super) fn touch(&mut self, commit: &'g Commit, place: &Place) -> usize {
         self.touched.push(Touched {
             key: &commit.key,
             shard: commit.shard,
             oid: place.oid,
-            new,
+            new: place.new,
             logged: place.head,
             head: place.head,
             floor: place.floor,
@@ -73,7 +73,7 @@ impl<'g> Group<'g> {
         place: &mut Place,
         next_pos: &mut i64,
         sql: &mut Statements<'_>,
-    ) -> Result<Committed> {
+    ) -> Result<()> {
         let touched = &mut self.touched[place.slot];
         if commit.keep_changes && !commit.changes.is_empty() {
             touched.log_step(next_pos, sql)?;
@@ -97,7 +97,7 @@ impl<'g> Group<'g> {
         for outcome in &commit.outcomes {
             sql.set_outcome(place.oid, outcome)?;
         }
-        Ok(Committed::Done)
+        Ok(())
     }
 
     /// Writes what waited.

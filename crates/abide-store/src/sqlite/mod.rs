@@ -8,7 +8,6 @@
 //! The file's format is described in `docs/format/sqlite.md`.
 
 mod backup;
-mod cache;
 mod clean;
 mod fault;
 mod group;
@@ -16,6 +15,7 @@ mod index;
 mod migrate;
 mod open;
 mod options;
+mod place;
 mod read;
 mod readers;
 mod row;

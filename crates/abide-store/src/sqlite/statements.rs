@@ -4,7 +4,7 @@ use abide_core::{
 };
 use rusqlite::{Connection, Row, Statement};
 
-use super::{cache::Place, fault::Result};
+use super::{fault::Result, place::Place};
 
 /// The statements of the writer, prepared once.
 pub(super) struct Statements<'c> {
@@ -92,6 +92,7 @@ impl<'c> Statements<'c> {
         place.head = super::row::seq(row, 1)?;
         place.floor = super::row::seq(row, 2)?;
         place.pos = row.get(3)?;
+        place.new = false;
         Ok(Some(place))
     }
 

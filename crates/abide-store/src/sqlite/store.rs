@@ -6,12 +6,12 @@ use std::{
 };
 
 use abide_core::{
-    ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
     port::{
         BoxFuture,
         store::{
             AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
-            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status, Write,
+            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
         },
     },
 };
@@ -25,9 +25,12 @@ use super::{
     options::SqliteOptions,
     read::{alarms, feed, list, messages, objects, status},
     readers::Readers,
-    writer::{Answer, Batch, Request, Writer},
+    writer::{Request, Writer},
 };
-use crate::error::{BackupError, OpenError};
+use crate::{
+    error::{BackupError, OpenError},
+    requests::{self, Answer, Batch, crowded},
+};
 
 /// A store in one SQLite file.
 ///
@@ -96,19 +99,13 @@ impl SqliteStore {
 
     /// Puts a request into the writer's queue, now; the future waits for its answer.
     fn ask<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Answered<T> {
-        let (answer, answered) = oneshot::channel();
-        let running = self.running.read();
-        let sent = match running.as_ref().and_then(|running| running.queue.as_ref()) {
-            Some(queue) => queue.try_send(request(answer)).map_err(|error| match error {
-                TrySendError::Full(_) => StoreError::Unavailable("too many batches are waiting for the store".into()),
+        requests::ask(|answer| {
+            let running = self.running.read();
+            let queue = running.as_ref().and_then(|running| running.queue.as_ref()).ok_or(StoreError::Closed)?;
+            queue.try_send(request(answer)).map_err(|error| match error {
+                TrySendError::Full(_) => crowded(),
                 TrySendError::Disconnected(_) => StoreError::Closed,
-            }),
-            None => Err(StoreError::Closed),
-        };
-        drop(running);
-        Box::pin(async move {
-            sent?;
-            answered.await.unwrap_or(Err(StoreError::Closed))
+            })
         })
     }
 }
@@ -154,19 +151,6 @@ fn write(conn: &Connection, options: &SqliteOptions, requests: &std::sync::mpsc:
     }
 }
 
-/// About how many bytes a commit writes.
-fn bytes(commit: &Commit) -> usize {
-    let change = |change: &ChangeRecord| {
-        let snapshot = change.snapshot.as_ref().map_or(0, |s| s.as_str().len());
-        change.json.as_str().len() + snapshot
-    };
-    let state = match &commit.write {
-        Write::Put { state, .. } => state.as_str().len(),
-        Write::Keep | Write::Delete { .. } => 0,
-    };
-    state + commit.changes.iter().map(change).sum::<usize>()
-}
-
 impl Store for SqliteStore {
     fn name(&self) -> &'static str {
         "sqlite"
@@ -188,8 +172,7 @@ impl Store for SqliteStore {
     }
 
     fn commit(&self, commits: Vec<Commit>) -> Answered<Vec<Committed>> {
-        let bytes = commits.iter().map(bytes).sum();
-        self.ask(|answer| Request::Batch(Batch::Commit { commits, bytes, answer }))
+        self.ask(|answer| Request::Batch(Batch::commit(commits, answer)))
     }
 
     fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<()> {

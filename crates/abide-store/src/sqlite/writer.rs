@@ -1,28 +1,27 @@
 use std::sync::mpsc::Receiver;
 
 use abide_core::{
-    Epoch, Seq, StoreError, Timestamp,
-    port::store::{Commit, Committed, KindIndexes, MessageId},
+    Epoch, Key, Seq, Shard, StoreError, Timestamp,
+    port::store::{Commit, Committed, KindIndexes, Ledger, apply_batch},
 };
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::{
-    cache::{Cache, Place},
     clean,
     fault::{Fault, Result},
     group::Group,
     index,
     options::SqliteOptions,
+    place::Place,
     statements::Statements,
 };
+use crate::{
+    recent::Recent,
+    requests::{Answer, Batch, Limits, gather},
+};
 
-/// How many commits one transaction takes, unless a single batch has more.
-const GROUP_COMMITS_MAX: usize = 4_096;
-/// How many bytes of states and changes one transaction takes, unless a single batch has more.
-const GROUP_BYTES_MAX: usize = 32 << 20;
-
-pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+/// How much one transaction takes.
+const GROUP_MAX: Limits = Limits { rows: 4_096, bytes: 32 << 20 };
 
 /// What the writer is asked to do.
 pub(super) enum Request {
@@ -32,17 +31,11 @@ pub(super) enum Request {
     Index { wanted: Vec<KindIndexes>, answer: Answer<()> },
 }
 
-/// What shares a transaction with others of its kind.
-pub(super) enum Batch {
-    Commit { commits: Vec<Commit>, bytes: usize, answer: Answer<Vec<Committed>> },
-    Acknowledge { messages: Vec<MessageId>, answer: Answer<()> },
-}
-
 /// The one writer of a file. It lives on its own thread and has the connection to itself.
 pub(super) struct Writer<'c> {
     conn: &'c Connection,
     sql: Statements<'c>,
-    cache: Cache,
+    places: Recent<Place>,
     epochs: Vec<Epoch>,
     next_oid: i64,
     next_pos: i64,
@@ -58,7 +51,7 @@ impl<'c> Writer<'c> {
         Ok(Self {
             conn,
             sql: Statements::prepare(conn)?,
-            cache: Cache::new(options.cached_objects),
+            places: Recent::new(options.cached_objects),
             epochs: Vec::new(),
             next_oid: 1,
             next_pos: 1,
@@ -74,7 +67,13 @@ impl<'c> Writer<'c> {
         while let Some(request) = waiting.take().or_else(|| queue.recv().ok()) {
             match request {
                 Request::Batch(first) => {
-                    let group = gather(first, queue, &mut waiting);
+                    let group = gather(first, GROUP_MAX, || match queue.try_recv().ok()? {
+                        Request::Batch(batch) => Some(batch),
+                        other => {
+                            waiting = Some(other);
+                            None
+                        }
+                    });
                     self.serve(group);
                 }
                 Request::Claim(answer) => {
@@ -118,7 +117,7 @@ impl<'c> Writer<'c> {
     fn write(&mut self, group: &[Batch]) -> Result<Vec<Vec<Committed>>> {
         self.transaction(|writer| {
             writer.group += 1;
-            let mut gathered = Group::with_capacity(group.iter().map(Batch::commits).sum());
+            let mut gathered = Group::with_capacity(group.iter().map(|batch| batch.commits().len()).sum());
             let mut results = Vec::with_capacity(group.len());
             for batch in group {
                 results.push(writer.apply(batch, &mut gathered)?);
@@ -129,93 +128,11 @@ impl<'c> Writer<'c> {
     }
 
     fn apply<'g>(&mut self, batch: &'g Batch, group: &mut Group<'g>) -> Result<Vec<Committed>> {
-        match batch {
-            Batch::Commit { commits, .. } => {
-                let mut answers = Vec::with_capacity(commits.len());
-                for part in commits.chunk_by(|one, next| one.group.is_some() && one.group == next.group) {
-                    self.apply_part(part, group, &mut answers)?;
-                }
-                Ok(answers)
-            }
-            Batch::Acknowledge { messages, .. } => {
-                for id in messages {
-                    self.sql.remove_message(id)?;
-                }
-                Ok(Vec::new())
-            }
+        let answers = apply_batch(&mut Open { writer: self, group }, batch.commits())?;
+        for id in batch.messages() {
+            self.sql.remove_message(id)?;
         }
-    }
-
-    /// Applies one commit, or several that are done together or not at all.
-    fn apply_part<'g>(
-        &mut self,
-        part: &'g [Commit],
-        group: &mut Group<'g>,
-        answers: &mut Vec<Committed>,
-    ) -> Result<()> {
-        if part.len() > 1 {
-            let checked = part.iter().map(|commit| self.check(commit)).collect::<Result<Vec<_>>>()?;
-            if checked.iter().any(|answer| *answer != Committed::Done) {
-                let left_out = |answer| if answer == Committed::Done { Committed::LeftOut } else { answer };
-                answers.extend(checked.into_iter().map(left_out));
-                return Ok(());
-            }
-        }
-        for commit in part {
-            answers.push(self.apply_commit(commit, group)?);
-        }
-        Ok(())
-    }
-
-    fn fence(&self, commit: &Commit) -> Option<Committed> {
-        let epoch = self.epochs.get(commit.shard.number() as usize);
-        let current = epoch.copied().unwrap_or(Epoch::ZERO);
-        (current != commit.epoch).then_some(Committed::Fenced { current })
-    }
-
-    /// What would become of a commit now.
-    fn check(&mut self, commit: &Commit) -> Result<Committed> {
-        if let Some(fenced) = self.fence(commit) {
-            return Ok(fenced);
-        }
-        let head = match self.cache.place(&commit.key) {
-            Some(place) => place.head,
-            None => match self.sql.find(&commit.key)? {
-                Some(found) => self.cache.insert(&commit.key, found).head,
-                None => Seq::ZERO,
-            },
-        };
-        Ok(if head == commit.expected { Committed::Done } else { Committed::Conflict { head } })
-    }
-
-    fn apply_commit<'g>(&mut self, commit: &'g Commit, group: &mut Group<'g>) -> Result<Committed> {
-        if let Some(fenced) = self.fence(commit) {
-            return Ok(fenced);
-        }
-        let mut new = false;
-        let place = match self.cache.place(&commit.key) {
-            Some(place) => place,
-            None => match self.sql.find(&commit.key)? {
-                Some(found) => self.cache.insert(&commit.key, found),
-                None if commit.expected != Seq::ZERO => {
-                    return Ok(Committed::Conflict { head: Seq::ZERO });
-                }
-                None => {
-                    new = true;
-                    let place = Place::new(self.next_oid);
-                    self.next_oid += 1;
-                    self.cache.insert(&commit.key, place)
-                }
-            },
-        };
-        if place.head != commit.expected {
-            return Ok(Committed::Conflict { head: place.head });
-        }
-        if place.group != self.group {
-            place.slot = group.touch(commit, place, new);
-            place.group = self.group;
-        }
-        group.apply(commit, place, &mut self.next_pos, &mut self.sql)
+        Ok(answers)
     }
 
     fn claim(&mut self) -> Result<Vec<Epoch>> {
@@ -233,7 +150,7 @@ impl<'c> Writer<'c> {
     /// Does some work in one transaction. When it fails, nothing has changed; only a fault of the
     /// disk at the commit itself may leave that open, which [`Fault::AtCommit`] says.
     fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        self.cache.age();
+        self.places.age();
         self.sql.begin.execute([])?;
         let done = self.notice_others().and_then(|()| work(self));
         match done.and_then(|result| self.commit().map(|()| result)) {
@@ -275,7 +192,7 @@ impl<'c> Writer<'c> {
         if self.known_version == Some(version) {
             return Ok(());
         }
-        self.cache.clear();
+        self.places.clear();
         self.load_epochs()?;
         let last = |sql| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
         self.next_oid = 1 + last("SELECT coalesce(max(oid), 0) FROM objects")?;
@@ -293,47 +210,43 @@ impl<'c> Writer<'c> {
     }
 }
 
-/// Everything that is queued and fits one transaction. What does not share it goes to `waiting`.
-fn gather(first: Batch, queue: &Receiver<Request>, waiting: &mut Option<Request>) -> Vec<Batch> {
-    let (mut commits, mut bytes) = (first.commits(), first.bytes());
-    let mut group = vec![first];
-    while commits < GROUP_COMMITS_MAX && bytes < GROUP_BYTES_MAX {
-        match queue.try_recv() {
-            Ok(Request::Batch(batch)) => {
-                commits += batch.commits();
-                bytes += batch.bytes();
-                group.push(batch);
-            }
-            Ok(other) => {
-                *waiting = Some(other);
-                break;
-            }
-            Err(_) => break,
-        }
-    }
-    group
+/// A transaction that is open, and what it has gathered.
+struct Open<'w, 'c, 'm, 'g> {
+    writer: &'w mut Writer<'c>,
+    group: &'m mut Group<'g>,
 }
 
-impl Batch {
-    fn commits(&self) -> usize {
-        match self {
-            Self::Commit { commits, .. } => commits.len(),
-            Self::Acknowledge { messages, .. } => messages.len(),
-        }
+impl<'g> Ledger<'g> for Open<'_, '_, '_, 'g> {
+    type Fault = Fault;
+
+    fn epoch(&self, shard: Shard) -> Epoch {
+        self.writer.epochs.get(shard.number() as usize).copied().unwrap_or(Epoch::ZERO)
     }
 
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Commit { bytes, .. } => *bytes,
-            Self::Acknowledge { .. } => 0,
+    fn head(&mut self, key: &Key) -> Result<Seq> {
+        let Writer { places, sql, .. } = &mut *self.writer;
+        if let Some(place) = places.get(key) {
+            return Ok(place.head);
         }
+        Ok(sql.find(key)?.map_or(Seq::ZERO, |found| places.insert(key, found).head))
     }
 
-    /// Whoever asked may have gone away; the batch stands all the same.
-    fn answer(self, result: Result<Vec<Committed>, StoreError>) {
-        match self {
-            Self::Commit { answer, .. } => drop(answer.send(result)),
-            Self::Acknowledge { answer, .. } => drop(answer.send(result.map(drop))),
+    fn apply(&mut self, commit: &'g Commit) -> Result<()> {
+        let Writer { places, sql, next_oid, next_pos, group: number, .. } = &mut *self.writer;
+        let place = match places.get(&commit.key) {
+            Some(place) => place,
+            None => {
+                // Its head was asked for just now, and it has no row.
+                let place = Place::new(*next_oid);
+                *next_oid += 1;
+                places.insert(&commit.key, place)
+            }
+        };
+        if place.group != *number {
+            place.slot = self.group.touch(commit, place);
+            place.group = *number;
+            place.new = false;
         }
+        self.group.apply(commit, place, next_pos, sql)
     }
 }

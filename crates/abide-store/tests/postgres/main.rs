@@ -11,5 +11,6 @@ mod faults;
 mod full;
 mod opening;
 mod queries;
+mod remembering;
 mod tls;
 mod world;
