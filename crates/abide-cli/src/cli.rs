@@ -5,8 +5,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     commands::{
-        alarms::Alarms, backup::Backup, bench::Bench, call::Call, completions::Completions, get::Get, kinds::Kinds,
-        log::Log, ls::Ls, new::New, restore::Restore, rm::Rm, serve::Serve, store::Store, watch::Watch,
+        alarms::Alarms, backup::Backup, bench::Bench, call::Call, completions::Completions, generate::Generate,
+        get::Get, kinds::Kinds, log::Log, ls::Ls, new::New, restore::Restore, rm::Rm, serve::Serve, store::Store,
+        watch::Watch,
     },
     failure::Outcome,
     output::Output,
@@ -53,6 +54,8 @@ enum Command {
     Restore(Restore),
     Bench(Bench),
     New(New),
+    #[command(name = "gen")]
+    Generate(Generate),
     Completions(Completions),
 }
 
@@ -99,6 +102,7 @@ impl Command {
             Self::Backup(command) => command.run(session),
             Self::Restore(command) => alone()?.block_on(command.run(session)),
             Self::New(command) => command.run(session),
+            Self::Generate(command) => alone()?.block_on(command.run(session)),
             Self::Completions(command) => command.run(),
         }
     }

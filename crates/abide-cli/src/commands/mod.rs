@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod completions;
+pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod kinds;
 pub(crate) mod log;

@@ -1,0 +1,166 @@
+import { apply } from "./apply.js";
+import type { AbideError } from "./error.js";
+import type { WatchFrame } from "./frames.js";
+import type { Peer } from "./presence.js";
+import type { Change, Message, Update } from "./types.js";
+
+type Json = Record<string, unknown>;
+
+/** What takes the frames of one watch. */
+export interface Watcher {
+  readonly kind: string;
+  readonly id: string;
+  /** The number of its request on the connection. */
+  n: number;
+  /** Whether it wants to know who else is there. */
+  readonly presence?: boolean;
+  /** What others see of this client, if anything. */
+  readonly mine?: unknown;
+  /** The last change it has, from which the node goes on. */
+  after(): number | undefined;
+  /** Takes a frame; `false` if it does not fit what came before, and the watch must begin anew. */
+  take(frame: WatchFrame): boolean;
+  /** The watch is refused. */
+  fail(error: AbideError): void;
+}
+
+/** What everyone who looks at one object through one client shares: its state as it is known. */
+export class Watch implements Watcher {
+  n = 0;
+  /** The state; `null` when there is no such object, `undefined` while nothing is known. */
+  value: Json | null | undefined;
+  seq: number | undefined;
+  error: AbideError | undefined;
+  linger: ReturnType<typeof setTimeout> | undefined;
+
+  readonly listeners = new Set<() => void>();
+  readonly ears = new Set<(message: Message) => void>();
+
+  mine: unknown;
+  /** Those who are there, by client; a new value whenever it changes. */
+  peers: readonly Peer[] = [];
+  readonly hosts = new Set<() => void>();
+
+  constructor(readonly kind: string, readonly id: string, public presence: boolean) {}
+
+  get users(): number {
+    return this.listeners.size + this.ears.size + this.hosts.size + Number(this.mine !== undefined);
+  }
+
+  after(): number | undefined {
+    return this.seq;
+  }
+
+  take(frame: WatchFrame): boolean {
+    if (frame.type === "broadcast") {
+      for (const ear of this.ears) ear({ from: frame.from, data: frame.data });
+      return true;
+    }
+    if (frame.type === "presence") {
+      this.meet(frame.members, frame.whole);
+      return true;
+    }
+    if (frame.type === "change") {
+      if (this.seq === undefined || frame.seq <= this.seq) return true;
+      if (frame.seq !== this.seq + 1) return false;
+      try {
+        this.value = apply(this.value ?? null, frame);
+      } catch {
+        this.seq = undefined;
+        return false;
+      }
+    } else {
+      this.value = frame.state;
+    }
+    this.seq = frame.seq;
+    this.error = undefined;
+    this.tell();
+    return true;
+  }
+
+  fail(error: AbideError): void {
+    this.error = error;
+    this.tell();
+  }
+
+  private meet(members: Record<string, unknown>, whole: boolean | undefined): void {
+    const here = new Map(whole ? [] : this.peers.map(({ client, data }) => [client, data]));
+    for (const [client, data] of Object.entries(members)) {
+      if (data === null) here.delete(client);
+      else here.set(client, data);
+    }
+    this.peers = Array.from(here, ([client, data]) => ({ client, data }));
+    for (const host of this.hosts) host();
+  }
+
+  private tell(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** How many changes wait for a slow reader; what is beyond is asked for again when it has caught up. */
+const WAITING_MAX = 1000;
+
+/** One reader of changes. It holds a bounded number of them and reads on where the reader is. */
+export class Reader implements Watcher {
+  n = 0;
+  private queue: Update[] = [];
+  private at: number | undefined;
+  private waiting: (() => void) | undefined;
+  private error: AbideError | undefined;
+  private full = false;
+
+  constructor(readonly kind: string, readonly id: string, after: number | undefined, private readonly again: () => void) {
+    this.at = after;
+  }
+
+  after(): number | undefined {
+    return this.at;
+  }
+
+  take(frame: WatchFrame): boolean {
+    if (this.full || frame.type === "broadcast" || frame.type === "presence") return true;
+    if (frame.type === "change") {
+      if (this.at !== undefined && frame.seq <= this.at) return true;
+      if (this.at !== undefined && frame.seq !== this.at + 1) return false;
+      const { n: _, type: __, ...change } = frame;
+      this.push({ type: "change", ...(change as Change) });
+    } else if (frame.type === "reset" || this.at !== undefined) {
+      const reason = frame.type === "reset" ? frame.reason : "trimmed";
+      this.push({ type: "reset", reason, seq: frame.seq, state: frame.state });
+    }
+    this.at = frame.seq;
+    this.full = this.queue.length >= WAITING_MAX;
+    return true;
+  }
+
+  fail(error: AbideError): void {
+    this.error = error;
+    this.waiting?.();
+  }
+
+  /** The next update; throws when the watch is refused, ends when it is aborted. */
+  async next(signal: AbortSignal | undefined): Promise<Update | undefined> {
+    for (;;) {
+      const update = this.queue.shift();
+      if (update) {
+        if (this.full && !this.queue.length) {
+          this.full = false;
+          this.again();
+        }
+        return update;
+      }
+      if (this.error) throw this.error;
+      if (signal?.aborted) return undefined;
+      await new Promise<void>((wake) => {
+        this.waiting = wake;
+        signal?.addEventListener("abort", () => wake(), { once: true });
+      });
+    }
+  }
+
+  private push(update: Update): void {
+    this.queue.push(update);
+    this.waiting?.();
+  }
+}

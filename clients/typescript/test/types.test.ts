@@ -1,0 +1,65 @@
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+import { Node, run } from "../../../tests/harness/node.ts";
+
+const ROOT = resolve(import.meta.dirname, "../../..");
+const STRICT = {
+  strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false,
+  allowImportingTsExtensions: true, rewriteRelativeImportExtensions: false, verbatimModuleSyntax: true,
+  target: "es2022", module: "nodenext", moduleResolution: "nodenext", lib: ["es2022", "dom", "dom.iterable"], types: [],
+  customConditions: ["development"], paths: { "@abide/client": [join(ROOT, "clients/typescript/src/index.ts")] },
+};
+
+let node: Node;
+let folder: string;
+
+beforeAll(async () => {
+  [node, folder] = await Promise.all([Node.start(), mkdtemp(join(tmpdir(), "abide-types-"))]);
+  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: STRICT, include: ["*.ts"] }));
+  await node.run("gen", "ts", "--out", join(folder, "kinds.ts"));
+});
+
+afterAll(async () => {
+  await node?.remove();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function check(body: string): Promise<string> {
+  const head = 'import { connect } from "@abide/client";\nimport type { Kinds } from "./kinds.js";\n';
+  await writeFile(join(folder, "program.ts"), `${head}const db = await connect<Kinds>("http://localhost");\n${body}\n`);
+  const tsc = join(ROOT, "node_modules/.bin/tsc");
+  return run(tsc, ["-p", folder]).then(() => "", (error: Error) => error.message);
+}
+
+test("what gen writes compiles strictly, and so does a program that uses it", async () => {
+  const said = await check(`
+    const visits = db.object("Counter", "visits");
+    const count: number = await visits.call.increment({ amount: 5 });
+    const again: number = await visits.call.increment();
+    const got: number = await visits.call.get({}, { timeoutMs: 100 });
+    const known: number | undefined = visits.value?.count;
+    const stop: () => void = visits.subscribe((state) => console.log(state?.last_incremented_at?.length));
+    for await (const update of visits.changes({ after: 0 })) {
+      if (update.type === "change") console.log(update.patch.count, count, again, got, known, stop);
+    }
+    const left: number = (await db.object("RateLimiter", "me").call.take({ permits: 2 })).left;
+    export { left };`);
+  expect(said).toBe("");
+});
+
+test("mistakes do not compile", async () => {
+  const said = await check(`
+    await db.object("Countre", "visits").call.increment();
+    await db.object("Counter", "visits").call.incremnet();
+    await db.object("Counter", "visits").call.increment({ amount: "5" });
+    await db.object("Wallet", "alice").call.transfer({ amount: 5 });
+    const text: string = await db.object("Counter", "visits").call.get();
+    export { text };`);
+  for (const line of [5, 6, 7, 8, 9]) expect(said).toContain(`program.ts(${line},`);
+});
