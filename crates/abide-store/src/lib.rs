@@ -8,6 +8,7 @@ pub mod contract;
 mod error;
 #[cfg(feature = "sqlite")]
 mod filter;
+mod import;
 pub mod memory;
 #[cfg(feature = "sqlite")]
 mod page;

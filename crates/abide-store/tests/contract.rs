@@ -22,6 +22,12 @@ mod memory {
     }
 
     abide_store::store_contract!(Memory(MemoryStore::new(16)));
+
+    mod moving {
+        use super::{Memory, MemoryStore};
+
+        abide_store::store_contract!(moving Memory(MemoryStore::new(16)));
+    }
 }
 
 #[cfg(feature = "sqlite")]

@@ -25,9 +25,12 @@ pub mod agreement;
 pub mod alarms;
 pub mod changes;
 pub mod commits;
+pub mod exports;
 pub mod feed;
 pub mod fixture;
+pub mod full;
 pub mod groups;
+pub mod imports;
 pub mod indexes;
 pub mod lists;
 pub mod messages;
@@ -46,6 +49,8 @@ pub trait Subject: Send {
 }
 
 /// Makes a tokio test of every obligation. The expression gives a fresh [`Subject`] each time.
+///
+/// With `moving` before it, the tests are those of export and import.
 #[macro_export]
 macro_rules! store_contract {
     ($subject:expr) => {
@@ -116,6 +121,22 @@ macro_rules! store_contract {
             upkeep::verify_finds_nothing_in_a_store_that_was_used_well,
         }
     };
+    (moving $subject:expr) => {
+        $crate::store_contract! { @tests $subject;
+            exports::an_export_does_not_wait_for_its_reader,
+            exports::an_export_is_of_one_moment_or_says_so,
+            exports::pages_of_any_size_join_to_the_same_rows,
+            exports::what_is_exported_is_all_that_was_committed,
+            imports::a_restored_store_goes_on_where_the_other_was,
+            imports::a_store_that_holds_something_is_replaced_only_when_asked,
+            imports::an_import_goes_on_where_it_was_broken_off,
+            imports::an_import_of_many_rows_keeps_each,
+            imports::an_unfinished_import_is_not_a_store,
+            imports::rows_that_do_not_belong_together_are_refused,
+            imports::what_is_imported_is_all_that_was_exported,
+            imports::whoever_owned_the_store_before_an_import_is_fenced,
+        }
+    };
     (@tests $subject:expr; $($module:ident :: $obligation:ident,)+) => {
         $(
             #[tokio::test]
@@ -135,8 +156,10 @@ mod tests {
             ("alarms", include_str!("alarms.rs")),
             ("changes", include_str!("changes.rs")),
             ("commits", include_str!("commits.rs")),
+            ("exports", include_str!("exports.rs")),
             ("feed", include_str!("feed.rs")),
             ("groups", include_str!("groups.rs")),
+            ("imports", include_str!("imports.rs")),
             ("indexes", include_str!("indexes.rs")),
             ("lists", include_str!("lists.rs")),
             ("messages", include_str!("messages.rs")),

@@ -4,9 +4,9 @@ use std::{
 };
 
 use abide_core::{
-    ChangeRecord, Epoch, FeedPosition, Incarnation, Json, Key, Kind, Seq, Shard, Timestamp,
+    ChangeRecord, Epoch, FeedPosition, Incarnation, Json, Key, Kind, Seq, Shard, StoreError, Timestamp,
     filter::Path,
-    port::store::{Alarm, AlarmCursor, FeedEntry, KindIndexes, MessageId, OutboxMessage, Outcome},
+    port::store::{Alarm, AlarmCursor, FeedEntry, Importing, KindIndexes, MessageId, OutboxMessage, Outcome},
 };
 
 /// Everything the store holds.
@@ -32,6 +32,8 @@ pub(super) struct Data {
     pub(super) indexes: BTreeSet<(Kind, Path)>,
     /// Made with the store.
     pub(super) id: String,
+    /// What is being taken in, if anything is.
+    pub(super) importing: Option<Importing>,
 }
 
 /// One object, or its grave.
@@ -66,6 +68,7 @@ impl Data {
             feed_heads: BTreeMap::new(),
             indexes: BTreeSet::new(),
             id: ulid::Ulid::generate().to_string(),
+            importing: None,
         }
     }
 
@@ -76,11 +79,12 @@ impl Data {
         }
     }
 
-    pub(super) fn claim(&mut self) -> Vec<Epoch> {
+    pub(super) fn claim(&mut self) -> Result<Vec<Epoch>, StoreError> {
+        self.whole()?;
         for epoch in &mut self.epochs {
             *epoch = epoch.next();
         }
-        self.epochs.clone()
+        Ok(self.epochs.clone())
     }
 
     pub(super) fn shards(&self) -> u32 {

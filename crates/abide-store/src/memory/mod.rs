@@ -5,6 +5,8 @@
 
 mod apply;
 mod data;
+mod export;
+mod import;
 mod read;
 mod verify;
 
@@ -17,8 +19,8 @@ use std::{
 use abide_core::{
     ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
     port::store::{
-        AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage, ListQuery,
-        Loaded, MessageId, OutboxMessage, Outcome, Status,
+        AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes, ListPage,
+        ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, Status,
     },
 };
 use parking_lot::Mutex;
@@ -47,7 +49,11 @@ impl MemoryStore {
     }
 
     fn answer<T: Send + 'static>(&self, work: impl FnOnce(&mut Data) -> T) -> Answer<T> {
-        Box::pin(ready(Ok(work(&mut self.0.lock()))))
+        self.attempt(|data| Ok(work(data)))
+    }
+
+    fn attempt<T: Send + 'static>(&self, work: impl FnOnce(&mut Data) -> Result<T, StoreError>) -> Answer<T> {
+        Box::pin(ready(work(&mut self.0.lock())))
     }
 }
 
@@ -61,7 +67,7 @@ impl Store for MemoryStore {
     }
 
     fn claim(&self) -> Answer<Vec<Epoch>> {
-        self.answer(Data::claim)
+        self.attempt(Data::claim)
     }
 
     fn load(&self, key: &Key) -> Answer<Option<Loaded>> {
@@ -73,10 +79,12 @@ impl Store for MemoryStore {
     }
 
     fn acknowledge(&self, messages: Vec<MessageId>) -> Answer<()> {
-        self.answer(|data| {
+        self.attempt(|data| {
+            data.whole()?;
             for id in &messages {
                 data.outbox.remove(id);
             }
+            Ok(())
         })
     }
 
@@ -130,6 +138,22 @@ impl Store for MemoryStore {
 
     fn status(&self) -> Answer<Status> {
         self.answer(|data| data.status())
+    }
+
+    fn export(&self) -> Answer<Box<dyn Export>> {
+        self.attempt(|data| data.export())
+    }
+
+    fn import_begin(&self, source: String, replace: bool) -> Answer<u64> {
+        self.attempt(|data| data.import_begin(source, replace))
+    }
+
+    fn import(&self, from: u64, rows: Vec<Row>) -> Answer<()> {
+        self.attempt(|data| data.import(from, rows))
+    }
+
+    fn import_done(&self, rows: u64) -> Answer<()> {
+        self.attempt(|data| data.import_done(rows))
     }
 
     fn verify(&self, limit: usize) -> Answer<Vec<String>> {

@@ -161,6 +161,7 @@ impl Data {
             store: "memory".into(),
             id: self.id.clone(),
             outbox: self.outbox.len() as u64,
+            importing: self.importing.clone(),
             indexes: self.indexes.iter().map(|(kind, path)| (kind.as_str().into(), path.to_string())).collect(),
             ..Status::default()
         };

@@ -5,7 +5,7 @@ use super::data::{Data, Object};
 impl Data {
     /// The faults found, at most `limit`.
     pub(super) fn verify(&self, limit: usize) -> Vec<String> {
-        let mut faults = Vec::new();
+        let mut faults: Vec<String> = self.importing.iter().map(crate::import::fault).collect();
         for (key, object) in &self.objects {
             object.verify(key, &mut faults);
             if faults.len() >= limit {

@@ -1,24 +1,32 @@
 //! The port for durability.
 
 mod alarm;
+mod codec;
 mod commit;
 mod error;
+mod export;
 mod feed;
 mod judge;
 mod list;
 mod message;
 mod object;
+mod row;
 mod status;
+mod tally;
 
 pub use alarm::{Alarm, AlarmCursor, AlarmWrite, AlarmsQuery, DueAlarm};
+pub use codec::BadRow;
 pub use commit::{Commit, Committed, Write};
 pub use error::StoreError;
+pub use export::{Export, PAGE_BYTES};
 pub use feed::{FeedEntry, FeedPage};
 pub use judge::{Ledger, apply_batch};
 pub use list::{KindIndexes, ListCursor, ListPage, ListQuery, Listed, Order};
 pub use message::{MessageId, OutboxMessage, Outcome};
 pub use object::{ChangesPage, Loaded};
-pub use status::Status;
+pub use row::{ObjectRow, Row};
+pub use status::{Importing, Status};
+pub use tally::{Digest, Tally};
 
 use super::BoxFuture;
 use crate::{
@@ -60,6 +68,11 @@ use crate::{
 ///
 /// # Limits
 /// Every page has a limit, and no call reads more than a page into memory.
+///
+/// # Moving
+/// What [`Store::export`] gives, [`Store::import`] of any store takes, and exporting that store gives the
+/// same rows: states, changes, snapshots and numbers to the last byte. An import can be broken off at any
+/// point and goes on where it was; what is there of it is never taken for a whole store.
 pub trait Store: Send + Sync + 'static {
     /// A short name for logs and metrics: `sqlite`, `memory`.
     fn name(&self) -> &'static str;
@@ -165,6 +178,46 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Closed`]. A store that holds nothing of the kind has nothing to do.
     fn close(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    /// Everything that the store holds, row by row. Writers go on meanwhile.
+    ///
+    /// An unfinished import is refused with [`StoreError::Unsupported`].
+    fn export(&self) -> BoxFuture<'static, Result<Box<dyn Export>, StoreError>> {
+        export::unsupported(self.name(), "export")
+    }
+
+    /// Begins to take in the rows of what is called `source`, or goes on with it, and says how many of its
+    /// rows are in. Whoever has claimed the store before is fenced. Until [`Store::import_done`], also
+    /// over reopening, the store is neither claimed nor exported, it acknowledges nothing, `verify` calls
+    /// it unfinished, [`Status::importing`] says what is in, and reads may meet a part of an object.
+    ///
+    /// A store that holds objects or messages, or another unfinished import, is refused with
+    /// [`StoreError::Unsupported`] unless `replace` says that all of it is to go. Indexes stay. The store
+    /// gets a new [`Status::id`] and a feed of its own, since positions from before mean nothing in it.
+    fn import_begin(&self, source: String, replace: bool) -> BoxFuture<'static, Result<u64, StoreError>> {
+        drop((source, replace));
+        export::unsupported(self.name(), "import")
+    }
+
+    /// Takes in rows, of which the first has the number `from`, counted from zero, in an order that
+    /// [`Export`] allows. Rows that are in already are passed over; rows that would leave a gap are
+    /// refused. Rows and the count of rows that are in become durable in one transaction. After an error,
+    /// ask [`Store::import_begin`] where to go on.
+    ///
+    /// A row of an object that is not there, and a change that does not follow the one before, are refused
+    /// with [`StoreError::Unsupported`], here or by [`Store::import_done`].
+    fn import(&self, from: u64, rows: Vec<Row>) -> BoxFuture<'static, Result<(), StoreError>> {
+        drop((from, rows));
+        export::unsupported(self.name(), "import")
+    }
+
+    /// Ends an import of so many rows: from here on the store can be claimed. Refused with
+    /// [`StoreError::Unsupported`] if another number of rows is in, or if an object's changes do not lead to
+    /// its head.
+    fn import_done(&self, rows: u64) -> BoxFuture<'static, Result<(), StoreError>> {
+        let _ = rows;
+        export::unsupported(self.name(), "import")
     }
 
     /// Checks the whole store: logs dense from floor to head, alarms and messages of live objects,

@@ -25,4 +25,16 @@ pub struct Status {
     pub outcomes: u64,
     /// Bytes on disk.
     pub bytes: u64,
+    /// The import that is not finished, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importing: Option<Importing>,
+}
+
+/// How far an import has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Importing {
+    /// What the rows come from.
+    pub source: String,
+    /// How many are in.
+    pub rows: u64,
 }

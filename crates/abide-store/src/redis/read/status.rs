@@ -40,6 +40,7 @@ pub(in crate::redis) async fn status(shared: &Shared, id: &str) -> Result<Status
         outbox: sum(&size("outbox")).await?,
         outcomes: sum(&size("expire")).await?,
         bytes: bytes(shared).await?,
+        importing: None,
     })
 }
 

@@ -29,6 +29,7 @@ pub(in crate::sqlite) fn status(conn: &Connection, path: &Path) -> Result<Status
         outbox: count("SELECT count(*) FROM outbox")?,
         outcomes: count("SELECT count(*) FROM outcomes")?,
         bytes: file_bytes(path) + file_bytes(&beside(path, "-wal")),
+        importing: None,
     })
 }
 
