@@ -46,6 +46,8 @@ pub struct CallOptions {
     pub delivery: Delivery,
     /// On whose behalf.
     pub principal: Option<Arc<Principal>>,
+    /// Whether the object has to be there already: a changing handler would make it, and is `denied`.
+    pub existing: bool,
 }
 
 /// The longest idempotency key, in bytes.
@@ -102,7 +104,8 @@ impl<O: Object, H: Handler<O>> Call<O, H> {
 
     /// Whether the caller's own task may run it.
     pub(crate) fn may_run_here(&self, place: &Place) -> bool {
-        let plain = self.options.key.is_none() && self.options.delivery == Delivery::AtMostOnce;
+        let plain =
+            self.options.key.is_none() && self.options.delivery == Delivery::AtMostOnce && !self.options.existing;
         plain
             && H::SYNC
             && place.inline
@@ -220,6 +223,7 @@ struct Attempt {
     deadline: Instant,
     principal: Option<Arc<Principal>>,
     call_key: Option<Box<CallKey>>,
+    existing: bool,
 }
 
 impl Attempt {
@@ -239,7 +243,7 @@ impl Attempt {
         let deadline = scope.map_or(deadline, |s| deadline.min(s.deadline.at()));
         let deadline = transaction.map_or(deadline, |t| deadline.min(t.limit()));
         let call_key = options.key.as_ref().map(|key| call_key(key, info, principal.as_deref(), args)).transpose()?;
-        Ok(Self { meta: place.meta(info), deadline, principal, call_key })
+        Ok(Self { meta: place.meta(info), deadline, principal, call_key, existing: options.existing })
     }
 
     async fn run<T, J: crate::job::Job + 'static>(
@@ -274,6 +278,7 @@ impl Attempt {
             principal: self.principal,
             chain,
             call_key: self.call_key,
+            existing: self.existing,
             received_at: place.node.options.metered.then(Instant::now),
         };
         match &place.transaction {

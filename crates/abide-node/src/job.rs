@@ -393,6 +393,8 @@ pub(crate) struct Envelope {
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) chain: Option<Arc<Chain>>,
     pub(crate) call_key: Option<Box<CallKey>>,
+    /// Whether it may not make its object.
+    pub(crate) existing: bool,
     pub(crate) received_at: Option<Instant>,
 }
 

@@ -243,6 +243,7 @@ impl NodeCore {
             principal,
             chain: None,
             call_key: None,
+            existing: false,
             received_at: self.options.metered.then(Instant::now),
         };
         self.submit(&message.target, &kind, envelope, false);

@@ -206,6 +206,7 @@ impl NodeCore {
             principal: None,
             chain: None,
             call_key: None,
+            existing: false,
             received_at: self.options.metered.then(Instant::now),
         }
     }

@@ -1,19 +1,20 @@
-//! The address to listen on: of this machine only, as long as nobody is asked who they are.
+//! The address to listen on: of this machine only, unless callers are asked who they are.
 
 use std::{io, net::SocketAddr};
 
 use abide_core::{Error, Result};
 use tokio::net::{TcpListener, lookup_host};
 
-/// Listens on `address`, if it is one of this machine.
-pub(crate) async fn listen(address: &str) -> Result<TcpListener> {
+/// Listens on `address`, if it is one of this machine or callers are asked who they are.
+pub(crate) async fn listen(address: &str, asks: bool) -> Result<TcpListener> {
     let found = lookup_host(address).await.map_err(|error| not_an_address(address, &error))?;
     let mut found: Vec<SocketAddr> = found.collect();
     found.sort_by_key(SocketAddr::is_ipv6);
-    if let Some(public) = found.iter().find(|found| !found.ip().is_loopback()) {
+    if let Some(public) = found.iter().find(|found| !found.ip().is_loopback() && !asks) {
         return Err(Error::bad_request(format!(
-            "{public} can be reached from other machines, and this version does not ask callers who they are, so \
-             anybody could change every object; listen on 127.0.0.1, and put a proxy that knows its users in front"
+            "{public} can be reached from other machines, and this node does not ask callers who they are, so anybody \
+             could change every object; listen on 127.0.0.1, or say in an [auth] section how callers are known \
+             (docs/security.md)"
         )));
     }
     match TcpListener::bind(found.as_slice()).await {
@@ -38,7 +39,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_of_this_machine_is_listened_on() {
         for address in ["127.0.0.1:0", "localhost:0"] {
-            let listener = listen(address).await.unwrap();
+            let listener = listen(address, false).await.unwrap();
             assert!(listener.local_addr().unwrap().ip().is_loopback());
         }
     }
@@ -46,17 +47,22 @@ mod tests {
     #[tokio::test]
     async fn a_public_address_is_refused_with_what_to_do() {
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
-            let error = listen(address).await.unwrap_err();
+            let error = listen(address, false).await.unwrap_err();
             assert_eq!(error.code(), Code::BadRequest);
-            assert!(error.detail().contains("127.0.0.1") && error.detail().contains("proxy"), "{error}");
+            assert!(error.detail().contains("127.0.0.1") && error.detail().contains("[auth]"), "{error}");
         }
     }
 
     #[tokio::test]
+    async fn a_public_address_is_listened_on_if_callers_are_asked_who_they_are() {
+        assert!(listen("0.0.0.0:0", true).await.unwrap().local_addr().unwrap().ip().is_unspecified());
+    }
+
+    #[tokio::test]
     async fn what_is_no_address_or_is_taken_is_told_apart() {
-        assert_eq!(listen("7070").await.unwrap_err().code(), Code::BadRequest);
-        let taken = listen("127.0.0.1:0").await.unwrap();
-        let error = listen(&taken.local_addr().unwrap().to_string()).await.unwrap_err();
+        assert_eq!(listen("7070", false).await.unwrap_err().code(), Code::BadRequest);
+        let taken = listen("127.0.0.1:0", false).await.unwrap();
+        let error = listen(&taken.local_addr().unwrap().to_string(), false).await.unwrap_err();
         assert_eq!(error.code(), Code::Unavailable);
         assert!(error.detail().contains("another program"), "{error}");
     }

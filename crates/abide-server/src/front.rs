@@ -24,6 +24,9 @@ use crate::{
     shared::Shared,
 };
 
+/// Where WebSocket connections begin.
+const SOCKET: &str = "/v1/socket";
+
 /// Answers requests.
 pub(crate) struct Front {
     pub(crate) shared: Arc<Shared>,
@@ -32,8 +35,8 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    pub(crate) fn new(shared: Arc<Shared>, hosts: &[String], others: Router) -> Self {
-        Self { router: routes::router(shared.clone(), others), guard: Guard::new(hosts), shared }
+    pub(crate) fn new(shared: Arc<Shared>, guard: Guard, others: Router) -> Self {
+        Self { router: routes::router(shared.clone(), others), guard, shared }
     }
 
     /// Answers one request. Whatever happens, there is an answer.
@@ -61,9 +64,15 @@ impl Front {
         })
     }
 
-    async fn dispatch(&self, request: Request<Incoming>) -> Response {
-        if is_call(&request) {
-            return routes::call::call(&self.shared, request).await.into_response();
+    async fn dispatch(&self, mut request: Request<Incoming>) -> Response {
+        if asks_who(request.uri().path()) {
+            match self.shared.gate.identify(request.headers()) {
+                Ok(caller) if is_call(&request) => {
+                    return routes::call::call(&self.shared, &caller, request).await.into_response();
+                }
+                Ok(caller) => drop(request.extensions_mut().insert(caller)),
+                Err(error) => return Problem::from(error).into_response(),
+            }
         }
         let limit = self.shared.limits.request_timeout;
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -77,6 +86,12 @@ impl Front {
             }
         }
     }
+}
+
+/// Whether callers of this path have to be known. Whether the process is there may be asked by anybody; a
+/// socket's caller is known by its first frame; paths of the program's own are for the program to guard.
+fn asks_who(path: &str) -> bool {
+    (path.starts_with("/v1/") && path != SOCKET) || matches!(path, "/metrics" | "/openapi.json")
 }
 
 /// Whether this is a call. Calls have deadlines of their own and need no router.

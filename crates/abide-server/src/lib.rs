@@ -3,13 +3,16 @@
 //! [`serve`] is all that most programs need. [`Server`] is the same in steps: bind, add routes of your
 //! own, run until told to stop. `docs/http.md` describes what callers see.
 //!
-//! The way of a request, by module: `connection` → `wire` → `guard` (whose page sent it?) → `front` → `routes` →
-//! the node → `answer`. A call takes a short cut past the router: it is the path that has to be fast.
+//! The way of a request, by module: `connection` → `wire` → `guard` (whose page sent it?) → `front` → `gate`
+//! (who is it: `auth`) → `routes` → `gate` (may they: `access`) → the node → `answer`. A call takes a short cut past the router: it is the path that has to be fast.
 
+mod access;
 mod address;
 mod answer;
+mod auth;
 mod connection;
 mod front;
+mod gate;
 mod guard;
 mod metrics;
 mod openapi;
@@ -19,9 +22,12 @@ mod routes;
 mod server;
 mod shared;
 mod signal;
+mod watched;
 mod wire;
 
+pub use access::{Access, Action, Ask, Decision, Ids, InvalidRule, Reason, Rule};
 pub use answer::problem::Problem;
+pub use auth::{Anonymous, ApiKey, ApiKeys, AuthOptions, Caller, JwtOptions, Means};
 pub use metrics::install_metrics;
 pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use options::{Limits, ServerOptions};

@@ -5,15 +5,25 @@ use std::time::Duration;
 use abide_node::NodeOptions;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::{AuthOptions, Rule};
+
 /// Where a server listens, who may talk to it and how much of everything it takes.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// The address to listen on, `host:port`. It must be of this machine only: there is no
-    /// authentication, so a public address is refused.
+    /// The address to listen on, `host:port`. Without `auth` it must be of this machine only.
     pub address: String,
     /// More names that callers may know this server by, for example the name of a proxy in front of it.
     /// `localhost`, `127.0.0.1` and `[::1]` are always known.
     pub hosts: Vec<String>,
+    /// Origins whose pages may use this server, for example `https://app.example`; `*`: all of them. Its own
+    /// always may.
+    pub origins: Vec<String>,
+    /// How callers are asked who they are. `None`: nobody is asked, and everybody on this machine may do
+    /// everything.
+    pub auth: Option<AuthOptions>,
+    /// Who may do what; the first rule that matches decides. Without any, whoever is known may do everything
+    /// in its own tenant, and the role `admin` look after the node.
+    pub access: Vec<Rule>,
     /// How much of everything.
     pub limits: Limits,
     /// What `/metrics` shows. `None`: what [`install_metrics`](crate::install_metrics) collects.
@@ -22,7 +32,15 @@ pub struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { address: "127.0.0.1:7070".into(), hosts: Vec::new(), limits: Limits::default(), metrics: None }
+        Self {
+            address: "127.0.0.1:7070".into(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            auth: None,
+            access: Vec::new(),
+            limits: Limits::default(),
+            metrics: None,
+        }
     }
 }
 

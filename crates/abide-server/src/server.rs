@@ -8,7 +8,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServerOptions, address, connection::Connections, front::Front, metrics, shared::Shared, signal::Signals};
+use crate::{
+    ServerOptions, address, connection::Connections, front::Front, gate::Gate, guard::Guard, metrics, shared::Shared,
+    signal::Signals,
+};
 
 /// Serves HTTP on `address` until the process is told to stop (Ctrl-C or SIGTERM), then drains the node.
 ///
@@ -35,20 +38,22 @@ pub struct Door {
     listener: TcpListener,
     local_addr: SocketAddr,
     options: ServerOptions,
+    gate: Gate,
 }
 
 impl Door {
     /// Binds to the address of the options. Port 0 takes a free port: see [`Door::local_addr`].
     ///
     /// # Errors
-    /// `bad_request` if the address is not one, or is public (there is no authentication);
-    /// `unavailable` if it is taken.
+    /// `bad_request` if the address is not one, or is public although nobody is asked who they are; if a file
+    /// of keys or an access rule cannot be used; `unavailable` if the address is taken.
     pub async fn bind(options: ServerOptions) -> Result<Self> {
-        let listener = address::listen(&options.address).await?;
+        let gate = Gate::new(&options)?;
+        let listener = address::listen(&options.address, gate.asks()).await?;
         let local_addr = listener
             .local_addr()
             .map_err(|error| Error::unavailable(format!("{} has no local address: {error}", options.address)))?;
-        Ok(Self { listener, local_addr, options })
+        Ok(Self { listener, local_addr, options, gate })
     }
 
     /// The address it is bound to.
@@ -99,9 +104,10 @@ impl Server {
     /// # Errors
     /// `deadline` if the node could not finish everything within its drain timeout.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let Self { door: Door { listener, local_addr, options }, node, others } = self;
-        let shared = Arc::new(Shared::new(node.clone(), &options));
-        let connections = Connections::new(Arc::new(Front::new(shared.clone(), &options.hosts, others)));
+        let Self { door: Door { listener, local_addr, options, gate }, node, others } = self;
+        let guard = Guard::new(&options, &gate, local_addr);
+        let shared = Arc::new(Shared::new(node.clone(), &options, gate));
+        let connections = Connections::new(Arc::new(Front::new(shared.clone(), guard, others)));
         let limits = &options.limits;
         tracing::info!(address = %local_addr, "serving HTTP");
         {

@@ -2,20 +2,20 @@
 
 use std::borrow::Cow;
 
-use abide_core::{Error, Key, Kind, Namespace, Result};
+use abide_core::{Error, Key, Kind, Result};
 use abide_node::{KindDescription, Node};
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Limits, ServerOptions, openapi, request::path::ObjectPath, routes::kinds};
+use crate::{Caller, Limits, ServerOptions, gate::Gate, openapi, request::path::ObjectPath, routes::kinds};
 
 /// The node, the limits, and what is worked out once.
 pub(crate) struct Shared {
     pub(crate) node: Node,
     pub(crate) limits: Limits,
-    pub(crate) namespace: Namespace,
+    pub(crate) gate: Gate,
     pub(crate) metrics: Option<PrometheusHandle>,
     /// Cancelled when the server is told to stop: it is not ready any more.
     pub(crate) draining: CancellationToken,
@@ -28,11 +28,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(node: Node, options: &ServerOptions) -> Self {
+    pub(crate) fn new(node: Node, options: &ServerOptions, gate: Gate) -> Self {
         let descriptions = node.kinds();
         Self {
             limits: options.limits.clone(),
-            namespace: Namespace::default(),
+            gate,
             metrics: options.metrics.clone().or_else(crate::metrics::installed),
             draining: CancellationToken::new(),
             closing: CancellationToken::new(),
@@ -52,10 +52,10 @@ impl Shared {
         }
     }
 
-    /// The object that a path names.
-    pub(crate) fn key(&self, path: &ObjectPath<'_>) -> Result<Key> {
+    /// The object that a path names, in the tenant in which the caller acts.
+    pub(crate) fn key(&self, caller: &Caller, path: &ObjectPath<'_>) -> Result<Key> {
         let id = path.id.as_ref().map(Cow::as_ref).unwrap_or_default();
-        let key = Key::new(&self.namespace, &self.kind(&path.kind)?, id);
+        let key = Key::new(caller.namespace(), &self.kind(&path.kind)?, id);
         key.map_err(|error| Error::bad_request(format!("{error}; nothing was changed")))
     }
 }

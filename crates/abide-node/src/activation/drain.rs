@@ -81,6 +81,7 @@ impl NodeCore {
             principal: None,
             chain: None,
             call_key: None,
+            existing: false,
             received_at: None,
         })
     }
@@ -95,6 +96,7 @@ impl NodeCore {
             principal: None,
             chain: None,
             call_key: None,
+            existing: false,
             received_at: None,
         }
     }

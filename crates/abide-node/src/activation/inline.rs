@@ -136,6 +136,7 @@ impl NodeCore {
             principal: ctx.scope.principal.clone(),
             chain: None,
             call_key: None,
+            existing: false,
             received_at: None,
         };
         self.finish(&activation, &mut live, envelope, ctx, ran);

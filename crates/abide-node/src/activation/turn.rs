@@ -144,6 +144,12 @@ impl NodeCore {
             }
             Origin::Call | Origin::Message(_) | Origin::Transaction(_) | Origin::Node(_) => {}
         }
+        if envelope.existing && envelope.info.access == Access::Exclusive && activation.is_to_be_made() {
+            let detail =
+                format!("there is no {}, and the caller may not create it; nothing was changed", activation.key);
+            envelope.job.release(Err(Error::new(Code::Denied, detail)));
+            return None;
+        }
         if Instant::now() >= envelope.deadline {
             let detail = format!(
                 "{} was too busy to run {} in time; nothing was changed; try again, or give it more time",
@@ -303,6 +309,11 @@ impl Activation {
             cell.state = Some(live.encoded.json());
             cell.stale = false;
         }
+    }
+
+    /// Whether a changing turn would make the object.
+    fn is_to_be_made(&self) -> bool {
+        !self.kind.options.stateless && self.is_absent()
     }
 
     pub(super) fn is_absent(&self) -> bool {

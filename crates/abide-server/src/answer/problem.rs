@@ -24,6 +24,10 @@ pub struct Problem {
 /// How long to wait before a retry when nothing else is known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How callers are to say who they are (RFC 6750), and what else if they tried.
+const CHALLENGE: &str = r#"Bearer realm="abide""#;
+const CHALLENGE_INVALID: &str = r#"Bearer realm="abide", error="invalid_token""#;
+
 impl Problem {
     /// A request that cannot be understood.
     pub fn bad_request(detail: impl Into<String>) -> Self {
@@ -127,6 +131,11 @@ impl IntoResponse for Problem {
             let wait = self.error.wait().unwrap_or(RETRY_AFTER);
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if self.error.code() == Code::Unauthenticated {
+            let missing = self.error.data().is_none_or(|data| data["token"] == "missing");
+            let challenge = if missing { CHALLENGE } else { CHALLENGE_INVALID };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some((name, value)) = self.header {
             headers.insert(name, value);

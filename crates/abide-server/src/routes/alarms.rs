@@ -12,7 +12,7 @@ use axum::{
 };
 
 use crate::{
-    Problem,
+    Action, Ask, Caller, Problem,
     answer::json::Text,
     request::{cursor, path::ObjectPath, query::Query},
     shared::Shared,
@@ -25,28 +25,38 @@ const USUAL: usize = 100;
 type Position = (Timestamp, String, String, String);
 
 /// `GET /v1/objects/{kind}/{id}/alarms`.
-pub(crate) async fn of_object(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    let key = shared.key(&ObjectPath::parse(request.uri().path())?)?;
+pub(crate) async fn of_object(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let key = shared.key(&caller, &ObjectPath::parse(request.uri().path())?)?;
+    shared.gate.allow_object(&caller, Action::Watch, &key)?;
     if !shared.descriptions.iter().any(|kind| kind.kind == *key.kind()) {
         // The node has the sentence for a kind that it does not know.
         shared.node.snapshot(&key).await?;
     }
-    page(&shared, Some(key), request.uri().query()).await
+    page(&shared, &caller, Some(key), request.uri().query()).await
 }
 
 /// `GET /v1/alarms`.
-pub(crate) async fn of_all(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    page(&shared, None, request.uri().query()).await
+pub(crate) async fn of_all(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    shared.gate.allow(&caller, &Ask::list(caller.namespace(), None, ""))?;
+    page(&shared, &caller, None, request.uri().query()).await
 }
 
-async fn page(shared: &Shared, key: Option<Key>, query: Option<&str>) -> Result<Response, Problem> {
+async fn page(shared: &Shared, caller: &Caller, key: Option<Key>, query: Option<&str>) -> Result<Response, Problem> {
     let mut query = Query::parse(query)?;
     let dead = query.flag("dead")?;
-    let after = query.text("cursor")?.map(|text| read(shared, &text)).transpose()?;
+    let after = query.text("cursor")?.map(|text| read(shared, caller, &text)).transpose()?;
     let limit = query.limit(USUAL, shared.limits.page_items)?;
     query.finish()?;
     let of_one = key.is_some();
-    let ask = AlarmsQuery { key, namespace: shared.namespace.clone(), dead, after, limit: limit + 1 };
+    let ask = AlarmsQuery { key, namespace: caller.namespace().clone(), dead, after, limit: limit + 1 };
     let mut found = shared.node.alarms(ask).await?;
     let more = found.len() > limit;
     found.truncate(limit);
@@ -80,8 +90,8 @@ fn write(DueAlarm { key, alarm }: &DueAlarm) -> String {
     cursor::write(&(alarm.due, key.kind(), key.id(), &alarm.name))
 }
 
-fn read(shared: &Shared, text: &str) -> Result<AlarmCursor> {
+fn read(shared: &Shared, caller: &Caller, text: &str) -> Result<AlarmCursor> {
     let (due, kind, id, name): Position = cursor::read(text)?;
-    let key = Key::new(&shared.namespace, &shared.kind(&kind)?, &id)?;
+    let key = Key::new(caller.namespace(), &shared.kind(&kind)?, &id)?;
     Ok(AlarmCursor { due, key, name: name.into() })
 }

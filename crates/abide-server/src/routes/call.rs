@@ -4,14 +4,14 @@ use axum::{body::HttpBody, http::Request, response::Response};
 use bytes::Bytes;
 
 use crate::{
-    Problem,
+    Caller, Problem,
     answer::json,
     request::{arguments, body, headers, path::ObjectPath},
     shared::Shared,
 };
 
 /// Calls what the path names with the arguments in the body.
-pub(crate) async fn call<B>(shared: &Shared, request: Request<B>) -> Result<Response, Problem>
+pub(crate) async fn call<B>(shared: &Shared, caller: &Caller, request: Request<B>) -> Result<Response, Problem>
 where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
@@ -22,14 +22,16 @@ where
         let detail = "a call takes its arguments in the body, not in the query; nothing was changed";
         return Err(Problem::bad_request(detail));
     }
-    let key = shared.key(&path)?;
-    let options = headers::call_options(&parts.headers, &shared.limits)?;
+    let key = shared.key(caller, &path)?;
+    let mut options = headers::call_options(&parts.headers, &shared.limits)?;
+    let handler = path.last.as_deref().unwrap_or_default();
+    // Before the body: whoever may not call need not send it.
+    shared.gate.allow_call(caller, &key, handler, &mut options)?;
     let bytes = body::read(&parts.headers, body, &shared.limits).await?;
     if !bytes.is_empty() {
         headers::check_json(&parts.headers)?;
     }
     let args = arguments::read(&bytes, shared.limits.json_depth)?;
-    let handler = path.last.as_deref().unwrap_or_default();
     let reply = shared.node.call_key(&key, handler, args).options(options).json().await?;
     Ok(json::reply(&reply.value, reply.seq.number()))
 }

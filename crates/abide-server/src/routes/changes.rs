@@ -11,7 +11,7 @@ use axum::{
 
 use super::events;
 use crate::{
-    Problem,
+    Action, Caller, Problem,
     answer::json::Text,
     request::{headers, path::ObjectPath, query::Query},
     shared::Shared,
@@ -25,8 +25,13 @@ const AT_ONCE: usize = 64;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-pub(crate) async fn changes(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    let key = shared.key(&ObjectPath::parse(request.uri().path())?)?;
+pub(crate) async fn changes(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let key = shared.key(&caller, &ObjectPath::parse(request.uri().path())?)?;
+    shared.gate.allow_object(&caller, Action::Watch, &key)?;
     let mut query = Query::parse(request.uri().query())?;
     if headers::wants_events(request.headers()) {
         let last = headers::text(request.headers(), &LAST_EVENT_ID)?.filter(|text| !text.is_empty());

@@ -8,12 +8,16 @@ use axum::{
     response::Response,
 };
 
-use crate::{Problem, answer::json::Text, request::query::Query, shared::Shared};
+use crate::{Action, Ask, Caller, Problem, answer::json::Text, request::query::Query, shared::Shared};
 
 /// How many entries a page has unless asked.
 const USUAL: usize = 100;
 
-pub(crate) async fn feed(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn feed(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
     let mut query = Query::parse(request.uri().query())?;
     let shard = query.number("shard")?.map(|number| shard(&shared, number)).transpose()?;
     let after = query.number("after")?.map(FeedPosition::new);
@@ -21,8 +25,12 @@ pub(crate) async fn feed(State(shared): State<Arc<Shared>>, request: Request) ->
     query.finish()?;
     let page = shared.node.feed(shard, after.unwrap_or_default(), limit).await?;
     let mut entries = Text::list();
-    // Tenants never meet: without authentication there is only the default one.
-    for entry in page.entries.iter().filter(|entry| *entry.key.namespace() == shared.namespace) {
+    // Tenants never meet, and nobody sees more of their own than rules allow. Positions are of all.
+    let shown = |entry: &&FeedEntry| {
+        let ask = Ask::object(Action::List, &entry.key);
+        *entry.key.namespace() == *caller.namespace() && shared.gate.decide(&caller, &ask).allowed
+    };
+    for entry in page.entries.iter().filter(shown) {
         entries.item(&whole(entry).finish());
     }
     let mut text = Text::object(entries.len() + 120);

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{Problem, answer::json::fresh, shared::Shared};
+use crate::{Caller, Problem, answer::json::fresh, shared::Shared};
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn live() -> Response {
@@ -25,7 +25,8 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Response,
 }
 
 /// `GET /metrics`: counters, gauges and histograms in the text format of Prometheus.
-pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>, caller: Caller) -> Result<Response, Problem> {
+    shared.gate.allow_metrics(&caller)?;
     let Some(handle) = &shared.metrics else {
         let detail =
             "this program does not collect metrics: it says `.metrics()` before `.start()`, or calls install_metrics()";

@@ -13,7 +13,7 @@ use axum::{
 use serde_json::Value;
 
 use crate::{
-    Problem,
+    Ask, Caller, Problem,
     answer::json::Text,
     request::{cursor, path::ObjectPath, query::Query},
     shared::Shared,
@@ -25,8 +25,13 @@ const USUAL: usize = 100;
 /// How many objects are read from the store at once: each may be large.
 const AT_ONCE: usize = 64;
 
-pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    let (mut ask, limit) = read(&shared, &request)?;
+pub(crate) async fn list(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (mut ask, limit) = read(&shared, &caller, &request)?;
+    shared.gate.allow(&caller, &Ask::list(caller.namespace(), Some(ask.kind.as_str()), &ask.prefix))?;
     let mut objects = Text::list();
     let mut left = limit;
     let mut more = true;
@@ -46,7 +51,7 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>, request: Request) ->
     Ok(text.respond())
 }
 
-fn read(shared: &Shared, request: &Request) -> Result<(ListQuery, usize), Problem> {
+fn read(shared: &Shared, caller: &Caller, request: &Request) -> Result<(ListQuery, usize), Problem> {
     let path = ObjectPath::parse(request.uri().path())?;
     let mut query = Query::parse(request.uri().query())?;
     let filter = match query.text("where")?.filter(|text| !text.trim().is_empty()) {
@@ -57,7 +62,7 @@ fn read(shared: &Shared, request: &Request) -> Result<(ListQuery, usize), Proble
     let order = order.map(|text| Order::parse(&text)).transpose()?;
     let after = query.text("cursor")?.map(|text| read_cursor(order.as_ref(), &text)).transpose()?;
     let ask = ListQuery {
-        namespace: shared.namespace.clone(),
+        namespace: caller.namespace().clone(),
         kind: shared.kind(&path.kind)?,
         prefix: query.text("prefix")?.unwrap_or_default(),
         filter,

@@ -12,14 +12,16 @@ mod object;
 
 use std::sync::Arc;
 
+use abide_core::Error;
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{FromRequestParts, Request, State},
+    http::request::Parts,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 
-use crate::{Problem, request::path::ObjectPath, shared::Shared};
+use crate::{Caller, Problem, request::path::ObjectPath, shared::Shared};
 
 /// Every path of the surface. What it does not have is looked for in `others`.
 pub(crate) fn router(shared: Arc<Shared>, others: Router) -> Router {
@@ -43,8 +45,18 @@ pub(crate) fn router(shared: Arc<Shared>, others: Router) -> Router {
         .fallback_service(others)
 }
 
-async fn call_named(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    call::call(&shared, request).await
+async fn call_named(State(shared): State<Arc<Shared>>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    call::call(&shared, &caller, request).await
+}
+
+/// A route that is not for everybody takes the caller as an argument: it is there once it is known.
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| Error::internal("BUG: a route asks for a caller whom nobody asked").into())
+    }
 }
 
 /// Nothing is there; a path that nearly names an object hears what is wrong with it.

@@ -10,15 +10,20 @@ use axum::{
 };
 
 use crate::{
-    Problem,
+    Action, Caller, Problem,
     answer::json::Text,
     request::{path::ObjectPath, query::Query},
     shared::Shared,
 };
 
 /// `GET /v1/objects/{kind}/{id}?at=SEQ`.
-pub(crate) async fn read(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    let key = shared.key(&ObjectPath::parse(request.uri().path())?)?;
+pub(crate) async fn read(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let key = shared.key(&caller, &ObjectPath::parse(request.uri().path())?)?;
+    shared.gate.allow_object(&caller, Action::Watch, &key)?;
     let mut query = Query::parse(request.uri().query())?;
     let at = query.number("at")?;
     query.finish()?;
@@ -42,10 +47,15 @@ fn whole(key: &Key, found: &Snapshot<Json>) -> Text {
 }
 
 /// `DELETE /v1/objects/{kind}/{id}`.
-pub(crate) async fn delete(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
-    let key = shared.key(&ObjectPath::parse(request.uri().path())?)?;
+pub(crate) async fn delete(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    let key = shared.key(&caller, &ObjectPath::parse(request.uri().path())?)?;
+    shared.gate.allow_object(&caller, Action::Delete, &key)?;
     Query::parse(request.uri().query())?.finish()?;
-    let deleted = shared.node.delete(&key, None).await?;
+    let deleted = shared.node.delete(&key, caller.principal().cloned()).await?;
     let mut text = Text::object(32);
     text.boolean("deleted", deleted);
     Ok(text.respond())

@@ -1,0 +1,111 @@
+use std::sync::Arc;
+
+use abide_core::{Namespace, Timestamp};
+use abide_node::Principal;
+use serde_json::{Map, Value};
+
+/// Whoever sent a request: who it is, how that is known, and in which tenant it acts.
+///
+/// Cloning is cheap. A route finds it among the extensions of its request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    who: Option<Arc<Who>>,
+    namespace: Namespace,
+}
+
+#[derive(Debug)]
+struct Who {
+    principal: Arc<Principal>,
+    claims: Map<String, Value>,
+    expires_at: Option<Timestamp>,
+    means: Means,
+}
+
+/// How it is known who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// It is not: the node asks nobody.
+    Nobody,
+    /// It is not: the node lets anybody in.
+    Anonymous,
+    /// By a token that somebody signed.
+    Token,
+    /// By the API key with this id.
+    Key(String),
+}
+
+/// The name of callers who have not said theirs. Nobody else can have it.
+pub(crate) const ANONYMOUS: &str = "anonymous";
+
+impl Caller {
+    /// A caller whom nobody asked: there is no authentication.
+    pub fn unasked() -> Self {
+        Self { who: None, namespace: Namespace::default() }
+    }
+
+    /// A caller whose token said so.
+    pub fn known(principal: Principal, means: Means) -> Self {
+        let namespace = principal.namespace.clone();
+        let who = Who { principal: Arc::new(principal), claims: Map::new(), expires_at: None, means };
+        Self { who: Some(Arc::new(who)), namespace }
+    }
+
+    /// Adds what else its token says, and until when it holds.
+    #[must_use]
+    pub fn with_claims(self, claims: Map<String, Value>, expires_at: Option<Timestamp>) -> Self {
+        let Some(who) = &self.who else { return self };
+        let who = Who { principal: who.principal.clone(), claims, expires_at, means: who.means.clone() };
+        Self { who: Some(Arc::new(who)), ..self }
+    }
+
+    /// The same caller, acting in another tenant. Whether it may is for the gate to say.
+    #[must_use]
+    pub(crate) fn acting_in(self, namespace: Namespace) -> Self {
+        Self { namespace, ..self }
+    }
+
+    /// What handlers see of it; `None` if nobody asked.
+    pub fn principal(&self) -> Option<&Arc<Principal>> {
+        self.who.as_ref().map(|who| &who.principal)
+    }
+
+    /// The tenant in which it acts: its own, unless a role of its lets it name another.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// How it is known who it is.
+    pub fn means(&self) -> Means {
+        self.who.as_ref().map_or(Means::Nobody, |who| who.means.clone())
+    }
+
+    /// Until when it is known; a connection that lives longer ends then.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.who.as_ref()?.expires_at
+    }
+
+    /// Whether it has this role.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.principal().is_some_and(|principal| principal.roles.iter().any(|known| known == role))
+    }
+
+    /// What its token claims under this name. `sub`, `namespace` and `roles` are asked for otherwise.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        self.who.as_ref()?.claims.get(name)
+    }
+
+    /// Its own name, if it has one to itself.
+    pub(crate) fn name(&self) -> Option<&str> {
+        let who = self.who.as_ref().filter(|who| who.means != Means::Anonymous)?;
+        Some(&who.principal.subject)
+    }
+
+    /// What limits and logs know it by: its name and its tenant, or nothing.
+    pub(crate) fn label(&self) -> String {
+        match self.principal() {
+            Some(principal) if principal.namespace == Namespace::default() => principal.subject.clone(),
+            Some(principal) => format!("{}@{}", principal.subject, principal.namespace),
+            None => "nobody asked".into(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! JSON Web Tokens: who signed them, for whom, until when, and what they say.
+
+mod claims;
+mod keys;
+mod provider;
+
+use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
+use serde_json::{Map, Value};
+
+pub(crate) use self::keys::KeySet;
+use super::{Caller, JwtOptions, Refusal};
+
+/// The longest token, in bytes.
+pub(super) const TOKEN_BYTES_MAX: usize = 16 << 10;
+
+/// Believes tokens, or not.
+#[derive(Debug)]
+pub(crate) struct Jwt {
+    options: JwtOptions,
+}
+
+impl Jwt {
+    pub(crate) fn new(options: JwtOptions) -> Self {
+        provider::install();
+        Self { options }
+    }
+
+    /// Who presents this token.
+    ///
+    /// The key decides which algorithm is right, never the token: so a public key cannot be used as if it
+    /// were a secret, and `none` is no algorithm.
+    pub(crate) fn identify(&self, token: &str, keys: &KeySet) -> Result<Caller, Refusal> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Refusal::Malformed);
+        }
+        let header = decode_header(token).map_err(|error| match error.kind() {
+            // An algorithm that is not known, such as `none`, shows as JSON that cannot be read.
+            ErrorKind::Json(_) => Refusal::Algorithm,
+            _ => Refusal::Malformed,
+        })?;
+        if header.crit.is_some() {
+            // It asks for something that this node does not know, and has to refuse (RFC 7515, 4.1.11).
+            return Err(Refusal::Malformed);
+        }
+        let trusted = keys.find(header.kid.as_deref())?;
+        if header.alg != trusted.algorithm {
+            return Err(Refusal::Algorithm);
+        }
+        let claims = decode::<Map<String, Value>>(token, &trusted.key, &self.validation(trusted.algorithm));
+        let claims = claims.map_err(|error| refusal(error.kind()))?.claims;
+        claims::caller(claims, &self.options)
+    }
+
+    fn validation(&self, algorithm: jsonwebtoken::Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = self.options.leeway.as_secs();
+        validation.validate_nbf = true;
+        validation.set_audience(&self.options.audience);
+        let mut required = vec!["exp", "aud", "sub"];
+        if !self.options.issuer.is_empty() {
+            validation.set_issuer(&self.options.issuer);
+            required.push("iss");
+        }
+        validation.set_required_spec_claims(&required);
+        validation
+    }
+}
+
+fn refusal(kind: &ErrorKind) -> Refusal {
+    match kind {
+        ErrorKind::InvalidSignature | ErrorKind::InvalidRsaKey(_) => Refusal::Signature,
+        ErrorKind::ExpiredSignature => Refusal::Expired,
+        ErrorKind::ImmatureSignature => Refusal::Early,
+        ErrorKind::InvalidAudience => Refusal::Audience,
+        ErrorKind::InvalidIssuer => Refusal::Issuer,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidKeyFormat => Refusal::Algorithm,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "aud" => Refusal::Audience,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "iss" => Refusal::Issuer,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) | ErrorKind::InvalidSubject => {
+            Refusal::Claims
+        }
+        _ => Refusal::Malformed,
+    }
+}
