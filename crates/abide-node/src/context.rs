@@ -19,7 +19,8 @@ use crate::{
     activation::Activation,
     alarm::AlarmBuilder,
     call::DynamicCall,
-    effects::{Effects, Outgoing, TimerChange, TimerPlan, apply_alarms},
+    clients::Recipients,
+    effects::{Effects, Outgoing, Signal, TimerChange, TimerPlan, apply_alarms},
     handle::Handle,
     job::Chain,
     node::NodeCore,
@@ -30,7 +31,7 @@ use crate::{
 
 /// A turn, seen from inside: time, randomness, and effects that happen when the turn is durable.
 ///
-/// Effects (`alarm`, `send`, `emit`, `delete_self`, `timer`) are part of the turn: if the handler
+/// Effects (`alarm`, `send`, `emit`, `broadcast`, `push`, `delete_self`, `timer`) are part of the turn: if the handler
 /// fails, none of them happens.
 pub struct Context {
     pub(crate) scope: Scope,
@@ -199,6 +200,31 @@ impl Context {
     pub fn emit_event(&mut self, event: Event) {
         if self.effects.has_room() {
             self.effects.events.push(event);
+        }
+    }
+
+    /// Sends ephemeral data to everyone who watches this object, when the turn is durable: kept nowhere,
+    /// not heard by those who come later.
+    pub fn broadcast(&mut self, data: impl Serialize) {
+        self.signal(&data, Signal::Broadcast);
+    }
+
+    /// Pushes data to a client, to several or to [`Recipients::All`] of this namespace, when the turn is
+    /// durable. A client that is away for a moment gets it when it is back; one that has left does not.
+    pub fn push(&mut self, to: impl Into<Recipients>, data: impl Serialize) {
+        let to = to.into();
+        self.signal(&data, |data| Signal::Push(to, data));
+    }
+
+    fn signal(&mut self, data: &impl Serialize, signal: impl FnOnce(Json) -> Signal) {
+        match Json::of(data) {
+            Ok(data) if self.effects.has_room() => self.effects.signals.push(signal(data)),
+            Ok(_) => {}
+            Err(error) => {
+                let detail =
+                    format!("what is sent to clients cannot be written as JSON: {error}; the turn was rolled back");
+                self.effects.fault = Some(Error::internal(detail));
+            }
         }
     }
 

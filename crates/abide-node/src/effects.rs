@@ -8,7 +8,9 @@ use abide_core::{
     port::store::{Alarm, AlarmWrite},
 };
 
-/// The most messages, alarms and events that one turn may produce.
+use crate::clients::Recipients;
+
+/// The most messages, alarms, events, broadcasts and pushes that one turn may produce.
 pub(crate) const EFFECTS_MAX: usize = 10_000;
 
 /// Collected while a handler runs; thrown away if it fails.
@@ -18,8 +20,20 @@ pub(crate) struct Effects {
     pub(crate) messages: Vec<Outgoing>,
     pub(crate) events: Vec<Event>,
     pub(crate) timers: Vec<TimerChange>,
+    pub(crate) signals: Vec<Signal>,
+    /// Why the turn must fail, found while its effects were collected.
+    pub(crate) fault: Option<Error>,
     pub(crate) delete: bool,
     pub(crate) overflow: bool,
+}
+
+/// Something for clients that is kept nowhere: it leaves when the turn is durable.
+#[derive(Clone)]
+pub(crate) enum Signal {
+    /// To whoever watches the object.
+    Broadcast(Json),
+    /// To clients, wherever they look.
+    Push(Recipients, Json),
 }
 
 /// A durable message before it has its number.
@@ -45,7 +59,13 @@ pub(crate) struct TimerPlan {
 impl Effects {
     /// Whether the turn wants nothing done.
     pub(crate) fn is_empty(&self) -> bool {
-        !self.has_durable() && self.events.is_empty() && self.timers.is_empty() && !self.delete && !self.overflow
+        !self.has_durable()
+            && self.events.is_empty()
+            && self.timers.is_empty()
+            && self.signals.is_empty()
+            && self.fault.is_none()
+            && !self.delete
+            && !self.overflow
     }
 
     pub(crate) fn has_durable(&self) -> bool {
@@ -53,7 +73,8 @@ impl Effects {
     }
 
     pub(crate) fn has_room(&mut self) -> bool {
-        let room = self.alarms.len() + self.messages.len() + self.events.len() < EFFECTS_MAX;
+        let count = self.alarms.len() + self.messages.len() + self.events.len() + self.signals.len();
+        let room = count < EFFECTS_MAX;
         self.overflow |= !room;
         room
     }
@@ -62,7 +83,8 @@ impl Effects {
     pub(crate) fn refusal_of_all(&self) -> Option<Error> {
         (!self.is_empty()).then(|| {
             Error::internal(
-                "a stateless object keeps nothing, so it has no alarms, messages, events, timers and nothing to delete; \
+                "a stateless object keeps nothing, so it has no alarms, messages, events, timers, \
+                 broadcasts, pushes and nothing to delete; \
                  call another object instead",
             )
         })
@@ -70,9 +92,13 @@ impl Effects {
 
     /// Why these effects cannot be carried out, if they cannot.
     pub(crate) fn refusal(&self, durable: bool) -> Option<Error> {
+        if let Some(fault) = &self.fault {
+            return Some(fault.clone());
+        }
         if self.overflow {
-            let detail =
-                format!("one turn may set alarms, send and emit {EFFECTS_MAX} times at most; it was rolled back");
+            let detail = format!(
+                "one turn may set alarms, send, emit, broadcast and push {EFFECTS_MAX} times at most; it was rolled back"
+            );
             return Some(Error::new(Code::TooLarge, detail));
         }
         (!durable && self.has_durable()).then(|| {

@@ -347,6 +347,10 @@ pub(crate) enum Purpose {
     Deactivate,
     /// Delete the object.
     Delete,
+    /// Create a session object, and run `on_connect`.
+    Connect,
+    /// Run `on_disconnect`, and delete the session object.
+    Disconnect,
 }
 
 /// The key of a call that takes effect once.

@@ -22,6 +22,7 @@ use crate::{
     activation::{Resident, Seen},
     blocking,
     call::DynamicCall,
+    clients::Clients,
     clock::SystemClock,
     directory::Directory,
     find::Find,
@@ -49,6 +50,7 @@ pub(crate) struct NodeCore {
     pub(crate) directory: Directory,
     pub(crate) pipeline: Pipeline,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) clients: Arc<Clients>,
     pub(crate) scheduler: Scheduler,
     pub(crate) outbox: Outbox,
     pub(crate) metrics: NodeMetrics,
@@ -119,6 +121,7 @@ impl NodeBuilder {
         let core = Arc::new(NodeCore {
             pipeline: Pipeline::new(store.clone(), options.commits_in_flight),
             hub: Arc::new(Hub::new(options.watch_buffer, metrics.subscribers.clone())),
+            clients: Arc::new(Clients::new(options.pushes_kept, options.push_bytes_kept)),
             scheduler: Scheduler::new(options.alarms_in_flight),
             outbox: Outbox::new(options.messages_in_memory, metrics.outbox_depth.clone()),
             directory: Directory::new(),
@@ -241,6 +244,11 @@ impl Node {
         self.core.watch(key, after).await
     }
 
+    /// An object's state now (`None` if it is not there), and its changes from there on.
+    pub async fn watch_state(&self, key: &Key) -> Result<(Option<Json>, Changes)> {
+        self.core.watch_state(key).await
+    }
+
     /// Deletes an object. `Ok(false)` if it was not there.
     pub async fn delete(&self, key: &Key, principal: Option<Arc<Principal>>) -> Result<bool> {
         self.core.delete(key, principal).await
@@ -306,6 +314,11 @@ impl Node {
     /// How many durable messages are on their way.
     pub fn messages_under_way(&self) -> usize {
         self.core.outbox.depth()
+    }
+
+    /// The time, by the node's clock.
+    pub fn now(&self) -> Timestamp {
+        self.core.clock.now()
     }
 
     /// Whether the node takes calls.

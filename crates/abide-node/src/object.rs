@@ -157,6 +157,8 @@ pub struct Options {
     pub autoload: &'static [&'static str],
     /// How many calls may wait for one object. `None`: the node's limit.
     pub mailbox: Option<usize>,
+    /// Its objects belong to connected clients: created when one connects, destroyed when it has left.
+    pub session: bool,
 }
 
 impl Default for Options {
@@ -170,6 +172,7 @@ impl Default for Options {
             stateless: false,
             autoload: &[],
             mailbox: None,
+            session: false,
         }
     }
 }
@@ -185,6 +188,10 @@ pub enum Hook {
     Deactivate,
     /// Runs in the turn that deletes the object, before its state is gone.
     Delete,
+    /// Runs in the first turn of a session object: its client has connected.
+    Connect,
+    /// Runs in the last turn of a session object, before it is deleted: its client has left.
+    Disconnect,
 }
 
 /// Changes a stored state of an older version, field by field, before it is decoded.

@@ -25,6 +25,10 @@ pub struct NodeOptions {
     pub messages_in_memory: usize,
     /// How many changes a slow watcher may be behind before it reads from the log.
     pub watch_buffer: usize,
+    /// How many pushes to one client are kept for a connection that was lost, and how many bytes of them.
+    pub pushes_kept: usize,
+    /// See [`pushes_kept`](Self::pushes_kept).
+    pub push_bytes_kept: usize,
     /// How long the outcome of a keyed call is kept.
     pub outcomes_kept: Duration,
     /// How long a shutdown waits for what is under way.
@@ -51,6 +55,8 @@ impl Default for NodeOptions {
             alarm_backoff: Backoff::default(),
             messages_in_memory: 10_000,
             watch_buffer: 256,
+            pushes_kept: 256,
+            push_bytes_kept: 256 << 10,
             outcomes_kept: Duration::from_secs(24 * 60 * 60),
             drain_timeout: Duration::from_secs(10),
             inline: true,

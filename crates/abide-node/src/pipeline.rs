@@ -409,6 +409,7 @@ impl Behind {
         into.outcomes.extend(outcomes);
         behind.issued.changes.extend(issued.changes);
         behind.issued.messages.extend(issued.messages);
+        behind.issued.signals.extend(issued.signals);
         behind.issued.alarm = behind.issued.alarm.into_iter().chain(issued.alarm).min();
         false
     }

@@ -1,6 +1,9 @@
 //! Watching an object: its changes without a gap, or a reset that says so.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use abide_core::{Change, ChangeRecord, Error, Json, Key, Result, Seq};
 use futures_core::Stream;
@@ -8,6 +11,7 @@ use futures_core::Stream;
 use crate::{
     hub::{Next, Subscription},
     node::NodeCore,
+    object::Durability,
 };
 
 /// From where on to watch.
@@ -44,6 +48,28 @@ pub enum ResetReason {
     Trimmed,
     /// The position asked for has not been reached: it belongs to another life of the object.
     Ahead,
+}
+
+/// Ephemeral data for whoever watches an object: kept nowhere, lost by whoever is not listening.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Broadcast {
+    /// The client that sent it; `None` if the object itself did.
+    pub from: Option<Arc<str>>,
+    /// The data.
+    pub data: Json,
+}
+
+/// What a watcher hears who listens to everything: see [`Changes::news`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// The object changed, or its state starts anew.
+    Update(Update),
+    /// Somebody sent ephemeral data.
+    Broadcast(Arc<Broadcast>),
+    /// A client is present with this data, or (`None`) is present no longer.
+    Presence(Arc<(Arc<str>, Option<Json>)>),
+    /// Everybody who is present, after some of it was missed.
+    Members(BTreeMap<Arc<str>, Json>),
 }
 
 impl ResetReason {
@@ -88,6 +114,8 @@ pub struct Changes {
     page: VecDeque<Update>,
     /// Whether the log has to be read before the live changes count.
     behind: bool,
+    /// Whether ephemeral news may have been missed.
+    deaf: bool,
 }
 
 impl NodeCore {
@@ -106,7 +134,30 @@ impl NodeCore {
             at,
             page: VecDeque::new(),
             behind: after != After::Now,
+            deaf: false,
         })
+    }
+
+    /// The object's state, and its changes from there on.
+    pub(crate) async fn watch_state(self: &Arc<Self>, key: &Key) -> Result<(Option<Json>, Changes)> {
+        let kind = self.kinds.find(key.kind())?;
+        let live = self.hub.subscribe(key);
+        let behind = matches!(kind.options.durability, Durability::Behind(_));
+        let found = if behind { self.durable_snapshot(key).await? } else { self.snapshot(key).await? };
+        let (at, state) = match found {
+            Some(found) => (found.seq, Some(found.state)),
+            None => (self.head(key).await?, None),
+        };
+        let changes = Changes {
+            node: self.clone(),
+            key: key.clone(),
+            live,
+            at,
+            page: VecDeque::new(),
+            behind: false,
+            deaf: false,
+        };
+        Ok((state, changes))
     }
 }
 
@@ -119,15 +170,34 @@ impl Changes {
     /// The next update; `None` when the node is shutting down.
     pub async fn next(&mut self) -> Option<Result<Update>> {
         loop {
+            match self.news().await? {
+                Ok(News::Update(update)) => return Some(Ok(update)),
+                Ok(News::Broadcast(_) | News::Presence(_) | News::Members(_)) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// Who is present beside the object now.
+    pub fn members(&self) -> BTreeMap<Arc<str>, Json> {
+        self.node.hub.members(&self.key)
+    }
+
+    /// What comes next, be it an update or ephemeral; `None` when the node is shutting down.
+    pub async fn news(&mut self) -> Option<Result<News>> {
+        loop {
             if let Some(update) = self.page.pop_front() {
                 self.at = update.seq();
-                return Some(Ok(update));
+                return Some(Ok(News::Update(update)));
             }
             if self.behind {
                 match self.read_log().await {
                     Ok(()) => continue,
                     Err(error) => return Some(Err(error)),
                 }
+            }
+            if std::mem::take(&mut self.deaf) {
+                return Some(Ok(News::Members(self.members())));
             }
             let next = tokio::select! {
                 biased;
@@ -138,9 +208,12 @@ impl Changes {
                 Next::Change(change) if change.seq <= self.at => {}
                 Next::Change(change) if change.seq == self.at.next() => {
                     self.at = change.seq;
-                    return Some(Ok(Update::Change(change)));
+                    return Some(Ok(News::Update(Update::Change(change))));
                 }
-                Next::Change(_) | Next::Missed => self.behind = true,
+                Next::Change(_) => self.behind = true,
+                Next::Missed => (self.behind, self.deaf) = (true, true),
+                Next::Broadcast(broadcast) => return Some(Ok(News::Broadcast(broadcast))),
+                Next::Presence(member) => return Some(Ok(News::Presence(member))),
                 Next::Closed => return None,
             }
         }

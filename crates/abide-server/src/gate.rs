@@ -60,6 +60,17 @@ impl Gate {
         }
     }
 
+    /// Who opens a connection: by its first frame's token, or by the headers of the request that opened it.
+    ///
+    /// # Errors
+    /// Those of [`Gate::identify`].
+    pub(crate) fn identify_opening(&self, token: Option<&str>, headers: &HeaderMap) -> Result<Caller> {
+        match token {
+            Some(token) => self.identify_token(Some(token), text(headers, &NAMESPACE)?),
+            None => self.identify(headers),
+        }
+    }
+
     /// Who presents this token, and in which tenant it acts if it names one.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The front door of Abide: HTTP, server-sent events, OpenAPI, health and metrics.
+//! The front door of Abide: HTTP, WebSocket, server-sent events, OpenAPI, health and metrics.
 //!
 //! [`serve`] is all that most programs need. [`Server`] is the same in steps: bind, add routes of your
 //! own, run until told to stop. `docs/http.md` describes what callers see.
@@ -14,14 +14,17 @@ mod connection;
 mod front;
 mod gate;
 mod guard;
+mod link;
 mod metrics;
 mod openapi;
 mod options;
 mod request;
 mod routes;
 mod server;
+mod session;
 mod shared;
 mod signal;
+mod socket;
 mod watched;
 mod wire;
 

@@ -82,6 +82,20 @@ pub struct Limits {
     pub page_bytes: usize,
     /// How often a stream without news sends a comment, so that nobody takes it for dead.
     pub heartbeat: Duration,
+    /// The longest frame that is read, in bytes.
+    pub frame_bytes: usize,
+    /// How many calls of one connection of frames may wait for their answers.
+    pub calls_per_connection: usize,
+    /// How many objects one connection of frames may watch.
+    pub watches_per_connection: usize,
+    /// How long the first frame of a connection may take.
+    pub hello_timeout: Duration,
+    /// How long a client may take nothing of what it is sent before its connection is cut.
+    pub write_timeout: Duration,
+    /// How long a client whose connection was lost is waited for, with its session and what is pushed to it.
+    pub session_grace: Duration,
+    /// How many clients there may be, with those that are waited for; beyond, nobody is waited for.
+    pub sessions: usize,
     /// When told to stop: for how long `/readyz` already fails while requests are still taken.
     pub drain_delay: Duration,
     /// When told to stop: how long requests under way may take to finish.
@@ -105,6 +119,13 @@ impl Default for Limits {
             page_items: 1000,
             page_bytes: 4 << 20,
             heartbeat: Duration::from_secs(15),
+            frame_bytes: 1 << 20,
+            calls_per_connection: 1000,
+            watches_per_connection: 10_000,
+            hello_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(20),
+            session_grace: Duration::from_secs(30),
+            sessions: 32_768,
             drain_delay: Duration::ZERO,
             drain_timeout: NodeOptions::default().drain_timeout,
         }

@@ -131,6 +131,11 @@ impl Server {
         if !connections.finish(limits.drain_timeout).await {
             tracing::warn!("some requests did not finish in time; their connections were cut");
         }
+        shared.tasks.close();
+        if tokio::time::timeout(limits.drain_timeout, shared.tasks.wait()).await.is_err() {
+            tracing::warn!("some connections of frames did not end in time");
+        }
+        shared.sessions.end_all(&shared).await;
         let drained = node.shutdown().await;
         tracing::info!("stopped");
         drained

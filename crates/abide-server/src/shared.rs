@@ -1,15 +1,18 @@
 //! What every request needs of the server.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use abide_core::{Error, Key, Kind, Result};
 use abide_node::{KindDescription, Node};
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
-use rustc_hash::FxHashMap;
-use tokio_util::sync::CancellationToken;
+use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Caller, Limits, ServerOptions, gate::Gate, openapi, request::path::ObjectPath, routes::kinds};
+use crate::{
+    Caller, Limits, ServerOptions, gate::Gate, openapi, request::path::ObjectPath, routes::kinds, session::Sessions,
+};
 
 /// The node, the limits, and what is worked out once.
 pub(crate) struct Shared {
@@ -21,10 +24,16 @@ pub(crate) struct Shared {
     pub(crate) draining: CancellationToken,
     /// Cancelled when the server takes no more requests: streams end.
     pub(crate) closing: CancellationToken,
+    /// What runs beside requests: connections of frames, and clients that may come back.
+    pub(crate) tasks: TaskTracker,
+    /// How many connections of frames there may be.
+    pub(crate) sockets: Arc<Semaphore>,
+    pub(crate) sessions: Sessions,
     pub(crate) descriptions: Vec<KindDescription>,
     pub(crate) kinds_json: Bytes,
     pub(crate) openapi_json: Bytes,
     kinds: FxHashMap<String, Kind>,
+    session_kinds: FxHashSet<Kind>,
 }
 
 impl Shared {
@@ -36,8 +45,16 @@ impl Shared {
             metrics: options.metrics.clone().or_else(crate::metrics::installed),
             draining: CancellationToken::new(),
             closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            sockets: Arc::new(Semaphore::new(options.limits.connections.min(Semaphore::MAX_PERMITS))),
+            sessions: Sessions::default(),
             kinds_json: kinds::json(&descriptions).into(),
             openapi_json: openapi::document(&descriptions).to_string().into(),
+            session_kinds: descriptions
+                .iter()
+                .filter(|kind| kind.options.session)
+                .map(|kind| kind.kind.clone())
+                .collect(),
             kinds: descriptions.iter().map(|kind| (kind.kind.to_string(), kind.kind.clone())).collect(),
             descriptions,
             node,
@@ -50,6 +67,11 @@ impl Shared {
             Some(kind) => Ok(kind.clone()),
             None => Ok(Kind::new(name)?),
         }
+    }
+
+    /// Whether the objects of this kind belong to connected clients.
+    pub(crate) fn is_session(&self, kind: &Kind) -> bool {
+        self.session_kinds.contains(kind)
     }
 
     /// The object that a path names, in the tenant in which the caller acts.

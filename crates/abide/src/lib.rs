@@ -47,7 +47,7 @@ pub use abide_macros::{State, alarm, handler, hook, object};
 pub use abide_node::{
     After, AlarmBuilder, Call, CallOptions, Changes, Context, Delay, Delivery, Durability, DynamicCall, Find, Found,
     FoundPage, Handle, HandlerDescription, HasKey, History, KindDescription, Node, NodeBuilder, NodeOptions, Object,
-    Options, Principal, Reply, ResetReason, Snapshot, SystemClock, TRANSACTION_OBJECTS_MAX, Transaction,
+    Options, Principal, Recipients, Reply, ResetReason, Snapshot, SystemClock, TRANSACTION_OBJECTS_MAX, Transaction,
     TransactionCall, Update,
 };
 pub use builder::{Abide, Builder};
@@ -70,7 +70,8 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Abide, After, Context, Error, Ref, Result, State, Timestamp, Update, alarm, handler, hook, json, object,
+        Abide, After, Context, Error, Recipients, Ref, Result, State, Timestamp, Update, alarm, handler, hook, json,
+        object,
     };
 }
 

@@ -156,6 +156,23 @@ impl ClientFrame {
         serde_json::to_string(self).expect("BUG: a frame has only text keys and well-formed JSON")
     }
 
+    /// The frame's `type`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::Call(_) => "call",
+            Self::Cancel { .. } => "cancel",
+            Self::Watch(_) => "watch",
+            Self::Unwatch { .. } => "unwatch",
+            Self::Send(_) => "send",
+            Self::Present(_) => "present",
+            Self::Sync(_) => "sync",
+            Self::Ping => "ping",
+            Self::Bye => "bye",
+        }
+    }
+
     /// The number of the request this frame makes or is about, if it has one.
     #[must_use]
     pub fn n(&self) -> Option<u64> {

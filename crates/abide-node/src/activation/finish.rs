@@ -8,7 +8,7 @@ use abide_core::{
     port::store::{AlarmWrite, Commit, MessageId, OutboxMessage, Outcome, Write},
 };
 
-use super::{Activation, Cell, Issued, Live};
+use super::{Activation, Answer, Cell, Issued, Live};
 use crate::{
     change::{ChangeText, kept, snapshot_due, trim_below},
     context::Context,
@@ -79,11 +79,17 @@ impl NodeCore {
             Some((_, issued)) => {
                 drop(cell);
                 self.hub.publish(&activation.key, &issued.changes);
+                self.signal(&activation.key, issued.signals);
                 envelope.job.release(turned.error.map_or(Ok(seq), Err));
             }
             None => {
                 let number = cell.issued;
                 drop(cell);
+                let signals = std::mem::take(&mut turned.effects.signals);
+                if !signals.is_empty() {
+                    let leaving = Answer::Signals(self.clone(), activation.key.clone(), signals);
+                    activation.hold_answer(number, seq, leaving);
+                }
                 activation.hold(number, seq, envelope.job, turned.error);
             }
         }
@@ -102,8 +108,8 @@ impl NodeCore {
         let delete = turned.effects.delete || matches!(envelope.origin, Origin::Node(Purpose::Delete));
         let succeeded = turned.error.is_none();
         let absent = !cell.exists;
-        let untouched =
-            absent && matches!(envelope.origin, Origin::Node(_)) && live.is_fresh(&activation.kind, &turned.effects);
+        let idly = matches!(&envelope.origin, Origin::Node(purpose) if *purpose != Purpose::Connect);
+        let untouched = absent && idly && live.is_fresh(&activation.kind, &turned.effects);
         let changed = succeeded
             && if delete {
                 // One that was never stored leaves messages that have to be, and a grave to number them by.
@@ -141,6 +147,7 @@ impl NodeCore {
             changes: changes.clone(),
             messages: messages.clone(),
             alarm: alarms.iter().filter_map(due_of).min(),
+            signals: std::mem::take(&mut turned.effects.signals),
             doomed: None,
         };
         let commit = Commit {
@@ -315,8 +322,10 @@ impl NodeCore {
         if deletes {
             cell.issue_behind(|behind| self.pipeline.submit(self, behind.commit, behind.issued));
         } else if let Durability::Behind(interval) = activation.kind.options.durability {
+            let signals = std::mem::take(&mut issued.signals);
             let first = Behind::merge(&mut cell.extras().behind, commit, issued);
             drop(cell);
+            self.signal(&activation.key, signals);
             if first {
                 self.flush_later(activation, interval);
             }

@@ -213,10 +213,14 @@ impl NodeCore {
         member.timers.append(&mut turned.effects.timers);
         let commit = self.commit_of(activation, &mut cell, live, &mut envelope, &mut turned);
         let seq = cell.head;
-        drop(cell);
         if let Some((commit, issued)) = commit {
             Behind::merge(&mut member.pending, commit, issued);
         }
+        if !turned.effects.signals.is_empty() {
+            let pending = member.pending.get_or_insert_with(|| self.guard_of(activation, &cell));
+            pending.issued.signals.append(&mut turned.effects.signals);
+        }
+        drop(cell);
         envelope.job.release(Ok(seq));
     }
 
@@ -318,6 +322,7 @@ impl NodeCore {
             changes: Vec::new(),
             messages: Vec::new(),
             alarm: None,
+            signals: Vec::new(),
             doomed: None,
         };
         Box::new(Behind { commit, issued })

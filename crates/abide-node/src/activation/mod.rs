@@ -25,6 +25,7 @@ pub(crate) use lend::{Claim, Lease, Member};
 pub(crate) use settle::{Issued, Verdict};
 
 use crate::{
+    effects::Signal,
     job::{AnyObject, Envelope, Job},
     kind::KindEntry,
     node::NodeCore,
@@ -90,6 +91,7 @@ enum Answer {
     Job(Box<dyn Job>, Option<Error>),
     Stored(Box<dyn Job>, Outcome),
     Wake(tokio::sync::oneshot::Sender<Result<(), Error>>),
+    Signals(Arc<NodeCore>, Key, Vec<Signal>),
 }
 
 /// What few objects need.
@@ -214,7 +216,12 @@ impl Activation {
     /// Leaves memory now, if it is idle with everything durable. The caller then removes it from the directory.
     pub(crate) fn retire(&self) -> bool {
         let mut cell = self.cell.lock();
-        let can = cell.phase == Phase::Idle && cell.issued == cell.settled && !cell.has_behind() && !cell.has_timers();
+        let session = self.kind.options.session && cell.exists && self.node.is_running();
+        let can = !session
+            && cell.phase == Phase::Idle
+            && cell.issued == cell.settled
+            && !cell.has_behind()
+            && !cell.has_timers();
         if can {
             cell.phase = Phase::Gone;
             cell.live = None;

@@ -6,7 +6,7 @@ use abide_core::{ChangeRecord, Error, Seq, Timestamp, port::store::OutboxMessage
 use tokio::sync::oneshot;
 
 use super::{Activation, Answer, Cell, Held};
-use crate::{context::Scope, job::Job, node::NodeCore};
+use crate::{context::Scope, effects::Signal, job::Job, node::NodeCore};
 
 /// A commit on its way, and what is to be done once it is durable.
 pub(crate) struct Issued {
@@ -16,6 +16,7 @@ pub(crate) struct Issued {
     pub(crate) changes: Vec<ChangeRecord>,
     pub(crate) messages: Vec<OutboxMessage>,
     pub(crate) alarm: Option<Timestamp>,
+    pub(crate) signals: Vec<Signal>,
     /// It is not to be sent: what it builds on is not there.
     pub(crate) doomed: Option<Error>,
 }
@@ -32,6 +33,7 @@ impl NodeCore {
         let (released, failure) = match verdict {
             Ok(()) => {
                 self.hub.publish(&activation.key, &issued.changes);
+                self.signal(&activation.key, issued.signals);
                 let released = activation.settle_one(issued.number);
                 if !issued.messages.is_empty() {
                     self.outbox.enqueue(self, issued.messages);
@@ -178,6 +180,8 @@ impl Held {
                 None => job.release_stored(&outcome),
             },
             Answer::Wake(tx) => drop(tx.send(failure.map_or(Ok(()), Err))),
+            Answer::Signals(node, key, signals) if failure.is_none() => node.signal(&key, signals),
+            Answer::Signals(..) => {}
         }
     }
 }

@@ -231,11 +231,21 @@ pub(super) async fn run_exclusive(
 ) -> Result<(), Error> {
     let hook = match envelope.origin {
         Origin::Node(crate::job::Purpose::Delete) if !activation.is_absent() => activation.kind.hook(Hook::Delete),
-        Origin::Node(_) => None,
+        Origin::Node(crate::job::Purpose::Disconnect) if !activation.is_absent() => {
+            ctx.effects.delete = true;
+            activation.kind.hook(Hook::Disconnect)
+        }
+        Origin::Node(crate::job::Purpose::Connect) if !activation.is_absent() => None,
+        Origin::Node(purpose) if purpose != crate::job::Purpose::Connect => None,
         _ if activation.is_absent() => activation.kind.hook(Hook::Create),
         _ => None,
     };
     if let Some(hook) = hook {
+        run_hook(hook, object, ctx).await?;
+    }
+    if matches!(envelope.origin, Origin::Node(crate::job::Purpose::Connect))
+        && let Some(hook) = activation.kind.hook(Hook::Connect)
+    {
         run_hook(hook, object, ctx).await?;
     }
     run_job(&mut *envelope.job, object, ctx).await?;

@@ -21,7 +21,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{Caller, Problem, request::path::ObjectPath, shared::Shared};
+use crate::{Caller, Problem, request::path::ObjectPath, shared::Shared, socket};
 
 /// Every path of the surface. What it does not have is looked for in `others`.
 pub(crate) fn router(shared: Arc<Shared>, others: Router) -> Router {
@@ -36,6 +36,7 @@ pub(crate) fn router(shared: Arc<Shared>, others: Router) -> Router {
         .route("/v1/kinds", get(kinds::all))
         .route("/v1/kinds/{kind}", get(kinds::one))
         .route("/v1/feed", get(feed::feed))
+        .route("/v1/socket", get(socket::open))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

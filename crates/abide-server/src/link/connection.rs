@@ -1,0 +1,582 @@
+//! A connection: frames in, frames out, by one task that holds no more than its limits allow.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use abide_core::{
+    ClientFrame, Code, Error, Json, Key, Result,
+    frame::{Call, Ephemeral, Present, Watch},
+};
+use abide_node::{CALL_KEY_BYTES_MAX, CallOptions, Pushed, Reply};
+use axum::http::HeaderMap;
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    future::{AbortHandle, Abortable},
+    stream::{FuturesUnordered, SelectAll},
+};
+use rustc_hash::FxHashMap;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::{
+    Arrived, End, Link, Lost, Who, hello, text,
+    watching::{Told, Watching},
+    who::foreign_session,
+};
+use crate::{request::arguments, session::Visit, shared::Shared};
+
+/// So many frames that mean nothing end a connection.
+const FAULTS_MAX: u32 = 100;
+
+/// After so many events what was written is sent, though more is ready.
+const EVENTS_TOGETHER: u32 = 64;
+
+/// The shortest and the longest wait that a client is told when the server stops, in milliseconds.
+const RECONNECT_MS: (u64, u64) = (100, 3000);
+
+/// What opened a connection.
+pub(crate) struct Opening {
+    /// The headers of the request.
+    pub(crate) headers: HeaderMap,
+}
+
+type Answers = FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>;
+type Answer = (u64, Option<Result<Reply<Json>>>);
+type Watches = SelectAll<Pin<Box<dyn Stream<Item = (u64, Told)> + Send>>>;
+
+/// A client that was let in, and all that is under way for it.
+pub(crate) struct Connection<L> {
+    shared: Arc<Shared>,
+    link: L,
+    who: Who,
+    visit: Visit,
+    calls: Answers,
+    watches: Watches,
+    /// What the numbers that are in use stand for.
+    open: FxHashMap<u64, Open>,
+    watched: usize,
+    /// The number of the last push that was sent.
+    pushed: u64,
+    faults: u32,
+    /// Whether anything has arrived since the last beat.
+    heard: bool,
+    beat: Pin<Box<Sleep>>,
+    /// Until when it is known who is there.
+    expiry: Option<Pin<Box<Sleep>>>,
+    draining: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    replaced: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Whether the link goes first, the next time.
+    link_first: bool,
+    /// Whether there is something to send.
+    unsent: bool,
+}
+
+enum Open {
+    Call(AbortHandle),
+    Watch { stop: AbortHandle, key: Key, present: bool },
+}
+
+/// What a connection has to do next.
+enum Event<T> {
+    Arrived(Arrived<T>),
+    Answered(Answer),
+    Told(u64, Told),
+    Pushed(Pushed),
+    Beat,
+    Expired,
+    Draining,
+    Closing,
+    Replaced,
+}
+
+/// How a connection ended.
+enum Ended {
+    /// By us.
+    Closed(End),
+    /// By the other side, or by nobody: it is gone.
+    Lost { finally: bool },
+}
+
+impl From<Lost> for Ended {
+    fn from(_: Lost) -> Self {
+        Self::Lost { finally: false }
+    }
+}
+
+impl<L: Link> Connection<L> {
+    /// Serves a link from its first frame to its end.
+    pub(crate) async fn serve(shared: Arc<Shared>, mut link: L, opening: Opening) {
+        let first = timeout(shared.limits.hello_timeout, first(&mut link));
+        let frame = match first.await {
+            Ok(Ok(frame)) => frame,
+            Ok(Err(Some((error, end)))) => return hello::refuse(&mut link, &error, end).await,
+            Ok(Err(None)) => return,
+            Err(_) => {
+                let error = Error::new(Code::Deadline, "there was no `hello` in time; connect again");
+                return hello::refuse(&mut link, &error, End::Refused).await;
+            }
+        };
+        let (who, visit) = match hello::admit(&shared, &opening, frame.as_ref()).await {
+            Ok(admitted) => admitted,
+            Err(error) => return hello::refuse(&mut link, &error, End::Refused).await,
+        };
+        drop((frame, opening));
+        let welcome = hello::welcome(&shared, &visit);
+        let mut connection = Box::new(Self::new(shared, link, who, visit));
+        let ended = match connection.write(welcome).await {
+            Ok(()) => connection.run().await,
+            Err(lost) => lost,
+        };
+        connection.finish(ended).await;
+    }
+
+    fn new(shared: Arc<Shared>, link: L, who: Who, visit: Visit) -> Self {
+        let expiry = who.expires_at().map(|at| Box::pin(sleep(at.since(shared.node.now()))));
+        Self {
+            link,
+            who,
+            expiry,
+            calls: FuturesUnordered::new(),
+            watches: SelectAll::new(),
+            open: FxHashMap::default(),
+            watched: 0,
+            pushed: visit.pushed,
+            faults: 0,
+            heard: true,
+            beat: Box::pin(sleep(shared.limits.heartbeat)),
+            draining: Some(Box::pin(shared.draining.clone().cancelled_owned())),
+            closing: Some(Box::pin(shared.closing.clone().cancelled_owned())),
+            replaced: Box::pin(visit.replaced.clone().cancelled_owned()),
+            link_first: true,
+            unsent: false,
+            visit,
+            shared,
+        }
+    }
+
+    /// Answers until the link is over.
+    async fn run(&mut self) -> Ended {
+        let mut together = 0;
+        loop {
+            let event = match poll_fn(|cx| self.poll_event(cx)).now_or_never() {
+                Some(event) if together < EVENTS_TOGETHER => event,
+                ready => {
+                    together = 0;
+                    if let Err(lost) = self.flush().await {
+                        return lost;
+                    }
+                    match ready {
+                        Some(event) => event,
+                        None => poll_fn(|cx| self.poll_event(cx)).await,
+                    }
+                }
+            };
+            together += 1;
+            if let Err(ended) = self.handle(event).await {
+                return ended;
+            }
+        }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event<L::Text>> {
+        self.link_first = !self.link_first;
+        if self.link_first
+            && let Poll::Ready(arrived) = self.link.poll_arrived(cx)
+        {
+            return Poll::Ready(Event::Arrived(arrived));
+        }
+        if let Poll::Ready(Some(answer)) = self.calls.poll_next_unpin(cx) {
+            return Poll::Ready(Event::Answered(answer));
+        }
+        if let Poll::Ready(Some((n, told))) = self.watches.poll_next_unpin(cx) {
+            return Poll::Ready(Event::Told(n, told));
+        }
+        if let Poll::Ready(pushed) = self.visit.client.poll_pushed(cx, self.pushed) {
+            return Poll::Ready(Event::Pushed(pushed));
+        }
+        if !self.link_first
+            && let Poll::Ready(arrived) = self.link.poll_arrived(cx)
+        {
+            return Poll::Ready(Event::Arrived(arrived));
+        }
+        self.poll_signals(cx)
+    }
+
+    fn poll_signals(&mut self, cx: &mut Context<'_>) -> Poll<Event<L::Text>> {
+        if self.beat.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Event::Beat);
+        }
+        if self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Event::Expired);
+        }
+        if self.replaced.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Event::Replaced);
+        }
+        if self.draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
+            self.draining = None;
+            return Poll::Ready(Event::Draining);
+        }
+        if self.closing.as_mut().is_some_and(|closing| closing.as_mut().poll(cx).is_ready()) {
+            self.closing = None;
+            return Poll::Ready(Event::Closing);
+        }
+        Poll::Pending
+    }
+
+    async fn handle(&mut self, event: Event<L::Text>) -> Result<(), Ended> {
+        match event {
+            Event::Arrived(arrived) => {
+                self.heard = true;
+                self.take(arrived).await
+            }
+            Event::Answered((n, answer)) => {
+                self.open.remove(&n);
+                match answer {
+                    Some(Ok(reply)) => self.write(text::result(n, &reply.value, reply.seq)).await,
+                    Some(Err(error)) => self.write(text::error(Some(n), &error)).await,
+                    None => Ok(()),
+                }
+            }
+            Event::Told(n, told) => {
+                if matches!(told, Told::Failed(_)) {
+                    self.unwatch(n);
+                }
+                self.write(told.text(n)).await
+            }
+            Event::Pushed(pushed) => {
+                self.pushed += pushed.missed;
+                for (p, data) in pushed.pushes {
+                    self.write(text::push(p, &data)).await?;
+                    self.pushed = p;
+                }
+                Ok(())
+            }
+            Event::Beat => self.beat().await,
+            Event::Expired => {
+                let error = Error::new(Code::Unauthenticated, "the token has expired; connect again with a new one");
+                self.write(text::error(None, &error)).await?;
+                Err(Ended::Closed(End::Refused))
+            }
+            Event::Draining => self.write(text::goaway(reconnect_in_ms())).await,
+            Event::Closing => Err(Ended::Closed(End::Stopping)),
+            Event::Replaced => Err(Ended::Closed(End::Replaced)),
+        }
+    }
+
+    async fn take(&mut self, arrived: Arrived<L::Text>) -> Result<(), Ended> {
+        match arrived {
+            Arrived::Life => Ok(()),
+            Arrived::Over { finally } => Err(Ended::Lost { finally }),
+            Arrived::Refused(error) => self.fault(None, &error).await,
+            Arrived::Broken(error, end) => {
+                self.write(text::error(None, &error)).await?;
+                Err(Ended::Closed(end))
+            }
+            Arrived::Frame(text) => {
+                let text = text.as_ref();
+                match ClientFrame::parse(text, self.shared.limits.frame_bytes) {
+                    Ok(frame) => self.obey(frame).await,
+                    Err(error) => {
+                        let short = text.len() <= self.shared.limits.frame_bytes;
+                        let n = if short { ClientFrame::number_in(text) } else { None };
+                        // The answer to a number that is in use would be taken for another's.
+                        let n = n.filter(|n| !self.open.contains_key(n));
+                        self.fault(n, &error.into()).await
+                    }
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, frame: ClientFrame) -> Result<(), Ended> {
+        match frame {
+            ClientFrame::Call(call) => self.call(call).await,
+            ClientFrame::Watch(watch) => self.watch(watch).await,
+            ClientFrame::Cancel { n } => {
+                if let Some(Open::Call(stop)) = self.open.get(&n) {
+                    stop.abort();
+                }
+                Ok(())
+            }
+            ClientFrame::Unwatch { n } => {
+                self.unwatch(n);
+                Ok(())
+            }
+            ClientFrame::Send(ephemeral) => {
+                let n = ephemeral.n;
+                match self.send(ephemeral) {
+                    Ok(()) => Ok(()),
+                    Err(error) => self.write(text::error(n, &error)).await,
+                }
+            }
+            ClientFrame::Present(present) => {
+                let n = present.n;
+                match self.present(present) {
+                    Ok(()) => Ok(()),
+                    Err(error) => self.write(text::error(Some(n), &error)).await,
+                }
+            }
+            ClientFrame::Ping => self.write(text::PONG.to_owned()).await,
+            ClientFrame::Bye => Err(Ended::Closed(End::Bye)),
+            ClientFrame::Hello(_) => {
+                let error = Error::bad_request("`hello` is the first frame and comes once; nothing was changed");
+                self.fault(None, &error).await
+            }
+            ClientFrame::Sync(sync) => {
+                let error = Error::bad_request("this server has no sync protocol; nothing was changed");
+                self.fault(Some(sync.n), &error).await
+            }
+        }
+    }
+
+    async fn call(&mut self, call: Call) -> Result<(), Ended> {
+        let n = call.n;
+        if self.open.contains_key(&n) {
+            return self.in_use(n).await;
+        }
+        if self.calls.len() >= self.shared.limits.calls_per_connection {
+            let most = self.shared.limits.calls_per_connection;
+            let detail = format!("{most} calls of this connection wait already; nothing was changed; wait for some");
+            return self.write(text::error(Some(n), &Error::new(Code::Overloaded, detail))).await;
+        }
+        match self.start(&call) {
+            Err(error) => self.write(text::error(Some(n), &error)).await,
+            Ok(answer) => {
+                let (stop, registration) = AbortHandle::new_pair();
+                self.open.insert(n, Open::Call(stop));
+                let answer = Abortable::new(answer, registration);
+                self.calls.push(Box::pin(async move { (n, answer.await.ok()) }));
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins a call that may be made.
+    fn start(&self, call: &Call) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<L>> {
+        let limits = &self.shared.limits;
+        let key = self.who.key(&self.shared.kind(call.kind.as_str())?, &call.id)?;
+        let mut options = CallOptions::default();
+        if let Some(key) = &call.key {
+            if key.is_empty() || key.len() > CALL_KEY_BYTES_MAX {
+                let bytes = key.len();
+                let detail = format!("`key` has {bytes} bytes; it has 1 to {CALL_KEY_BYTES_MAX}; nothing was changed");
+                return Err(Error::bad_request(detail));
+            }
+            options.key = Some(Arc::from(key.as_str()));
+        }
+        if let Some(ms) = call.timeout_ms {
+            let time = Duration::from_millis(ms);
+            if time.is_zero() || time > limits.call_timeout {
+                let most = limits.call_timeout.as_millis();
+                let detail = format!("`timeout_ms` is 1 to {most}, not {ms}; nothing was changed");
+                return Err(Error::bad_request(detail));
+            }
+            options.timeout = Some(time);
+        }
+        self.check_session(&key)?;
+        self.who.may_call(&self.shared, &key, &call.handler, &mut options)?;
+        let args = arguments::read(call.args.as_str().as_bytes(), limits.json_depth)?;
+        Ok(self.shared.node.call_key(&key, &call.handler, args).options(options).json())
+    }
+
+    async fn watch(&mut self, watch: Watch) -> Result<(), Ended> {
+        let n = watch.n;
+        if self.open.contains_key(&n) {
+            return self.in_use(n).await;
+        }
+        match self.begin(watch) {
+            Ok(()) => Ok(()),
+            Err(error) => self.write(text::error(Some(n), &error)).await,
+        }
+    }
+
+    fn begin(&mut self, watch: Watch) -> Result<()> {
+        let Watch { n, kind, id, after, presence } = watch;
+        let most = self.shared.limits.watches_per_connection;
+        if self.watched >= most {
+            let detail = format!("{most} objects are watched by this connection already; unwatch some");
+            return Err(Error::new(Code::Overloaded, detail));
+        }
+        let key = self.who.key(&self.shared.kind(kind.as_str())?, &id)?;
+        self.check_session(&key)?;
+        self.who.may_watch(&self.shared, &key)?;
+        let (stop, registration) = AbortHandle::new_pair();
+        let me = self.visit.client.id().clone();
+        let watching = Watching::new(self.shared.node.clone(), n, key.clone(), after, presence, me);
+        self.watches.push(Box::pin(Abortable::new(watching.into_stream(), registration)));
+        self.open.insert(n, Open::Watch { stop, key, present: false });
+        self.watched += 1;
+        Ok(())
+    }
+
+    fn unwatch(&mut self, n: u64) {
+        if !matches!(self.open.get(&n), Some(Open::Watch { .. })) {
+            return;
+        }
+        if let Some(Open::Watch { stop, key, present }) = self.open.remove(&n) {
+            self.watched -= 1;
+            if present {
+                // Taking back what was shown does not fail.
+                let _ = self.shared.node.present(&key, self.visit.client.id(), None);
+            }
+            stop.abort();
+        }
+    }
+
+    fn send(&self, ephemeral: Ephemeral) -> Result<()> {
+        let key = self.who.key(&self.shared.kind(ephemeral.kind.as_str())?, &ephemeral.id)?;
+        self.check_session(&key)?;
+        self.who.may_watch(&self.shared, &key)?;
+        self.shared.node.broadcast(&key, Some(self.visit.client.id().clone()), ephemeral.data);
+        Ok(())
+    }
+
+    fn present(&mut self, frame: Present) -> Result<()> {
+        let Some(Open::Watch { key, present, .. }) = self.open.get_mut(&frame.n) else {
+            return Err(Error::bad_request("a client is present beside what it watches: `n` is the number of a watch"));
+        };
+        let data = Some(frame.data).filter(|data| data.as_str() != "null");
+        let shows = data.is_some();
+        self.shared.node.present(key, self.visit.client.id(), data)?;
+        *present = shows;
+        Ok(())
+    }
+
+    /// A session object is its own client's.
+    fn check_session(&self, key: &Key) -> Result<()> {
+        let foreign = self.shared.is_session(key.kind()) && self.visit.session.as_ref() != Some(key);
+        if foreign { Err(foreign_session(key)) } else { Ok(()) }
+    }
+
+    async fn in_use(&mut self, n: u64) -> Result<(), Ended> {
+        let detail = format!("the number {n} is in use by an earlier frame of this connection; nothing was changed");
+        self.fault(None, &Error::bad_request(detail)).await
+    }
+
+    /// Tells the client about a frame that means nothing; many of them end the connection.
+    async fn fault(&mut self, n: Option<u64>, error: &Error) -> Result<(), Ended> {
+        self.faults += 1;
+        self.write(text::error(n, error)).await?;
+        if self.faults >= FAULTS_MAX {
+            return Err(Ended::Closed(End::Refused));
+        }
+        Ok(())
+    }
+
+    /// Nothing was heard for two beats: the other side is gone, whatever the network says.
+    async fn beat(&mut self) -> Result<(), Ended> {
+        let every = self.shared.limits.heartbeat;
+        self.beat.as_mut().reset(Instant::now() + every);
+        if std::mem::take(&mut self.heard) {
+            return Ok(());
+        }
+        if self.shared.limits.heartbeat.is_zero() {
+            return Ok(());
+        }
+        self.room().await?;
+        self.link.probe()?;
+        self.unsent = true;
+        self.flush().await?;
+        let life = poll_fn(|cx| self.link.poll_arrived(cx));
+        match timeout(every, life).await {
+            Ok(arrived) => {
+                self.heard = true;
+                self.take(arrived).await
+            }
+            Err(_) => Err(Ended::Lost { finally: false }),
+        }
+    }
+
+    async fn room(&mut self) -> Result<(), Ended> {
+        let room = poll_fn(|cx| self.link.poll_room(cx));
+        timeout(self.shared.limits.write_timeout, room).await.map_err(|_| Lost)??;
+        Ok(())
+    }
+
+    async fn write(&mut self, frame: String) -> Result<(), Ended> {
+        self.room().await?;
+        self.link.put(frame)?;
+        self.unsent = true;
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Ended> {
+        if !std::mem::take(&mut self.unsent) {
+            return Ok(());
+        }
+        let sent = poll_fn(|cx| self.link.poll_flush(cx));
+        timeout(self.shared.limits.write_timeout, sent).await.map_err(|_| Lost)??;
+        Ok(())
+    }
+
+    /// Ends everything that is under way. Calls that were made take effect all the same.
+    async fn finish(mut self: Box<Self>, ended: Ended) {
+        let watches: Vec<u64> = self.open.keys().copied().collect();
+        watches.into_iter().for_each(|n| self.unwatch(n));
+        let finally = match ended {
+            Ended::Closed(End::Stopping) => {
+                self.answer_the_rest().await;
+                self.close(End::Stopping).await;
+                false
+            }
+            Ended::Closed(end) => {
+                self.close(end).await;
+                end == End::Bye
+            }
+            Ended::Lost { finally } => finally,
+        };
+        let Self { visit, shared, .. } = *self;
+        shared.sessions.leave(&shared, visit, finally).await;
+    }
+
+    /// The server stops: calls that are under way are answered, nothing new is taken.
+    async fn answer_the_rest(&mut self) {
+        let patience = self.shared.limits.drain_timeout;
+        let rest = async {
+            while let Some((n, answer)) = self.calls.next().await {
+                let frame = match answer {
+                    Some(Ok(reply)) => text::result(n, &reply.value, reply.seq),
+                    Some(Err(error)) => text::error(Some(n), &error),
+                    None => continue,
+                };
+                if self.write(frame).await.is_err() {
+                    return;
+                }
+            }
+        };
+        // What was not answered in time is cut, as for any request.
+        let _ = timeout(patience, rest).await;
+    }
+
+    async fn close(&mut self, end: End) {
+        if self.flush().await.is_ok() {
+            let _ = timeout(self.shared.limits.write_timeout, self.link.close(end)).await;
+        }
+    }
+}
+
+/// The first frame, or why there is none (`None`: nobody is there any more).
+async fn first<L: Link>(link: &mut L) -> Result<L::Text, Option<(Error, End)>> {
+    loop {
+        match poll_fn(|cx| link.poll_arrived(cx)).await {
+            Arrived::Frame(frame) => return Ok(frame),
+            Arrived::Life => {}
+            Arrived::Refused(error) => return Err(Some((error, End::Refused))),
+            Arrived::Broken(error, end) => return Err(Some((error, end))),
+            Arrived::Over { .. } => return Err(None),
+        }
+    }
+}
+
+/// All clients hear at once that the server stops; they must not all come back at once.
+fn reconnect_in_ms() -> u64 {
+    let (least, most) = RECONNECT_MS;
+    let random = u64::try_from(ulid::Ulid::generate().random() & u128::from(u32::MAX)).unwrap_or_default();
+    least + random % (most - least)
+}

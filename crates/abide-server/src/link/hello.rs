@@ -1,0 +1,61 @@
+//! The first frame of a connection: who is there, and is it somebody who was here before?
+
+use std::sync::Arc;
+
+use abide_core::{
+    ClientFrame, Error,
+    frame::{Limits, PROTOCOL, Welcome},
+};
+
+use super::{Link, Opening, Who, text};
+use crate::{session::Visit, shared::Shared};
+
+/// Reads the first frame and lets the client in. What is wrong with it ends the connection.
+pub(super) async fn admit(shared: &Arc<Shared>, opening: &Opening, frame: &str) -> Result<(Who, Visit), Error> {
+    let hello = match ClientFrame::parse(frame, shared.limits.frame_bytes)? {
+        ClientFrame::Hello(hello) => hello,
+        other => {
+            let name = other.name();
+            let detail = format!("the first frame is `hello`, not `{name}`; nothing was changed; connect again");
+            return Err(Error::bad_request(detail));
+        }
+    };
+    if hello.proto != PROTOCOL {
+        let spoken = hello.proto;
+        let detail = format!("this server speaks version {PROTOCOL} of the frames, not {spoken}; nothing was changed");
+        return Err(Error::bad_request(detail));
+    }
+    let who = Who::of(shared, hello.token.as_deref(), &opening.headers)?;
+    let visit = shared.sessions.enter(shared, &who, &hello).await?;
+    Ok((who, visit))
+}
+
+/// What a client that was let in is told.
+pub(super) fn welcome(shared: &Shared, visit: &Visit) -> String {
+    let limits = &shared.limits;
+    let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    text::welcome(Welcome {
+        client: visit.client.id().to_string(),
+        resume: visit.token.clone(),
+        resumed: visit.resumed,
+        missed: visit.missed,
+        grace_ms: u64::try_from(limits.session_grace.as_millis()).unwrap_or(u64::MAX),
+        session: visit.session.as_ref().map(|key| key.kind().clone()),
+        server: concat!("abide/", env!("CARGO_PKG_VERSION")).into(),
+        proto: PROTOCOL,
+        limits: Limits {
+            frame_bytes: number(limits.frame_bytes),
+            calls: number(limits.calls_per_connection),
+            watches: number(limits.watches_per_connection),
+        },
+    })
+}
+
+/// Ends a connection that was not let in.
+pub(super) async fn refuse<L: Link>(link: &mut L, error: &Error, end: super::End) {
+    if std::future::poll_fn(|cx| link.poll_room(cx)).await.is_ok() && link.put(text::error(None, error)).is_ok() {
+        // Whoever does not listen does not need to hear it.
+        let _ = std::future::poll_fn(|cx| link.poll_flush(cx)).await;
+    }
+    link.close(end).await;
+}

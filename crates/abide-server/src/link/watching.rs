@@ -1,0 +1,132 @@
+//! One watch of a connection: the state, then whatever happens to the object.
+
+use std::sync::Arc;
+
+use abide_core::{ChangeRecord, Error, Json, Key, Seq};
+use abide_node::{After, Broadcast, Changes, News, Node, Update};
+use futures_util::{Stream, stream};
+
+use super::text;
+
+/// A watch that has been asked for, or is under way.
+pub(crate) struct Watching {
+    node: Node,
+    n: u64,
+    key: Key,
+    /// Who watches: it does not hear itself.
+    me: Arc<str>,
+    presence: bool,
+    stage: Stage,
+}
+
+enum Stage {
+    Asked(Option<Seq>),
+    /// The state was sent; who is present is not.
+    Arriving(Changes),
+    Under(Changes),
+    Over,
+}
+
+/// What a watch has to say. It is written only when there is room for it.
+pub(crate) enum Told {
+    Snapshot(Seq, Option<Json>),
+    Reset(&'static str, Seq, Option<Json>),
+    Change(Arc<ChangeRecord>),
+    Broadcast(Key, Arc<Broadcast>),
+    Presence(Arc<(Arc<str>, Option<Json>)>),
+    Members(Vec<(Arc<str>, Json)>),
+    /// It has ended by this error.
+    Failed(Error),
+}
+
+impl Watching {
+    pub(crate) fn new(node: Node, n: u64, key: Key, after: Option<Seq>, presence: bool, me: Arc<str>) -> Self {
+        Self { node, n, key, me, presence, stage: Stage::Asked(after) }
+    }
+
+    /// All it has to say, until it fails or the node stops.
+    pub(crate) fn into_stream(self) -> impl Stream<Item = (u64, Told)> + Send {
+        stream::unfold(self, |mut watching| async move {
+            let told = watching.next().await?;
+            Some(((watching.n, told), watching))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Told> {
+        loop {
+            match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::Over => return None,
+                Stage::Asked(after) => match self.begin(after).await {
+                    Ok(Some(told)) => return Some(told),
+                    Ok(None) => {}
+                    Err(error) => return Some(Told::Failed(error)),
+                },
+                Stage::Arriving(changes) => {
+                    let members = changes.members().into_iter().collect();
+                    self.stage = Stage::Under(changes);
+                    if self.presence {
+                        return Some(Told::Members(members));
+                    }
+                }
+                Stage::Under(mut changes) => {
+                    let news = changes.news().await?;
+                    match news {
+                        Err(error) => return Some(Told::Failed(error)),
+                        Ok(news) => {
+                            self.stage = Stage::Under(changes);
+                            if let Some(told) = self.tell(news) {
+                                return Some(told);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn begin(&mut self, after: Option<Seq>) -> Result<Option<Told>, Error> {
+        match after {
+            Some(seq) => {
+                let changes = self.node.watch(&self.key, After::Seq(seq)).await?;
+                self.stage = Stage::Arriving(changes);
+                Ok(None)
+            }
+            None => {
+                let (state, changes) = self.node.watch_state(&self.key).await?;
+                let seq = changes.seq();
+                self.stage = Stage::Arriving(changes);
+                Ok(Some(Told::Snapshot(seq, state)))
+            }
+        }
+    }
+
+    fn tell(&self, news: News) -> Option<Told> {
+        match news {
+            News::Update(Update::Change(change)) => Some(Told::Change(change)),
+            News::Update(Update::Reset { reason, seq, state }) => Some(Told::Reset(reason.as_str(), seq, state)),
+            News::Broadcast(broadcast) => {
+                let mine = broadcast.from.as_ref().is_some_and(|from| *from == self.me);
+                (!mine).then(|| Told::Broadcast(self.key.clone(), broadcast))
+            }
+            News::Presence(member) => self.presence.then_some(Told::Presence(member)),
+            News::Members(members) => self.presence.then(|| Told::Members(members.into_iter().collect())),
+        }
+    }
+}
+
+impl Told {
+    /// The frame that says it.
+    pub(crate) fn text(&self, n: u64) -> String {
+        match self {
+            Self::Snapshot(seq, state) => text::snapshot(n, *seq, state.as_ref()),
+            Self::Reset(reason, seq, state) => text::reset(n, reason, *seq, state.as_ref()),
+            Self::Change(change) => text::change(n, change),
+            Self::Broadcast(key, broadcast) => text::broadcast(n, key, broadcast),
+            Self::Presence(member) => text::presence(n, false, [(&*member.0, member.1.as_ref())]),
+            Self::Members(members) => {
+                text::presence(n, true, members.iter().map(|(client, data)| (&**client, Some(data))))
+            }
+            Self::Failed(error) => text::error(Some(n), error),
+        }
+    }
+}

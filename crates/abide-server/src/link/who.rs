@@ -1,0 +1,70 @@
+//! Who is at the other end of a connection, and what it may do.
+
+use std::sync::Arc;
+
+use abide_core::{Code, Error, Key, Kind, Namespace, Result, Timestamp};
+use abide_node::{CallOptions, Principal};
+use axum::http::HeaderMap;
+
+use crate::{Action, Caller, shared::Shared};
+
+/// Who is there. Everything it wants is asked at the gate, as for any request.
+#[derive(Clone, Debug)]
+pub(crate) struct Who(Caller);
+
+impl Who {
+    /// Who presents this token; without one, who sent these headers with the request that opened the connection.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `denied`.
+    pub(crate) fn of(shared: &Shared, token: Option<&str>, headers: &HeaderMap) -> Result<Self> {
+        shared.gate.identify_opening(token, headers).map(Self)
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        self.0.namespace()
+    }
+
+    pub(crate) fn principal(&self) -> Option<&Arc<Principal>> {
+        self.0.principal()
+    }
+
+    /// Until when it is known.
+    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
+        self.0.expires_at()
+    }
+
+    /// Whether this is the same caller.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let name = |who: &Self| who.principal().map(|principal| principal.subject.clone());
+        let home = |who: &Self| who.principal().map(|principal| principal.namespace.clone());
+        self.namespace() == other.namespace() && name(self) == name(other) && home(self) == home(other)
+    }
+
+    /// The object that a frame names.
+    pub(crate) fn key(&self, kind: &Kind, id: &str) -> Result<Key> {
+        Key::new(self.namespace(), kind, id)
+            .map_err(|error| Error::bad_request(format!("{error}; nothing was changed")))
+    }
+
+    /// Refuses a call that it may not make; otherwise it is made on its behalf.
+    pub(crate) fn may_call(&self, shared: &Shared, key: &Key, handler: &str, options: &mut CallOptions) -> Result<()> {
+        shared.gate.allow_call(&self.0, key, handler, options)
+    }
+
+    /// Refuses to let it see an object, or talk to those who do.
+    pub(crate) fn may_watch(&self, shared: &Shared, key: &Key) -> Result<()> {
+        shared.gate.allow_object(&self.0, Action::Watch, key)
+    }
+
+    /// Refuses a session that it may not have.
+    pub(crate) fn may_begin(&self, shared: &Shared, key: &Key) -> Result<()> {
+        shared.gate.allow_object(&self.0, Action::Create, key)
+    }
+}
+
+/// A session object is its client's alone.
+pub(crate) fn foreign_session(key: &Key) -> Error {
+    let detail = format!("{key} is the session of another client; nothing was changed; call another object");
+    Error::new(Code::Denied, detail)
+}

@@ -1,0 +1,192 @@
+//! Clients that are connected, and those that may come back in a moment.
+//!
+//! A client has an id, which others may see, and a token, which nobody else may: whoever has it can go on as
+//! that client. The token is good once, for the grace time after the connection is lost, and void after `bye`.
+
+mod token;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use abide_core::{Code, Error, Key, Result, frame::Hello};
+use abide_node::Client;
+use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use self::token::{Secret, Token};
+use crate::{link::Who, shared::Shared};
+
+/// How many sessions end at the same time when the server stops.
+const ENDS_TOGETHER: usize = 64;
+
+/// All clients of a server.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    all: Mutex<FxHashMap<Arc<str>, Entry>>,
+    /// Numbers the connections.
+    connections: AtomicU64,
+}
+
+/// What is known of a client.
+struct Entry {
+    secret: Secret,
+    who: Who,
+    client: Arc<Client>,
+    session: Option<Key>,
+    /// The connection it is on, or was on last.
+    connection: u64,
+    /// Cancelled when it comes back on another connection; `None` while it is away.
+    replaced: Option<CancellationToken>,
+}
+
+/// One connection of a client.
+pub(crate) struct Visit {
+    pub(crate) client: Arc<Client>,
+    pub(crate) session: Option<Key>,
+    pub(crate) resumed: bool,
+    /// How many pushes it has lost, and the number of the last one that it has.
+    pub(crate) missed: u64,
+    pub(crate) pushed: u64,
+    /// What it needs to come back.
+    pub(crate) token: String,
+    pub(crate) replaced: CancellationToken,
+    connection: u64,
+}
+
+impl Sessions {
+    /// Lets a client in: as the one it was, if its token says so, or as a new one.
+    ///
+    /// # Errors
+    /// `denied` if the token is another's, or the caller may not have the session it asks for; what
+    /// `on_connect` says. The client is not let in then.
+    pub(crate) async fn enter(&self, shared: &Arc<Shared>, who: &Who, hello: &Hello) -> Result<Visit> {
+        if let Some(token) = &hello.resume
+            && let Some(visit) = self.resume(who, token, hello.pushed)?
+        {
+            return Ok(visit);
+        }
+        self.begin(shared, who, hello).await
+    }
+
+    /// The client whose token this is, if it is still waited for.
+    fn resume(&self, who: &Who, token: &str, pushed: Option<u64>) -> Result<Option<Visit>> {
+        let Some(token) = Token::parse(token) else { return Ok(None) };
+        let mut all = self.all.lock();
+        let Some(entry) = all.get_mut(token.client).filter(|entry| entry.secret.is(token.secret)) else {
+            return Ok(None);
+        };
+        if !entry.who.is(who) {
+            return Err(Error::new(Code::Denied, "the resume token is another caller's; connect without it"));
+        }
+        if let Some(replaced) = entry.replaced.take() {
+            replaced.cancel();
+        }
+        let visit = self.visit(entry, true);
+        let last = visit.client.last_push();
+        let pushed = pushed.unwrap_or(0).min(last);
+        let missed = visit.client.pushed(pushed).missed;
+        Ok(Some(Visit { missed, pushed: pushed + missed, ..visit }))
+    }
+
+    async fn begin(&self, shared: &Arc<Shared>, who: &Who, hello: &Hello) -> Result<Visit> {
+        let id: Arc<str> = ulid::Ulid::generate().to_string().into();
+        let client = Arc::new(shared.node.join_client(id.clone(), who.namespace().clone()));
+        let session = match &hello.session {
+            None => None,
+            Some(kind) => {
+                let key = who.key(&shared.kind(kind.as_str())?, &id)?;
+                who.may_begin(shared, &key)?;
+                shared.node.begin_session(&key, who.principal().cloned()).await?;
+                Some(key)
+            }
+        };
+        let mut entry =
+            Entry { secret: Secret::new(), who: who.clone(), client, session, connection: 0, replaced: None };
+        let visit = self.visit(&mut entry, false);
+        self.all.lock().insert(id, entry);
+        Ok(visit)
+    }
+
+    /// A new connection of a client, with a new secret.
+    fn visit(&self, entry: &mut Entry, resumed: bool) -> Visit {
+        let replaced = CancellationToken::new();
+        entry.secret = Secret::new();
+        entry.connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        entry.replaced = Some(replaced.clone());
+        Visit {
+            client: entry.client.clone(),
+            session: entry.session.clone(),
+            resumed,
+            missed: 0,
+            pushed: 0,
+            token: entry.secret.token(entry.client.id()),
+            replaced,
+            connection: entry.connection,
+        }
+    }
+
+    /// A connection has ended. The client is waited for, unless it said that it will not be back.
+    pub(crate) async fn leave(&self, shared: &Arc<Shared>, visit: Visit, finally: bool) {
+        let (id, connection) = (visit.client.id().clone(), visit.connection);
+        drop(visit);
+        let grace = shared.limits.session_grace;
+        let waits = {
+            let mut all = self.all.lock();
+            let away = all.len() >= shared.limits.sessions;
+            let Some(entry) = all.get_mut(&id).filter(|entry| entry.connection == connection) else { return };
+            entry.replaced = None;
+            !finally && !grace.is_zero() && !away
+        };
+        if !waits {
+            return self.end(shared, &id, connection).await;
+        }
+        let shared = shared.clone();
+        let tasks = shared.tasks.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(grace) => {}
+                () = shared.closing.cancelled() => {}
+            }
+            shared.sessions.end(&shared, &id, connection).await;
+        });
+    }
+
+    /// Ends a client's session, if it has not come back since this connection.
+    async fn end(&self, shared: &Shared, id: &Arc<str>, connection: u64) {
+        let entry = {
+            let mut all = self.all.lock();
+            if all.get(id).is_none_or(|entry| entry.connection != connection) {
+                return;
+            }
+            all.remove(id)
+        };
+        if let Some(entry) = entry {
+            entry.end(shared).await;
+        }
+    }
+
+    /// Ends all sessions: the server stops, and nobody can come back to it.
+    pub(crate) async fn end_all(&self, shared: &Shared) {
+        let all: Vec<Entry> = std::mem::take(&mut *self.all.lock()).into_values().collect();
+        let ended = stream::iter(all).for_each_concurrent(ENDS_TOGETHER, |entry| async move {
+            entry.end(shared).await;
+        });
+        if timeout(shared.limits.drain_timeout, ended).await.is_err() {
+            tracing::warn!("some sessions did not end in time");
+        }
+    }
+}
+
+impl Entry {
+    async fn end(self, shared: &Shared) {
+        let Some(key) = self.session else { return };
+        if let Err(error) = shared.node.end_session(&key, self.who.principal().cloned()).await {
+            tracing::warn!(session = %key, %error, "a session could not be ended");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The objects that are called.
+
+use abide::prelude::*;
+
+#[derive(State, Default)]
+pub(crate) struct Counter {
+    count: i64,
+}
+
+#[object(history = 4)]
+impl Counter {
+    #[handler]
+    fn increment(&mut self, amount: i64) -> i64 {
+        self.count += amount;
+        self.count
+    }
+
+    #[handler]
+    fn get(&self) -> i64 {
+        self.count
+    }
+
+    #[handler]
+    fn refuse(&mut self) -> Result<()> {
+        Err(Error::rejected("no").with_data(json!({"missing": 3})))
+    }
+
+    #[handler]
+    async fn wait(&mut self, ms: u64) -> i64 {
+        tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+        self.count += 1;
+        self.count
+    }
+
+    #[handler]
+    fn shout(&mut self, ctx: &mut Context, word: String) {
+        ctx.broadcast(json!({ "word": word }));
+    }
+
+    #[handler]
+    fn tell(&mut self, ctx: &mut Context, client: String, word: String) {
+        ctx.push(client, json!({ "word": word }));
+    }
+
+    #[handler]
+    fn tell_and_fail(&mut self, ctx: &mut Context, client: String) -> Result<()> {
+        ctx.push(client, "never");
+        ctx.broadcast("never");
+        Err(Error::rejected("no"))
+    }
+
+    #[handler]
+    fn tell_all(&mut self, ctx: &mut Context, word: String) {
+        ctx.push(Recipients::All, word);
+    }
+
+    #[handler]
+    fn fill(&mut self, bytes: usize) -> String {
+        self.count += 1;
+        "x".repeat(bytes)
+    }
+}
+
+/// Kept in memory only.
+#[derive(State, Default)]
+pub(crate) struct Ticker {
+    ticks: i64,
+}
+
+#[object(durability = "volatile")]
+impl Ticker {
+    #[handler]
+    fn tick(&mut self, ctx: &mut Context) -> i64 {
+        self.ticks += 1;
+        ctx.broadcast(self.ticks);
+        self.ticks
+    }
+}
