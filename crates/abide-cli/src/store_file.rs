@@ -27,14 +27,13 @@ pub(crate) fn path(url: &str) -> Outcome<&Path> {
     }
 }
 
-/// Opens any store to look at it, beside a node that may be running on it. A file has to be there; a
-/// server's tables are made if they are not.
+/// Opens any store that is there to look at it, beside a node that may be running on it.
 pub(crate) async fn look(url: &str) -> Outcome<Arc<dyn Store>> {
     match url.split_once(':') {
         Some(("sqlite", _)) => Ok(Arc::new(open(path(url)?, false)?)),
         Some(("memory", _)) => Err(Failure::usage("a store in memory is seen by its own process only")
             .hint("ask the node that has it: `abide ls KIND`, `abide alarms`, or its /metrics")),
-        _ => Ok(abide::store::open(url).await?),
+        _ => Ok(abide::store::open_existing(url).await?),
     }
 }
 

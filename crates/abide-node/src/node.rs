@@ -469,7 +469,9 @@ impl NodeCore {
         let before = at.minus(1);
         at = before;
         while at < seq {
-            let page = self.store.changes(key, at, 256).await?;
+            // A snapshot is never far below: a page is what leads from it to here.
+            let missing = usize::try_from(seq.number() - at.number()).unwrap_or(usize::MAX);
+            let page = self.store.changes(key, at, missing.min(256)).await?;
             let Some(last) = page.changes.last() else {
                 break;
             };

@@ -62,6 +62,12 @@ pub enum OpenError {
         /// What it looks like.
         why: String,
     },
+    /// There is no store, and none was to be made.
+    #[error("there is no store in {}: `abide store init` creates one, and so does `abide serve`", path.display())]
+    NotThere {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The number of shards is fixed when a store is created.
     #[error(
         "{} was created with {found} shards and cannot be opened with {wanted}: leave the number out, or write {found}",

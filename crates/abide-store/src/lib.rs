@@ -10,6 +10,7 @@ mod error;
 mod filter;
 mod import;
 pub mod memory;
+mod news;
 #[cfg(feature = "sqlite")]
 mod page;
 #[cfg(feature = "postgres")]
@@ -32,4 +33,4 @@ pub use memory::MemoryStore;
 pub use postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore};
-pub use url::{open, shown};
+pub use url::{open, open_existing, shown};

@@ -21,6 +21,31 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     }
 }
 
+/// Opens the store that a URL names if it is there, and makes none: no file, no tables. Beside a process
+/// that uses it, where the store can be shared at all.
+///
+/// # Errors
+/// [`OpenError`]: that there is none, or what stands in the way.
+pub async fn open_existing(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    match url.split_once(':') {
+        #[cfg(feature = "sqlite")]
+        Some(("sqlite", rest)) => {
+            let path = std::path::Path::new(rest.strip_prefix("//").unwrap_or(rest));
+            if !path.exists() {
+                return Err(OpenError::NotThere { path: path.into() });
+            }
+            let options = crate::SqliteOptions { create: false, exclusive: false, ..crate::SqliteOptions::default() };
+            Ok(Arc::new(crate::SqliteStore::open(path, options)?))
+        }
+        #[cfg(feature = "postgres")]
+        Some(("postgres" | "postgresql", _)) => {
+            let options = crate::PostgresOptions { create: false, ..crate::PostgresOptions::default() };
+            Ok(Arc::new(crate::PostgresStore::open(url, options).await?))
+        }
+        _ => open(url).await,
+    }
+}
+
 /// A store's URL as it may be printed: `***` stands for a password, before the host or among the options.
 pub fn shown(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.into() };

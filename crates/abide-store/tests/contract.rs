@@ -69,3 +69,44 @@ mod sqlite {
         }));
     }
 }
+
+/// Who reads the feed is woken within a process, without a server that would tell.
+mod hints {
+    use std::{sync::Arc, time::Duration};
+
+    use abide_core::Store;
+    use abide_store::{
+        MemoryStore,
+        contract::fixture::{Owner, key},
+    };
+    use tokio::time::timeout;
+
+    async fn a_commit_wakes_who_waits_for_its_shard(store: Arc<dyn Store>) {
+        let owner = Owner::claim(store).await;
+        let a = key("a");
+        let (shard, shards) = (a.shard(owner.store.shards()), owner.store.shards());
+        let b = (0..).map(|n| key(&n.to_string())).find(|b| b.shard(shards) != shard).unwrap();
+        let (any, first, second) = (
+            owner.store.feed_moved(None),
+            owner.store.feed_moved(Some(shard)),
+            owner.store.feed_moved(Some(b.shard(shards))),
+        );
+        owner.grow(&a, 1).await;
+        timeout(Duration::from_secs(20), any).await.unwrap();
+        timeout(Duration::from_secs(20), first).await.unwrap();
+        assert!(timeout(Duration::from_millis(50), second).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_commit_in_memory_wakes_who_waits_for_its_shard() {
+        a_commit_wakes_who_waits_for_its_shard(Arc::new(MemoryStore::new(16))).await;
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn a_commit_in_sqlite_wakes_who_waits_for_its_shard() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = abide_store::SqliteStore::open(folder.path().join("a.db"), abide_store::SqliteOptions::default());
+        a_commit_wakes_who_waits_for_its_shard(Arc::new(store.unwrap())).await;
+    }
+}

@@ -93,6 +93,16 @@ impl Postgres {
             }
             lines.push("ssl = on".into());
         }
+        if let Some(authority) = &options.clients {
+            let to = self.data.join("clients.crt");
+            fs::copy(authority, &to)?;
+            self.programs.give(&to)?;
+            lines.push("ssl_ca_file = 'clients.crt'".into());
+            let rules = self.data.join("pg_hba.conf");
+            let others = fs::read_to_string(&rules)?;
+            let guarded = "hostssl guarded all all trust clientcert=verify-full\nhost guarded all all reject\n";
+            fs::write(&rules, format!("{guarded}{others}"))?;
+        }
         lines.extend(options.settings.iter().map(|(name, value)| format!("{name} = '{}'", value.replace('\'', "''"))));
         let file = self.data.join("postgresql.conf");
         let text = fs::read_to_string(&file)?;

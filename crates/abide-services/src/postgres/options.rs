@@ -12,11 +12,14 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// A certificate and its key, as PEM files: the server then offers TLS. The files are copied.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// The certificate of an authority, as a PEM file: who connects to the database `guarded` has to show a
+    /// certificate that it has signed in the user's name. Needs `tls`.
+    pub clients: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fsync: true, folder: None, settings: Vec::new(), tls: None }
+        Self { fsync: true, folder: None, settings: Vec::new(), tls: None, clients: None }
     }
 }
 

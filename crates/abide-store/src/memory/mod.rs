@@ -18,13 +18,17 @@ use std::{
 
 use abide_core::{
     ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
-    port::store::{
-        AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes, ListPage,
-        ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, Status,
+    port::{
+        BoxFuture,
+        store::{
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes,
+            ListPage, ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, Status,
+        },
     },
 };
 use parking_lot::Mutex;
 
+use crate::news::News;
 use data::Data;
 
 /// How many entries of the feed are kept by default.
@@ -33,7 +37,7 @@ pub const FEED_KEEP_DEFAULT: u64 = 1_000_000;
 /// A store in memory. A clone is another handle to the same data: what one commits, the others read,
 /// and the data lives as long as the last handle.
 #[derive(Clone, Debug)]
-pub struct MemoryStore(Arc<Mutex<Data>>);
+pub struct MemoryStore(Arc<Mutex<Data>>, Arc<News>);
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 
@@ -45,7 +49,7 @@ impl MemoryStore {
 
     /// An empty store whose feed keeps at least the last `feed_keep` entries.
     pub fn with_feed_keep(shards: u32, feed_keep: u64) -> Self {
-        Self(Arc::new(Mutex::new(Data::new(shards.max(1), feed_keep))))
+        Self(Arc::new(Mutex::new(Data::new(shards.max(1), feed_keep))), Arc::default())
     }
 
     fn answer<T: Send + 'static>(&self, work: impl FnOnce(&mut Data) -> T) -> Answer<T> {
@@ -75,7 +79,9 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: Vec<Commit>) -> Answer<Vec<Committed>> {
-        self.answer(|data| data.commit_batch(&batch))
+        let answers = self.answer(|data| data.commit_batch(&batch));
+        self.1.tell(batch.iter().map(|commit| commit.shard));
+        answers
     }
 
     fn acknowledge(&self, messages: Vec<MessageId>) -> Answer<()> {
@@ -98,6 +104,10 @@ impl Store for MemoryStore {
 
     fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answer<FeedPage> {
         self.answer(|data| data.feed(shard, after, limit))
+    }
+
+    fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
+        self.1.wait(shard)
     }
 
     fn feed_heads(&self) -> Answer<Vec<(Shard, FeedPosition)>> {

@@ -1,4 +1,5 @@
 use std::{
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,11 +13,12 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
+use tokio_postgres::{AsyncMessage, Client, Config, Row, Statement, types::ToSql};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     fault::{Fault, Result, sentence},
+    hints::Hints,
     options::{PostgresOptions, Target},
 };
 
@@ -36,6 +38,7 @@ pub(super) struct Connector {
     pub(super) target: Target,
     pub(super) options: PostgresOptions,
     tls: MakeRustlsConnect,
+    pub(super) hints: Arc<Hints>,
     /// Tells the connections of this store from others, so that it ends none but its own.
     application: String,
 }
@@ -55,9 +58,10 @@ pub(super) struct Conn {
 
 impl Connector {
     pub(super) fn new(target: Target, options: PostgresOptions) -> Result<Self, String> {
-        let tls = super::tls::connector(&target.tls)?;
+        let tls = super::tls::connector(&target.tls, target.client.as_ref())?;
         let application = format!("abide {}", ulid::Ulid::generate());
-        Ok(Self { target, options, tls, application })
+        let hints = Arc::new(Hints::new(&target.schema));
+        Ok(Self { target, options, tls, hints, application })
     }
 
     /// Connects to the first server that is there and accepts writes.
@@ -85,11 +89,19 @@ impl Connector {
     async fn connect_to(&self, name: &str, config: &Config) -> Result<Conn> {
         let mut config = config.clone();
         config.application_name(&self.application);
-        let (client, connection) = config.connect(self.tls.clone()).await?;
+        let (client, mut connection) = config.connect(self.tls.clone()).await?;
+        let hints = Arc::clone(&self.hints);
         #[expect(clippy::disallowed_methods, reason = "it ends with the connection, which is aborted on drop")]
         let io = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error = %sentence(&error), "a connection to PostgreSQL ended");
+            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+                match message {
+                    Ok(AsyncMessage::Notification(told)) => hints.heard(&told),
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(error = %sentence(&error), "a connection to PostgreSQL ended");
+                        return;
+                    }
+                }
             }
         });
         let limit = self.options.statement_timeout;

@@ -30,7 +30,11 @@ pub(super) struct Meta {
 /// Creates the tables or brings them up to date, one process at a time, and says what the store is.
 pub(super) async fn migrate(conn: &Conn, connector: &Connector) -> Result<Meta, OpenError> {
     let opening = |fault: Fault| opening(&fault, connector);
-    if version(conn).await.map_err(opening)? != Some(schema()) {
+    let found = version(conn).await.map_err(opening)?;
+    if found.is_none() && !connector.options.create {
+        return Err(OpenError::NotThere { path: connector.target.name.clone().into() });
+    }
+    if found != Some(schema()) {
         lock(conn, connector).await.map_err(opening)?;
         let done = step(conn, connector).await;
         // The lock ends with the connection, if not so.

@@ -5,6 +5,7 @@
 //! - **Two ways to the server and back** for each transaction: the fence, with the heads of objects that are
 //!   not remembered; then all writes with the COMMIT.
 //! - **Fencing.** The rows of the shards are read `FOR SHARE`, so that no claim comes in between.
+//! - **Hints** go from process to process by NOTIFY, apart from the commits themselves.
 //! - **Reads** have connections of their own, and never go to a server that only reads.
 //!
 //! The tables are described in `docs/format/postgres.md`.
@@ -16,6 +17,7 @@ mod connect;
 mod fault;
 mod field;
 mod form;
+mod hints;
 mod index;
 mod migrate;
 mod options;

@@ -13,6 +13,8 @@ pub struct PostgresOptions {
     /// How many shards a new store has; for one that is there, what it must have. `None` takes what is
     /// there. In a URL: `shards=`.
     pub shards: Option<u32>,
+    /// Whether tables are made where there are none.
+    pub create: bool,
     /// Connections for reads of single objects; one more reads what may be much. In a URL: `readers=`.
     pub readers: usize,
     /// How long one attempt to connect may take. In a URL: `connect_timeout=` in seconds.
@@ -21,6 +23,9 @@ pub struct PostgresOptions {
     pub statement_timeout: Duration,
     /// How long a call waits for a server that is away before it fails. In a URL: `wait=` in seconds.
     pub wait: Duration,
+    /// Whether other processes are told that feeds moved, and tell this one (`NOTIFY`, `LISTEN`). In a URL:
+    /// `notify=off`.
+    pub notify: bool,
     /// How many objects the writer remembers, so that it need not ask for their heads.
     pub cached_objects: usize,
     /// How many batches may wait for the writer; further ones are refused.
@@ -33,10 +38,12 @@ impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
             shards: None,
+            create: true,
             readers: 4,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
             wait: Duration::from_secs(5),
+            notify: true,
             cached_objects: 131_072,
             waiting_max: 10_000,
             feed_keep: 1_000,
@@ -57,6 +64,15 @@ pub(super) enum Tls {
     Verify { roots: Option<PathBuf>, name: bool },
 }
 
+/// How the client proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Client {
+    /// A file with its certificate, and those between it and the authority.
+    pub(super) certificate: PathBuf,
+    /// A file with its key.
+    pub(super) key: PathBuf,
+}
+
 /// A URL, taken apart.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
@@ -64,6 +80,7 @@ pub(super) struct Target {
     pub(super) servers: Vec<(String, Config)>,
     pub(super) schema: String,
     pub(super) tls: Tls,
+    pub(super) client: Option<Client>,
     /// How the store is called in messages: the URL without its password.
     pub(super) name: String,
 }
@@ -74,7 +91,7 @@ impl Target {
         let bad = |why: String| OpenError::BadUrl { url: crate::shown(url), why };
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = SCHEMA.to_owned();
-        let (mut mode, mut roots) = (None, None);
+        let (mut mode, mut roots, mut certificate, mut key) = (None, None, None, None);
         let mut rest = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -84,8 +101,14 @@ impl Target {
                 "schema" => value.clone_into(&mut schema),
                 "sslmode" => mode = Some(value),
                 "sslrootcert" => roots = Some(PathBuf::from(decoded(value))),
+                "sslcert" => certificate = Some(PathBuf::from(decoded(value))),
+                "sslkey" => key = Some(PathBuf::from(decoded(value))),
                 "shards" => options.shards = Some(number()?),
                 "readers" => options.readers = number()? as usize,
+                "notify" => match value {
+                    "on" | "off" => options.notify = value == "on",
+                    _ => return Err(bad(format!("notify={value} is neither notify=on nor notify=off"))),
+                },
                 "wait" => options.wait = seconds()?,
                 "connect_timeout" => options.connect_timeout = seconds()?,
                 "statement_timeout" => options.statement_timeout = seconds()?,
@@ -98,6 +121,12 @@ impl Target {
             return Err(bad(format!("the schema {schema:?} has to be 1 to 63 letters, digits and underscores")));
         }
         let tls = tls(mode, roots).map_err(bad)?;
+        let client = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some(Client { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(bad("sslcert needs the key of the certificate: add sslkey=FILE".into())),
+            (None, Some(_)) => return Err(bad("sslkey needs its certificate: add sslcert=FILE".into())),
+        };
         let config: Config = format!("{base}?{}", rest.join("&")).parse().map_err(|error| {
             bad(format!("{error}; write `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=abide`"))
         })?;
@@ -106,7 +135,7 @@ impl Target {
             return Err(bad("it names no host: write `postgres://USER:PASSWORD@HOST:PORT/DATABASE`".into()));
         }
         let name = format!("{}?schema={schema}", without_password(base));
-        Ok(Self { servers, schema, tls, name })
+        Ok(Self { servers, schema, tls, client, name })
     }
 }
 
@@ -218,6 +247,8 @@ mod tests {
         assert_eq!(found.tls, Tls::Verify { roots: Some("/a b".into()), name: true });
         assert_eq!(found.name, "postgres://me@a:1,b:2/db?schema=s");
         assert_eq!(target("postgres://h/db").unwrap().schema, "abide");
+        let client = target("postgres://h/db?sslcert=/me.crt&sslkey=/me%2ekey").unwrap().client;
+        assert_eq!(client, Some(Client { certificate: "/me.crt".into(), key: "/me.key".into() }));
     }
 
     #[test]
@@ -235,6 +266,9 @@ mod tests {
             ("postgres://u:pw@h/db?shards=x", "no number"),
             ("postgres:///db", "names no host"),
             ("postgres://u:pw@h/db?colour=red", "colour"),
+            ("postgres://u:pw@h/db?sslcert=a", "sslkey=FILE"),
+            ("postgres://u:pw@h/db?notify=yes", "notify=on"),
+            ("postgres://u:pw@h/db?sslkey=a", "sslcert=FILE"),
         ] {
             let sentence = target(url).unwrap_err();
             assert!(sentence.contains(part), "{sentence}");

@@ -19,7 +19,7 @@ use super::{
     clean::{self, Clean},
     connect::{Connector, SharedConn},
     fault::Result,
-    index,
+    hints, index,
     migrate::{self, Meta},
     options::{PostgresOptions, Target},
     read::{alarms, feed, list, messages, objects, status},
@@ -47,6 +47,12 @@ pub struct PostgresStore {
 
 type Answered<T> = BoxFuture<'static, Result<T, StoreError>>;
 
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.scans.connector().hints.close();
+    }
+}
+
 impl PostgresStore {
     /// Opens the store at `url`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE?schema=abide`, and creates
     /// its tables if they are not there. Runs within a Tokio runtime, which has to live as long as it.
@@ -67,6 +73,10 @@ impl PostgresStore {
         let writer = Writer::new(Arc::clone(&connector), conn);
         #[expect(clippy::disallowed_methods, reason = "it ends with the queue, and `close` waits for it")]
         tokio::spawn(writer.run(requests));
+        if connector.options.notify {
+            #[expect(clippy::disallowed_methods, reason = "it ends when the store is closed or dropped")]
+            tokio::spawn(hints::run(Arc::clone(&connector.hints), Arc::clone(&connector)));
+        }
         let readers = Arc::new(Readers::new(Arc::clone(&connector), connections));
         let scans = Arc::new(Readers::new(connector, 1));
         Ok(Self { meta, queue, readers, scans, cleaned: AtomicU32::new(0) })
@@ -147,6 +157,12 @@ impl Store for PostgresStore {
         self.scan(move |conn| feed::feed(conn, shard, after, limit))
     }
 
+    fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
+        let hints = &self.scans.connector().hints;
+        hints.listen();
+        hints.news.wait(shard)
+    }
+
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {
         self.scan(feed::heads)
     }
@@ -200,6 +216,7 @@ impl Store for PostgresStore {
 
     fn close(&self) -> BoxFuture<'static, ()> {
         let (queue, readers, scans) = (self.queue.clone(), Arc::clone(&self.readers), Arc::clone(&self.scans));
+        scans.connector().hints.close();
         Box::pin(async move {
             let (done, wait) = oneshot::channel();
             if queue.send(Request::Close(done)).await.is_ok() {

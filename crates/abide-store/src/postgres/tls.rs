@@ -1,20 +1,21 @@
 use std::{fmt::Display, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error, InconsistentKeys, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::options::Tls;
+use super::options::{Client, Tls};
 
-/// What makes connections encrypted, as far as the URL asks for it.
-pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, String> {
+/// What makes connections encrypted and says who we are, as far as the URL asks for it.
+pub(super) fn connector(tls: &Tls, client: Option<&Client>) -> Result<MakeRustlsConnect, String> {
     let provider = Arc::new(ring::default_provider());
     let check = match tls {
         Tls::Off | Tls::Prefer | Tls::Require => Check::Anyone,
@@ -29,9 +30,35 @@ pub(super) fn connector(tls: &Tls) -> Result<MakeRustlsConnect, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { provider, check }))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(Verifier { provider, check }));
+    let config = match client {
+        None => config.with_no_client_auth(),
+        Some(client) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(proof(client)?))),
+    };
     Ok(MakeRustlsConnect::new(config))
+}
+
+/// What a client shows. Whether its certificate is any good is for the server to say.
+fn proof(client: &Client) -> Result<CertifiedKey, String> {
+    let Client { certificate, key } = client;
+    let wrong =
+        |what: &str, file: &Path, why: &dyn Display| format!("{what} in {} cannot be read: {why}", file.display());
+    let certificates = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = certificates.map_err(|error| wrong("the certificate", certificate, &error))?;
+    if certificates.is_empty() {
+        return Err(wrong("the certificate", certificate, &"there is none in it"));
+    }
+    let no_key =
+        |error: &dyn Display| wrong("the key", key, &format!("{error} (it has to be PEM, without a password)"));
+    let read = PrivateKeyDer::from_pem_file(key).map_err(|error| no_key(&error))?;
+    let signing = ring::default_provider().key_provider.load_private_key(read).map_err(|error| no_key(&error))?;
+    let certified = CertifiedKey::new(certificates, signing);
+    match certified.keys_match() {
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(format!("{} is not the key of the certificate in {}", key.display(), certificate.display()))
+        }
+        _ => Ok(certified),
+    }
 }
 
 /// The root certificates of a file, or of the system.

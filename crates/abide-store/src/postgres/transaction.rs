@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
+    sync::Arc,
     task::Poll,
 };
 
@@ -14,6 +15,7 @@ use super::{
     batch::{Gathered, Known, Place},
     connect::{Conn, Values},
     fault::{Fault, Result},
+    hints::Hints,
     remembered::{Recalled, Remembered},
     row::{number, seq},
     text::escaped,
@@ -37,6 +39,7 @@ impl From<Fault> for Failure {
 pub(super) struct Ledgers {
     pub(super) remembered: Remembered,
     pub(super) oids: Oids,
+    pub(super) hints: Arc<Hints>,
 }
 
 /// Writes a group, with two messages to the server and back: the fence with what is not remembered, then
@@ -77,6 +80,8 @@ pub(super) async fn write(conn: &Conn, ledgers: &mut Ledgers, group: &[Batch]) -
     commit(conn, &work.writes).await?;
     let known = Known { positions: work.positions, ..recalled.known };
     ledgers.remembered.note(&known, &work.gathered, &work.oids);
+    let moved = work.gathered.log.iter().map(|entry| work.gathered.objects[entry.slot].shard);
+    ledgers.hints.moved(moved);
     Ok(work.answers)
 }
 

@@ -47,7 +47,7 @@ impl Failure {
 impl Writer {
     pub(super) fn new(connector: Arc<Connector>, conn: Conn) -> Self {
         let remembered = Remembered::new(connector.options.cached_objects);
-        let ledgers = Ledgers { remembered, oids: Oids::default() };
+        let ledgers = Ledgers { remembered, oids: Oids::default(), hints: Arc::clone(&connector.hints) };
         Self { connector, conn: Some(conn), lost: None, ledgers }
     }
 

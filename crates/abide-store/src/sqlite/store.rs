@@ -1,7 +1,10 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::mpsc::{SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
     thread::{Builder, JoinHandle},
 };
 
@@ -29,6 +32,7 @@ use super::{
 };
 use crate::{
     error::{BackupError, OpenError},
+    news::News,
     requests::{self, Answer, Batch, crowded},
 };
 
@@ -40,6 +44,7 @@ pub struct SqliteStore {
     path: PathBuf,
     shards: u32,
     running: RwLock<Option<Running>>,
+    news: Arc<News>,
 }
 
 /// The threads of an open store.
@@ -75,12 +80,14 @@ impl SqliteStore {
         let points = Readers::start("abide-store-read", points, waiting_max).map_err(failed)?;
         let scans = Readers::start("abide-store-scan", scans, waiting_max).map_err(failed)?;
         let (queue, requests) = sync_channel(waiting_max);
+        let news = Arc::<News>::default();
+        let told = Arc::clone(&news);
         let writer = Builder::new()
             .name("abide-store".into())
-            .spawn(move || write(&writer, &options, &requests))
+            .spawn(move || write(&writer, &options, &requests, told))
             .map_err(failed)?;
         let running = Running { queue: Some(queue), writer: Some(writer), points, scans, _lock: lock };
-        Ok(Self { path: path.into(), shards, running: RwLock::new(Some(running)) })
+        Ok(Self { path: path.into(), shards, running: RwLock::new(Some(running)), news })
     }
 
     /// The store's file.
@@ -144,8 +151,8 @@ impl Drop for Running {
     }
 }
 
-fn write(conn: &Connection, options: &SqliteOptions, requests: &std::sync::mpsc::Receiver<Request>) {
-    match Writer::new(conn, options) {
+fn write(conn: &Connection, options: &SqliteOptions, requests: &std::sync::mpsc::Receiver<Request>, news: Arc<News>) {
+    match Writer::new(conn, options, news) {
         Ok(writer) => writer.run(requests),
         Err(fault) => tracing::error!(?fault, "the writer of the store could not start"),
     }
@@ -191,6 +198,10 @@ impl Store for SqliteStore {
 
     fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answered<FeedPage> {
         self.scan(move |conn| feed::feed(conn, shard, after, limit))
+    }
+
+    fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
+        self.news.wait(shard)
     }
 
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {

@@ -1,4 +1,4 @@
-use std::sync::mpsc::Receiver;
+use std::sync::{Arc, mpsc::Receiver};
 
 use abide_core::{
     Epoch, Key, Seq, Shard, StoreError, Timestamp,
@@ -16,6 +16,7 @@ use super::{
     statements::Statements,
 };
 use crate::{
+    news::News,
     recent::Recent,
     requests::{Answer, Batch, Limits, gather},
 };
@@ -44,10 +45,11 @@ pub(super) struct Writer<'c> {
     known_version: Option<i64>,
     group: u64,
     feed_keep: u64,
+    news: Arc<News>,
 }
 
 impl<'c> Writer<'c> {
-    pub(super) fn new(conn: &'c Connection, options: &SqliteOptions) -> Result<Self> {
+    pub(super) fn new(conn: &'c Connection, options: &SqliteOptions, news: Arc<News>) -> Result<Self> {
         Ok(Self {
             conn,
             sql: Statements::prepare(conn)?,
@@ -58,6 +60,7 @@ impl<'c> Writer<'c> {
             known_version: None,
             group: 0,
             feed_keep: options.feed_keep.max(1),
+            news,
         })
     }
 
@@ -95,6 +98,7 @@ impl<'c> Writer<'c> {
     fn serve(&mut self, group: Vec<Batch>) {
         match self.write(&group) {
             Ok(results) => {
+                self.news.tell(group.iter().flat_map(Batch::commits).map(|commit| commit.shard));
                 for (batch, results) in group.into_iter().zip(results) {
                     batch.answer(Ok(results));
                 }

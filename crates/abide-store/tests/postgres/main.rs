@@ -9,6 +9,7 @@
 mod contract;
 mod faults;
 mod full;
+mod hints;
 mod opening;
 mod queries;
 mod remembering;

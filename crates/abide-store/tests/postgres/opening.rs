@@ -1,5 +1,5 @@
 use abide_services::postgres::shared;
-use abide_store::{OpenError, PostgresOptions, PostgresStore};
+use abide_store::{OpenError, PostgresOptions, PostgresStore, open_existing};
 
 use super::world::{open, options};
 
@@ -61,4 +61,16 @@ async fn what_cannot_be_reached_is_named_without_its_password() {
     let error = refusal("postgres://me:secret@127.0.0.1:1/db", options).await.to_string();
     assert!(error.contains("127.0.0.1:1/db") && error.contains("refused"), "{error}");
     assert!(!error.contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn looking_for_a_store_makes_none() {
+    let schema = shared().unwrap();
+    let there = || schema.sql("SELECT count(*) FROM information_schema.schemata WHERE schema_name = current_schema()");
+    let error = open_existing(&schema.url()).await.map(|store| store.name()).unwrap_err();
+    assert!(matches!(error, OpenError::NotThere { .. }), "{error}");
+    assert!(error.to_string().contains("abide store init"), "{error}");
+    assert_eq!(there().unwrap().trim(), "0");
+    drop(open(&schema.url(), options()).await);
+    assert_eq!(open_existing(&schema.url()).await.unwrap().shards(), 16);
 }

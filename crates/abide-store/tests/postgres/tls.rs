@@ -31,6 +31,17 @@ fn certificates(folder: &Path) -> Option<()> {
     )
 }
 
+/// A certificate for a user of the database: one of the first version, as plain commands make it, for
+/// `postgres`, and of the third for others.
+fn client(folder: &Path, user: &str, authority: &str) {
+    let new_key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    let name = format!("{user}-by-{authority}");
+    openssl(folder, &format!("req {new_key} -keyout {name}.key -out {name}.csr -subj /CN={user}"));
+    let sign = format!("-CA {authority}.crt -CAkey {authority}.key -CAcreateserial");
+    let version = if user == "postgres" { "" } else { " -extfile names" };
+    openssl(folder, &format!("x509 -req -in {name}.csr {sign} -days 2{version} -out {name}.crt"));
+}
+
 #[tokio::test]
 async fn a_server_proves_itself_as_far_as_the_url_asks() {
     let folder = Folder::temporary("tls").unwrap();
@@ -67,6 +78,47 @@ async fn a_server_proves_itself_as_far_as_the_url_asks() {
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{url}: {error}"),
             (Ok(_), Err(_)) => panic!("{url} was opened"),
             (Err(error), Ok(_)) => panic!("{url}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_proves_itself_to_a_server_that_demands_it() {
+    let folder = Folder::temporary("tls-clients").unwrap();
+    if certificates(folder.path()).is_none() {
+        println!("skipped: certificates for the test are made with openssl, which is not installed");
+        return;
+    }
+    for (user, authority) in [("postgres", "authority"), ("somebody", "authority"), ("postgres", "other")] {
+        client(folder.path(), user, authority);
+    }
+    let file = |name: &str| folder.path().join(name);
+    let (tls, clients) = (Some((file("server.crt"), file("server.key"))), Some(file("authority.crt")));
+    let server = Postgres::start_with(&Options { fsync: false, tls, clients, ..Options::default() }).unwrap();
+    server.sql("CREATE DATABASE guarded").unwrap();
+    let at = folder.path().display();
+    let proof = |certificate: &str, key: &str| format!("sslmode=require&sslcert={at}/{certificate}&sslkey={at}/{key}");
+    let of = |name: &str| proof(&format!("{name}.crt"), &format!("{name}.key"));
+    std::fs::write(file("empty.crt"), "").unwrap();
+    for (proof, refused) in [
+        (of("postgres-by-authority"), None),
+        (of("postgres-by-authority").replace("require", "prefer"), None),
+        ("sslmode=require".to_owned(), Some("valid client certificate")),
+        (of("postgres-by-authority").replace("require", "disable"), Some("pg_hba.conf rejects")),
+        (of("somebody-by-authority"), Some("authentication failed")),
+        (of("postgres-by-other"), Some("cannot be reached")),
+        (proof("somebody-by-authority.crt", "postgres-by-other.key"), Some("is not the key of")),
+        (proof("postgres-by-authority.crt", "nowhere.key"), Some("nowhere.key")),
+        (proof("postgres-by-authority.crt", "names"), Some("without a password")),
+        (proof("empty.crt", "postgres-by-authority.key"), Some("there is none in it")),
+    ] {
+        let url = format!("postgres://postgres@localhost:{}/guarded?{proof}", server.port());
+        let quick = PostgresOptions { wait: std::time::Duration::from_millis(10), ..options() };
+        match (PostgresStore::open(&url, quick).await, refused) {
+            (Ok(store), None) => assert!(abide_core::Store::status(&store).await.is_ok()),
+            (Err(error), Some(part)) => assert!(error.to_string().contains(part), "{url}: {error}"),
+            (Ok(_), Some(_)) => panic!("{url} was opened"),
+            (Err(error), None) => panic!("{url}: {error}"),
         }
     }
 }

@@ -121,6 +121,17 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'static, Result<FeedPage, StoreError>>;
 
+    /// Resolves when the feed of a shard, or any feed, may have moved since this was called; the call
+    /// itself counts, not the first poll. So: call this, read the feed, and if there is nothing new, wait.
+    ///
+    /// It is a hint and nothing more. It may come although nothing moved, it may be late, and it may never
+    /// come: a connection was lost, or the store gives none, as by default. Whoever waits sets a limit and
+    /// then reads the feed all the same, and nothing may be right only because of it.
+    fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
+        let _ = shard;
+        Box::pin(std::future::pending())
+    }
+
     /// The shards that ever had an entry in the feed, by number, each with the position of its last one.
     fn feed_heads(&self) -> BoxFuture<'static, Result<Vec<(Shard, FeedPosition)>, StoreError>>;
 
