@@ -282,7 +282,10 @@ impl Attempt {
             received_at: place.node.options.metered.then(Instant::now),
         };
         match &place.transaction {
-            Some(transaction) => transaction.run(&place.key, envelope).await,
+            Some(transaction) => {
+                place.node.traffic.note(&place.key, &envelope);
+                transaction.run(&place.key, envelope).await;
+            }
             None => place.node.submit(&place.key, &place.kind, envelope, place.inline),
         }
         match timeout_at(deadline + GRACE, rx).await {

@@ -29,6 +29,9 @@ enum Item {
 
 const SLICES: usize = 16;
 
+/// How many changes a listener to everything may be behind.
+const LISTEN_BUFFER: usize = 1024;
+
 /// How many clients may be present beside one object, and how much each of them may show.
 const MEMBERS_MAX: usize = 1024;
 const SHOWN_BYTES_MAX: usize = 4096;
@@ -49,6 +52,8 @@ type Channels = FxHashMap<Key, Channel>;
 pub(crate) struct Hub {
     slices: Box<[Mutex<Channels>]>,
     watched: AtomicUsize,
+    everything: broadcast::Sender<(Key, Arc<ChangeRecord>)>,
+    listeners: Arc<AtomicUsize>,
     buffer: usize,
     subscribers: Gauge,
 }
@@ -56,7 +61,8 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new(buffer: usize, subscribers: Gauge) -> Self {
         let slices = (0..SLICES).map(|_| Mutex::default()).collect();
-        Self { slices, watched: AtomicUsize::new(0), buffer, subscribers }
+        let everything = broadcast::channel(LISTEN_BUFFER).0;
+        Self { slices, watched: AtomicUsize::new(0), everything, listeners: Arc::default(), buffer, subscribers }
     }
 
     fn slice(&self, key: &Key) -> &Mutex<Channels> {
@@ -74,6 +80,13 @@ impl Hub {
     }
 
     pub(crate) fn publish(&self, key: &Key, changes: &[ChangeRecord]) {
+        if self.listeners.load(Ordering::SeqCst) > 0 {
+            for change in changes {
+                let change = Arc::new(ChangeRecord { snapshot: None, ..change.clone() });
+                // A send without receivers is fine: the last one is just leaving.
+                let _ = self.everything.send((key.clone(), change));
+            }
+        }
         if changes.is_empty() || self.watched.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -145,6 +158,23 @@ impl Hub {
         }
     }
 
+    /// Whether anybody watches an object or listens to all.
+    pub(crate) fn is_heeded(&self) -> bool {
+        self.watched() > 0 || self.listeners.load(Ordering::SeqCst) > 0
+    }
+
+    /// How many watch an object.
+    pub(crate) fn watchers(&self, key: &Key) -> usize {
+        self.slice(key).lock().get(key).map_or(0, |channel| channel.sender.receiver_count())
+    }
+
+    /// Listens to the changes of all objects.
+    pub(crate) fn listen(&self) -> Everything {
+        let changes = self.everything.subscribe();
+        self.listeners.fetch_add(1, Ordering::SeqCst);
+        Everything { changes, listeners: self.listeners.clone() }
+    }
+
     /// How many objects are watched.
     pub(crate) fn watched(&self) -> usize {
         self.watched.load(Ordering::SeqCst)
@@ -194,5 +224,38 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         self.receiver = None;
         self.hub.leave(&self.key);
+    }
+}
+
+/// The changes of all objects as they become durable: see [`Node::listen`](crate::Node::listen).
+#[derive(Debug)]
+pub struct Everything {
+    changes: broadcast::Receiver<(Key, Arc<ChangeRecord>)>,
+    listeners: Arc<AtomicUsize>,
+}
+
+/// What a listener hears.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// An object changed.
+    Change(Key, Arc<ChangeRecord>),
+    /// So many changes came too fast to be heard.
+    Missed(u64),
+}
+
+impl Everything {
+    /// The next change; `None` when the node is gone.
+    pub async fn next(&mut self) -> Option<Heard> {
+        match self.changes.recv().await {
+            Ok((key, change)) => Some(Heard::Change(key, change)),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Heard::Missed(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}
+
+impl Drop for Everything {
+    fn drop(&mut self) {
+        self.listeners.fetch_sub(1, Ordering::SeqCst);
     }
 }

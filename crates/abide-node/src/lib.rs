@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read the clock"))]
 
 mod activation;
+mod activity;
 mod alarm;
 mod answer;
 mod blocking;
@@ -35,9 +36,11 @@ mod session;
 mod sweep;
 mod timer;
 mod timing;
+mod traffic;
 mod transaction;
 mod watch;
 
+pub use activity::Activity;
 pub use alarm::{AlarmBuilder, Delay};
 pub use answer::Answer;
 pub use call::{CALL_KEY_BYTES_MAX, Call, CallOptions, Delivery, DynamicCall};
@@ -46,6 +49,7 @@ pub use clock::SystemClock;
 pub use context::Context;
 pub use find::{Find, Found, FoundPage};
 pub use handle::{Handle, Snapshot};
+pub use hub::{Everything, Heard};
 pub use job::Reply;
 pub use kind::{HandlerDescription, KindDescription, lead_references};
 pub use node::{Node, NodeBuilder};
@@ -56,6 +60,7 @@ pub use object::{
 pub use options::Mutant;
 pub use options::NodeOptions;
 pub use principal::Principal;
+pub use traffic::{Edge, Traffic, Way};
 pub use transaction::{HasKey, TRANSACTION_OBJECTS_MAX, Transaction, TransactionCall};
 pub use watch::{After, Broadcast, Changes, News, ResetReason, Update};
 

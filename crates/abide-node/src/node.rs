@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     activation::{Resident, Seen},
+    activity::Activity,
     blocking,
     call::DynamicCall,
     clients::Clients,
@@ -27,7 +28,7 @@ use crate::{
     directory::Directory,
     find::Find,
     handle::{Handle, Place, Snapshot},
-    hub::Hub,
+    hub::{Everything, Hub},
     job::{Bare, Origin, Purpose},
     kind::{KindDescription, KindEntry, Kinds},
     metrics::NodeMetrics,
@@ -37,6 +38,7 @@ use crate::{
     pipeline::Pipeline,
     principal::Principal,
     scheduler::Scheduler,
+    traffic::{Traffic, TrafficLog},
     transaction::{HasKey, Transaction, TransactionCall},
     watch::{After, Changes},
 };
@@ -54,6 +56,7 @@ pub(crate) struct NodeCore {
     pub(crate) scheduler: Scheduler,
     pub(crate) outbox: Outbox,
     pub(crate) metrics: NodeMetrics,
+    pub(crate) traffic: TrafficLog,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     pub(crate) shards: u32,
@@ -125,6 +128,7 @@ impl NodeBuilder {
             scheduler: Scheduler::new(options.alarms_in_flight),
             outbox: Outbox::new(options.messages_in_memory, metrics.outbox_depth.clone()),
             directory: Directory::new(),
+            traffic: TrafficLog::new(if options.metered { options.traffic_edges } else { 0 }),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             shards: store.shards(),
@@ -319,6 +323,35 @@ impl Node {
     /// The time, by the node's clock.
     pub fn now(&self) -> Timestamp {
         self.core.clock.now()
+    }
+
+    /// Who calls whom in a tenant, the busiest first, or in the neighbourhood of one object. Calls are counted
+    /// where they are timed ([`NodeOptions::metered`]); the others leave no trace here.
+    pub fn traffic(&self, namespace: &Namespace, of: Option<&Key>, limit: usize) -> Traffic {
+        self.core.traffic.busiest(namespace, of, limit, Instant::now())
+    }
+
+    /// What memory knows of an object. Asking does not bring it into memory.
+    pub fn activity(&self, key: &Key) -> Activity {
+        let found = self.core.directory.find(key);
+        let here = found.map(|activation| activation.activity()).unwrap_or_default();
+        Activity { watchers: self.core.hub.watchers(key), ..here }
+    }
+
+    /// Listens to the changes of all objects as they become durable, for looking at them. Who listens too
+    /// slowly is told how many were missed; [`Node::watch`] and [`Node::feed`] miss none.
+    pub fn listen(&self) -> Everything {
+        self.core.hub.listen()
+    }
+
+    /// The limits and times of this node.
+    pub fn options(&self) -> &NodeOptions {
+        &self.core.options
+    }
+
+    /// How long it has been running.
+    pub fn uptime(&self) -> Duration {
+        self.core.started.elapsed()
     }
 
     /// Whether the node takes calls.

@@ -37,6 +37,8 @@ pub struct NodeOptions {
     pub inline: bool,
     /// Whether calls are timed for the metrics.
     pub metered: bool,
+    /// How many edges of the graph of who calls whom are remembered, where calls are timed; 0 for none.
+    pub traffic_edges: usize,
     /// How often idle objects are looked for.
     pub sweep_every: Duration,
     #[doc(hidden)]
@@ -61,6 +63,7 @@ impl Default for NodeOptions {
             drain_timeout: Duration::from_secs(10),
             inline: true,
             metered: false,
+            traffic_edges: 4096,
             sweep_every: Duration::from_secs(1),
             mutant: None,
         }

@@ -11,7 +11,12 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Caller, Limits, ServerOptions, gate::Gate, openapi, request::path::ObjectPath, routes::kinds, session::Sessions,
+    Caller, Limits, ServerOptions,
+    gate::Gate,
+    openapi,
+    request::path::ObjectPath,
+    routes::{inspect::node::LastCount, kinds},
+    session::Sessions,
 };
 
 /// The node, the limits, and what is worked out once.
@@ -32,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) descriptions: Vec<KindDescription>,
     pub(crate) kinds_json: Bytes,
     pub(crate) openapi_json: Bytes,
+    pub(crate) last_count: LastCount,
     kinds: FxHashMap<String, Kind>,
     session_kinds: FxHashSet<Kind>,
 }
@@ -55,6 +61,7 @@ impl Shared {
                 .filter(|kind| kind.options.session)
                 .map(|kind| kind.kind.clone())
                 .collect(),
+            last_count: LastCount::default(),
             kinds: descriptions.iter().map(|kind| (kind.kind.to_string(), kind.kind.clone())).collect(),
             descriptions,
             node,

@@ -35,6 +35,7 @@ impl NodeCore {
                 Error::unavailable("this node is shutting down; nothing was changed; call another node or try again");
             return envelope.job.release(Err(refusal));
         }
+        self.traffic.note(key, &envelope);
         if kind.options.stateless {
             return self.submit_stateless(key, kind, envelope);
         }

@@ -88,7 +88,7 @@ impl NodeCore {
         }
         cell.last_used = self.tick();
         let seq = cell.head;
-        let watched = changed.filter(|_| self.hub.watched() > 0);
+        let watched = changed.filter(|_| self.hub.is_heeded());
         if let Some(patch) = watched {
             cell.updated_at = ctx.now();
             drop(cell);

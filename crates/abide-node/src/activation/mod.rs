@@ -25,6 +25,7 @@ pub(crate) use lend::{Claim, Lease, Member};
 pub(crate) use settle::{Issued, Verdict};
 
 use crate::{
+    activity::Activity,
     effects::Signal,
     job::{AnyObject, Envelope, Job},
     kind::KindEntry,
@@ -248,6 +249,15 @@ impl Activation {
     /// How many calls wait for the object.
     pub(crate) fn waiting(&self) -> usize {
         self.cell.lock().mailbox_len()
+    }
+
+    /// What it is doing, without those who watch it.
+    pub(crate) fn activity(&self) -> Activity {
+        let (in_memory, decoded) = {
+            let cell = self.cell.lock();
+            (!matches!(cell.phase, Phase::Gone | Phase::Cold), cell.live.is_some() || cell.phase == Phase::Running)
+        };
+        Activity { in_memory, decoded, waiting: self.waiting(), watchers: 0, bytes: self.bytes() }
     }
 
     /// An estimate of the bytes it holds.

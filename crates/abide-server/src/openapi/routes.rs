@@ -21,6 +21,11 @@ pub(super) fn paths() -> Map<String, Value> {
         ("/v1/kinds", json!({"get": kinds()})),
         ("/v1/kinds/{kind}", json!({"parameters": [kind()], "get": one_kind()})),
         ("/v1/feed", json!({"get": feed()})),
+        ("/v1/inspect/graph", json!({"get": inspect("graph", "Who called whom in the last minute", true)})),
+        ("/v1/inspect/node", json!({"get": inspect("node", "Version, uptime, memory and limits of the node", false)})),
+        ("/v1/inspect/store", json!({"get": inspect("store", "What the store holds", false)})),
+        ("/v1/inspect/activity", json!({"get": inspect("activity", "What memory knows of an object", true)})),
+        ("/v1/inspect/changes", json!({"get": heard()})),
         ("/healthz", json!({"get": health("live", "Whether the process answers", &[])})),
         ("/readyz", json!({"get": health("ready", "Whether calls are taken; fails while stopping", &["503"])})),
         ("/metrics", json!({"get": metrics()})),
@@ -222,6 +227,37 @@ fn feed() -> Value {
             limit(),
         ],
         "responses": answers(answer("A page of the feed", &schema("FeedPage")), &LOOK),
+    })
+}
+
+/// What the inspector looks at; some of it of one object.
+fn inspect(operation: &str, summary: &str, of_object: bool) -> Value {
+    let text = || json!({"type": "string"});
+    let object = [query("kind", "The object's kind", text()), query("id", "The object's id", text())];
+    let mut parameters: Vec<Value> = object.into_iter().filter(|_| of_object).collect();
+    if operation == "graph" {
+        parameters.push(limit());
+    }
+    json!({
+        "operationId": format!("inspect_{operation}"),
+        "tags": ["inspector"],
+        "summary": summary,
+        "parameters": parameters,
+        "responses": answers(answer("What it is now", &json!({"type": "object"})), &LOOK),
+    })
+}
+
+fn heard() -> Value {
+    let ok = json!({
+        "description": "Server-sent events: `change` with the object's kind, id and change; `missed` with a count",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    });
+    json!({
+        "operationId": "inspect_changes",
+        "tags": ["inspector"],
+        "summary": "The changes of all objects as they become durable, for looking at",
+        "parameters": [query("kind", "Only changes of this kind", json!({"type": "string"}))],
+        "responses": answers(ok, &LOOK),
     })
 }
 

@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{Problem, answer::json::Text, shared::Shared};
 
 /// How long a browser waits before it connects again, in the first lines of a stream.
-const HELLO: &[u8] = b"retry: 1000\n\n";
+pub(super) const HELLO: &[u8] = b"retry: 1000\n\n";
 
 /// What keeps a silent stream alive.
-const HEARTBEAT: &[u8] = b":\n\n";
+pub(super) const HEARTBEAT: &[u8] = b":\n\n";
 
 /// How many bytes of events are sent together at most.
 const TOGETHER: usize = 32 << 10;
@@ -111,7 +111,7 @@ fn write(text: &mut Vec<u8>, update: abide_core::Result<Update>) {
 }
 
 /// Writes one event. Data may have lines of its own: JSON text is kept as its author wrote it.
-fn event(text: &mut Vec<u8>, name: &str, seq: Option<Seq>, data: &[u8]) {
+pub(super) fn event(text: &mut Vec<u8>, name: &str, seq: Option<Seq>, data: &[u8]) {
     text.extend_from_slice(b"event: ");
     text.extend_from_slice(name.as_bytes());
     if let Some(seq) = seq {

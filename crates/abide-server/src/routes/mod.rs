@@ -6,6 +6,7 @@ mod changes;
 mod events;
 mod feed;
 mod health;
+pub(crate) mod inspect;
 pub(crate) mod kinds;
 mod list;
 mod object;
@@ -37,6 +38,7 @@ pub(crate) fn router(shared: Arc<Shared>, others: Router) -> Router {
         .route("/v1/kinds/{kind}", get(kinds::one))
         .route("/v1/feed", get(feed::feed))
         .route("/v1/socket", get(socket::open))
+        .merge(inspect::routes())
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

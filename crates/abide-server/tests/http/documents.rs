@@ -75,7 +75,8 @@ async fn every_path_of_the_document_is_there() {
         let real = path.replace("{kind}", "Counter").replace("{id}", "a").replace("{handler}", "step");
         for method in item.as_object().unwrap().keys().filter(|key| *key != "parameters") {
             let method = method.to_uppercase();
-            if real.ends_with("/hang") || method == "DELETE" {
+            // A call and a stream that never end.
+            if real.ends_with("/hang") || real == "/v1/inspect/changes" || method == "DELETE" {
                 continue;
             }
             let request = world.request(&method, &real).body(Body::empty()).unwrap();

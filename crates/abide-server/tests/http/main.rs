@@ -8,6 +8,7 @@ mod bad_input;
 mod calls;
 mod documents;
 mod events;
+mod inspect;
 mod kinds;
 mod limits;
 mod objects;

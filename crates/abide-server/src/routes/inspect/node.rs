@@ -1,0 +1,149 @@
+//! The node itself, what its store holds, and what memory knows of one object.
+
+use std::{sync::Arc, time::Duration};
+
+use abide_core::{Result, port::store::Status};
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use serde_json::{Value, json};
+use tokio::{sync::Mutex, time::Instant};
+
+use super::graph;
+use crate::{Caller, Limits, Problem, answer::json::fresh, request::query::Query, shared::Shared};
+
+/// For how long a count of everything in the store is shown again: counting reads a lot.
+const COUNTED_FOR: Duration = Duration::from_secs(10);
+
+/// The last count of what the store holds. Those who ask meanwhile wait for the one that is under way.
+#[derive(Default)]
+pub(crate) struct LastCount(Mutex<Option<(Instant, Status)>>);
+
+/// `GET /v1/inspect/node`: version, time, memory, limits. Cheap enough to ask every second.
+pub(crate) async fn node(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    super::admit(&shared, &caller)?;
+    Query::parse(request.uri().query())?.finish()?;
+    let node = &shared.node;
+    let answer = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_ms": milliseconds(node.uptime()),
+        "shards": node.shards(),
+        "running": node.is_running() && !shared.draining.is_cancelled(),
+        "metered": node.options().metered,
+        "objects_in_memory": node.objects_in_memory(),
+        "bytes_in_memory": node.bytes_in_memory(),
+        "process_bytes": process_bytes(),
+        "objects_watched": node.objects_watched(),
+        "messages_under_way": node.messages_under_way(),
+        "limits": {"node": node_limits(&shared), "server": server_limits(&shared.limits)},
+    });
+    Ok(fresh(answer.to_string()))
+}
+
+/// `GET /v1/inspect/store`: what the store holds, counted at most every ten seconds.
+pub(crate) async fn store(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    super::admit(&shared, &caller)?;
+    Query::parse(request.uri().query())?.finish()?;
+    let mut last = shared.last_count.0.lock().await;
+    let (at, status) = match &*last {
+        Some((at, status)) if at.elapsed() < COUNTED_FOR => (*at, status.clone()),
+        _ => {
+            let status = shared.node.store_status().await?;
+            let now = Instant::now();
+            *last = Some((now, status.clone()));
+            (now, status)
+        }
+    };
+    let objects: serde_json::Map<String, Value> =
+        status.objects.iter().map(|(kind, count)| (kind.clone(), (*count).into())).collect();
+    let indexes: Vec<Value> = status.indexes.iter().map(|(kind, path)| json!({"kind": kind, "path": path})).collect();
+    let answer = json!({
+        "store": status.store,
+        "id": status.id,
+        "schema": status.schema,
+        "objects": objects,
+        "indexes": indexes,
+        "changes": status.changes,
+        "alarms": status.alarms,
+        "dead_alarms": status.dead_alarms,
+        "outbox": status.outbox,
+        "outcomes": status.outcomes,
+        "bytes": status.bytes,
+        "age_ms": milliseconds(at.elapsed()),
+    });
+    Ok(fresh(answer.to_string()))
+}
+
+/// `GET /v1/inspect/activity?kind=&id=`: whether an object is in memory, and who waits for it or watches it.
+pub(crate) async fn activity(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    super::admit(&shared, &caller)?;
+    let mut query = Query::parse(request.uri().query())?;
+    let key = graph::object(&shared, &caller, &mut query)?;
+    query.finish()?;
+    let key = key.ok_or_else(|| Problem::bad_request("the query parameters kind and id name the object"))?;
+    let activity = shared.node.activity(&key);
+    let answer = json!({
+        "in_memory": activity.in_memory,
+        "decoded": activity.decoded,
+        "waiting": activity.waiting,
+        "watchers": activity.watchers,
+        "bytes": activity.bytes,
+    });
+    Ok(fresh(answer.to_string()))
+}
+
+fn node_limits(shared: &Shared) -> Value {
+    let options = shared.node.options();
+    json!({
+        "call_timeout_ms": milliseconds(options.call_timeout),
+        "mailbox": options.mailbox,
+        "objects_max": options.objects_max,
+        "memory_max": options.memory_max,
+        "commits_in_flight": options.commits_in_flight,
+        "alarms_in_flight": options.alarms_in_flight,
+        "messages_in_memory": options.messages_in_memory,
+        "watch_buffer": options.watch_buffer,
+        "outcomes_kept_ms": milliseconds(options.outcomes_kept),
+        "drain_timeout_ms": milliseconds(options.drain_timeout),
+        "traffic_edges": options.traffic_edges,
+    })
+}
+
+fn server_limits(limits: &Limits) -> Value {
+    json!({
+        "body_bytes": limits.body_bytes,
+        "decompressed_bytes": limits.decompressed_bytes,
+        "connections": limits.connections,
+        "page_items": limits.page_items,
+        "page_bytes": limits.page_bytes,
+        "request_timeout_ms": milliseconds(limits.request_timeout),
+        "call_timeout_ms": milliseconds(limits.call_timeout),
+        "keep_alive_ms": milliseconds(limits.keep_alive),
+        "heartbeat_ms": milliseconds(limits.heartbeat),
+    })
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What the process takes of the machine's memory, where the system says so in `/proc`.
+fn process_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
