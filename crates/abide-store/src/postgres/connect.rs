@@ -173,7 +173,7 @@ fn is_worth_waiting(fault: &Fault) -> bool {
     match fault {
         Fault::Postgres(error) => error.code().is_none_or(|code| !matches!(&code.code()[..2], "28" | "3D")),
         Fault::Lost(_) | Fault::ReadOnly(_) => true,
-        Fault::Value(_) | Fault::TooLarge(_) | Fault::Moved => false,
+        Fault::Value(_) | Fault::TooLarge(_) | Fault::Refused(_) | Fault::Moved => false,
     }
 }
 

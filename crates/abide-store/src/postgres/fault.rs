@@ -21,6 +21,8 @@ pub(super) enum Fault {
     Value(String),
     /// PostgreSQL cannot hold what it should.
     TooLarge(String),
+    /// What was asked for is refused.
+    Refused(StoreError),
     /// What a transaction found out before is not so any more; doing it again finds out anew.
     Moved,
 }
@@ -54,7 +56,7 @@ impl Fault {
                 None => !of_ours(error),
             },
             Self::Lost(_) | Self::ReadOnly(_) => true,
-            Self::Value(_) | Self::TooLarge(_) | Self::Moved => false,
+            Self::Value(_) | Self::TooLarge(_) | Self::Refused(_) | Self::Moved => false,
         }
     }
 
@@ -71,7 +73,7 @@ impl Fault {
                 ]
                 .contains(code)
             }),
-            Self::Lost(_) | Self::ReadOnly(_) | Self::Value(_) | Self::TooLarge(_) => false,
+            Self::Lost(_) | Self::ReadOnly(_) | Self::Value(_) | Self::TooLarge(_) | Self::Refused(_) => false,
         }
     }
 
@@ -81,7 +83,7 @@ impl Fault {
             Self::Postgres(error) => error
                 .as_db_error()
                 .is_some_and(|db| db.parsed_severity() == Some(Severity::Error) && *db.code() != unknown_completion()),
-            Self::Value(_) | Self::TooLarge(_) | Self::Moved => true,
+            Self::Value(_) | Self::TooLarge(_) | Self::Refused(_) | Self::Moved => true,
             Self::Lost(_) | Self::ReadOnly(_) => false,
         }
     }
@@ -93,6 +95,7 @@ impl Fault {
             Self::Lost(sentence) | Self::ReadOnly(sentence) | Self::Value(sentence) | Self::TooLarge(sentence) => {
                 sentence.clone()
             }
+            Self::Refused(error) => error.to_string(),
             Self::Moved => "another process wrote to the same objects at the same time".into(),
         }
     }
@@ -103,6 +106,7 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         let sentence = fault.sentence();
         match fault {
+            Fault::Refused(error) => error,
             Fault::Value(_) => Self::Damaged(sentence),
             Fault::TooLarge(_) => Self::Unsupported(sentence),
             Fault::Postgres(error) => match error.code() {

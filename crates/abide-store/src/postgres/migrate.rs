@@ -23,7 +23,6 @@ pub(super) fn schema() -> u32 {
 /// What a store is, once and for all.
 #[derive(Clone, Debug)]
 pub(super) struct Meta {
-    pub(super) id: String,
     pub(super) shards: u32,
 }
 
@@ -112,10 +111,9 @@ async fn tables(conn: &Conn, connector: &Connector) -> Result<i64> {
 }
 
 async fn meta(conn: &Conn) -> Result<Meta> {
-    let (mut id, mut shards) = (String::new(), 0);
+    let mut shards = 0;
     for row in conn.query("SELECT name, value FROM meta", &[]).await? {
         match row.try_get(0)? {
-            "id" => id = row.try_get(1)?,
             "shards" => shards = number(row.try_get(1)?)?,
             _ => {}
         }
@@ -123,7 +121,7 @@ async fn meta(conn: &Conn) -> Result<Meta> {
     if shards == 0 {
         return Err(Fault::Value("the table meta does not say how many shards there are".into()));
     }
-    Ok(Meta { id, shards })
+    Ok(Meta { shards })
 }
 
 fn number(text: &str) -> Result<u32> {

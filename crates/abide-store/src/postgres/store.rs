@@ -8,8 +8,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
-            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes,
+            ListPage, ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, Status,
         },
     },
 };
@@ -18,8 +18,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     clean::{self, Clean},
     connect::{Connector, SharedConn},
+    export,
     fault::Result,
-    hints, index,
+    hints,
+    import::Importer,
+    index,
     migrate::{self, Meta},
     options::{PostgresOptions, Target},
     read::{alarms, feed, list, messages, objects, status},
@@ -39,6 +42,7 @@ pub struct PostgresStore {
     meta: Meta,
     queue: mpsc::Sender<Request>,
     readers: Arc<Readers>,
+    importer: Arc<Importer>,
     /// For what may scan much, so that no read of one object waits for it.
     scans: Arc<Readers>,
     /// The shard with which cleaning goes on.
@@ -78,8 +82,9 @@ impl PostgresStore {
             tokio::spawn(hints::run(Arc::clone(&connector.hints), Arc::clone(&connector)));
         }
         let readers = Arc::new(Readers::new(Arc::clone(&connector), connections));
+        let importer = Arc::new(Importer::new(Arc::clone(&connector), meta.shards));
         let scans = Arc::new(Readers::new(connector, 1));
-        Ok(Self { meta, queue, readers, scans, cleaned: AtomicU32::new(0) })
+        Ok(Self { meta, queue, readers, importer, scans, cleaned: AtomicU32::new(0) })
     }
 
     /// Puts a request into the writer's queue, now; the future waits for its answer.
@@ -210,8 +215,27 @@ impl Store for PostgresStore {
     }
 
     fn status(&self) -> Answered<Status> {
-        let meta = self.meta.clone();
-        self.scan(move |conn| status::status(conn, meta.clone()))
+        self.scan(status::status)
+    }
+
+    fn export(&self) -> Answered<Box<dyn Export>> {
+        let scans = Arc::clone(&self.scans);
+        Box::pin(async move { Ok(export::export(scans.own().await?).await?) })
+    }
+
+    fn import_begin(&self, source: String, replace: bool) -> Answered<u64> {
+        let importer = Arc::clone(&self.importer);
+        Box::pin(async move { importer.begin(source, replace).await })
+    }
+
+    fn import(&self, from: u64, rows: Vec<Row>) -> Answered<()> {
+        let importer = Arc::clone(&self.importer);
+        Box::pin(async move { importer.take(from, rows).await })
+    }
+
+    fn import_done(&self, rows: u64) -> Answered<()> {
+        let importer = Arc::clone(&self.importer);
+        Box::pin(async move { importer.done(rows).await })
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

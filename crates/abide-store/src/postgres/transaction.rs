@@ -7,7 +7,7 @@ use std::{
     task::Poll,
 };
 
-use abide_core::{Epoch, port::store::Committed};
+use abide_core::{Epoch, StoreError, port::store::Committed};
 use tokio::task::yield_now;
 use tokio_postgres::{Client, Row, Statement};
 
@@ -48,7 +48,8 @@ pub(super) async fn write(conn: &Conn, ledgers: &mut Ledgers, group: &[Batch]) -
     let mut recalled = ledgers.remembered.recall(group.iter().flat_map(Batch::commits));
     let (begun, early) = {
         let steps = ledgers.oids.steps_for(recalled.keys.len());
-        let mut asked = pin!(begin(conn, &recalled, steps));
+        let acknowledges = group.iter().any(|batch| !batch.messages().is_empty());
+        let mut asked = pin!(begin(conn, &recalled, steps, acknowledges));
         if recalled.is_all() {
             // While the server begins, the writes are put together as if the epochs were still what they were.
             let sent = poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await;
@@ -120,11 +121,13 @@ struct Begun {
     heads: Vec<Row>,
     positions: Vec<Row>,
     oids: Vec<Row>,
+    /// An import that is not finished.
+    importing: Vec<Row>,
 }
 
 /// Begins a transaction, holds the epochs of all shards that are named, and asks for what is not known:
 /// one message to the server and back.
-async fn begin(conn: &Conn, recalled: &Recalled<'_>, steps: i64) -> Result<Begun> {
+async fn begin(conn: &Conn, recalled: &Recalled<'_>, steps: i64, acknowledges: bool) -> Result<Begun> {
     let shards: Vec<i64> = recalled.shards.iter().map(|(shard, _)| i64::from(*shard)).collect();
     let namespaces: Vec<&str> = recalled.keys.iter().map(|key| key.namespace().as_str()).collect();
     let kinds: Vec<&str> = recalled.keys.iter().map(|key| key.kind().as_str()).collect();
@@ -135,6 +138,7 @@ async fn begin(conn: &Conn, recalled: &Recalled<'_>, steps: i64) -> Result<Begun
         conn.statement(HEADS).await?,
         conn.statement(POSITIONS).await?,
         conn.statement(OIDS).await?,
+        conn.statement(IMPORTING).await?,
     );
     let client = conn.client();
     let (of_fence, of_heads, of_positions, of_oids): (Values<'_>, Values<'_>, Values<'_>, Values<'_>) =
@@ -148,15 +152,20 @@ async fn begin(conn: &Conn, recalled: &Recalled<'_>, steps: i64) -> Result<Begun
             query_if(!ids.is_empty(), client, &statements.1, of_heads),
             query_if(!recalled.positions.is_empty(), client, &statements.2, of_positions),
             query_if(steps > 0, client, &statements.3, of_oids),
+            query_if(acknowledges, client, &statements.4, &[]),
         )
     };
-    let ((), fence, heads, positions, oids) = conn.limited(asked).await?;
-    Ok(Begun { fence, heads, positions, oids })
+    let ((), fence, heads, positions, oids, importing) = conn.limited(asked).await?;
+    Ok(Begun { fence, heads, positions, oids, importing })
 }
 
 impl Begun {
     /// Adds what the server says to what was recalled, if that is still so.
     fn complete(&self, recalled: &mut Recalled<'_>, oids: &mut Oids) -> Result<()> {
+        if !self.importing.is_empty() {
+            let sentence = "a part of another store is here, and nothing is acknowledged until all of it is";
+            return Err(Fault::Refused(StoreError::Unsupported(sentence.into())));
+        }
         let known = &mut recalled.known;
         for row in &self.fence {
             known.epochs.insert(number(row, 0)? as u32, Epoch::new(number(row, 1)?));
@@ -239,5 +248,7 @@ const HEADS: &str = "
 const POSITIONS: &str = "
     SELECT s.shard, l.pos FROM unnest($1::bigint[]) AS s (shard),
     LATERAL (SELECT pos FROM log WHERE log.shard = s.shard ORDER BY pos DESC LIMIT 1) AS l";
+
+const IMPORTING: &str = "SELECT 1 FROM meta WHERE name = 'import_source'";
 
 const OIDS: &str = "SELECT nextval('oids') FROM generate_series(1, $1::bigint)";

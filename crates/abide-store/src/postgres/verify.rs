@@ -14,6 +14,9 @@ const PAGE_ROWS: i64 = 1_000;
 pub(super) async fn verify(conn: &Conn, shards: u32, limit: usize) -> Result<Vec<String>> {
     conn.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0").await?;
     let mut faults = Faults { found: Vec::new(), limit };
+    if let Some(progress) = super::import::progress(conn).await? {
+        faults.add(crate::import::fault(&progress.importing));
+    }
     objects(conn, shards, &mut faults).await?;
     for (sql, tell) in CHECKS {
         if faults.enough() {

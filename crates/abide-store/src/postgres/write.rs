@@ -48,7 +48,8 @@ impl Oids {
         gathered.objects.iter().map(row).collect()
     }
 
-    fn next(&mut self) -> Option<i64> {
+    /// A number for a new row.
+    pub(super) fn next(&mut self) -> Option<i64> {
         self.0.retain(|run| !run.is_empty());
         self.0.last_mut()?.next()
     }

@@ -6,13 +6,17 @@ use tokio_postgres::Row;
 
 use super::{
     connect::{Conn, Connector},
-    fault::Result,
+    fault::{Fault, Result},
+    import,
     remembered::Remembered,
     row::number,
     transaction::{self, Failure, Ledgers},
     write::Oids,
 };
-use crate::requests::{Answer, Batch, Limits, gather};
+use crate::{
+    import::unfinished,
+    requests::{Answer, Batch, Limits, gather},
+};
 
 /// How much one transaction takes.
 const GROUP_MAX: Limits = Limits { rows: 4_096, bytes: 16 << 20 };
@@ -181,11 +185,11 @@ impl Writer {
         loop {
             tries += 1;
             let conn = self.connected().await?;
-            // A statement by itself is a transaction; raising twice does no harm, so it may be done again.
-            match conn.query(CLAIM, &[]).await {
-                Ok(rows) => {
+            // Raising twice does no harm, so it may be done again.
+            match claim(&conn).await {
+                Ok(epochs) => {
                     self.conn = Some(conn);
-                    return Ok(epochs(&rows)?);
+                    return Ok(epochs);
                 }
                 Err(fault) => {
                     let failure = Failure::from(fault);
@@ -198,6 +202,18 @@ impl Writer {
             }
         }
     }
+}
+
+/// Raises all epochs, unless a part of another store is all that is there.
+async fn claim(conn: &Conn) -> Result<Vec<Epoch>> {
+    conn.run("BEGIN").await?;
+    conn.query(import::HOLD, &[]).await?;
+    if let Some(progress) = import::progress(conn).await? {
+        return Err(Fault::Refused(unfinished(&progress.importing)));
+    }
+    let rows = conn.query(CLAIM, &[]).await?;
+    conn.run("COMMIT").await?;
+    epochs(&rows)
 }
 
 /// The epochs of all shards, by number.

@@ -23,3 +23,9 @@ impl Subject for Postgres {
 }
 
 abide_store::store_contract!(Postgres::new());
+
+mod moving {
+    use super::Postgres;
+
+    abide_store::store_contract!(moving Postgres::new());
+}

@@ -1,5 +1,5 @@
 use abide_core::{
-    Error, Key, Timestamp,
+    Error, Json, Key, Timestamp,
     port::store::{MessageId, OutboxMessage, Outcome},
 };
 use tokio_postgres::Row;
@@ -25,7 +25,7 @@ pub(in crate::postgres) async fn outbox(
     rows.iter().map(message).collect()
 }
 
-fn message(row: &Row) -> Result<OutboxMessage> {
+pub(in crate::postgres) fn message(row: &Row) -> Result<OutboxMessage> {
     Ok(OutboxMessage {
         id: MessageId { sender: key(row, 0)?, n: number(row, 3)? },
         target: key(row, 4)?,
@@ -53,16 +53,22 @@ pub(in crate::postgres) async fn outcome(conn: SharedConn, wanted: Wanted) -> Re
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    let stored: &str = row.try_get(3)?;
-    let reply = if row.try_get(2)? { Ok(json(row, 3)?) } else { Err(serde_json::from_str::<Error>(stored)?) };
     Ok(Some(Outcome {
         caller: caller.as_str().into(),
         call_key: call_key.as_str().into(),
         fingerprint: number(row, 0)?,
         seq: seq(row, 1)?,
-        reply,
+        reply: reply(row, 2)?,
         expires_at: time(row, 4)?,
     }))
+}
+
+/// A reply whose columns, whether it is one and its text, start at `column`.
+pub(in crate::postgres) fn reply(row: &Row, column: usize) -> Result<Result<Json, Error>> {
+    if row.try_get(column)? {
+        return Ok(Ok(json(row, column + 1)?));
+    }
+    Ok(Err(serde_json::from_str(row.try_get(column + 1)?)?))
 }
 
 pub(in crate::postgres) async fn received(conn: SharedConn, key: Key, sender: Key) -> Result<u64> {

@@ -1,14 +1,12 @@
 use abide_core::port::store::Status;
 
-use crate::postgres::{
-    connect::SharedConn,
-    fault::Result,
-    migrate::{self, Meta},
-    row::number,
-};
+use crate::postgres::{connect::SharedConn, fault::Result, import, migrate, row::number};
 
-pub(in crate::postgres) async fn status(conn: SharedConn, meta: Meta) -> Result<Status> {
-    let mut status = Status { store: "postgres".into(), id: meta.id, schema: migrate::schema(), ..Status::default() };
+pub(in crate::postgres) async fn status(conn: SharedConn) -> Result<Status> {
+    // An import gives the store another one.
+    let id = conn.row("SELECT value FROM meta WHERE name = 'id'", &[]).await?.try_get(0)?;
+    let importing = import::progress(&conn).await?.map(|progress| progress.importing);
+    let mut status = Status { store: "postgres".into(), id, schema: migrate::schema(), importing, ..Status::default() };
     for row in conn.query(OBJECTS, &[]).await? {
         status.objects.push((row.try_get(0)?, number(&row, 1)?));
     }
