@@ -87,5 +87,6 @@ fn commit(key: Key, shard: abide::Shard, epoch: abide::Epoch) -> Commit {
         outbox: Vec::new(),
         received: Vec::new(),
         outcomes: Vec::new(),
+        taken: Default::default(),
     }
 }

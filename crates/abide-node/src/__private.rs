@@ -10,6 +10,6 @@ pub use serde_json;
 
 pub use crate::rejection::*;
 pub use crate::{
-    Access, Borrowed, Call, Context, Definition, Durability, Handle, Handler, History, Hook, Object, Options,
+    Access, Borrowed, Call, Context, Definition, Durability, Handle, Handler, History, Hook, Layout, Object, Options,
     Parameter, Running,
 };

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use abide_core::{Error, Key, Result, Seq, Timestamp};
+use abide_core::{Error, Key, Result, Seq, Timestamp, error::Code};
 
 use parking_lot::Mutex;
 
@@ -147,8 +147,20 @@ impl<O: Object> Handle<O> {
         Ok(&self.place()?.key)
     }
 
+    /// The object's durable state, decoded.
+    ///
+    /// # Errors
+    /// `not_found` if it is not there; [`Handle::peek`] says `None` instead.
+    pub async fn load(&self) -> Result<Snapshot<O>> {
+        let found = self.peek().await?;
+        found.ok_or_else(|| {
+            let detail = format!("{self:?} is not there: no call has created it, or it was deleted");
+            Error::new(Code::NotFound, detail)
+        })
+    }
+
     /// The object's durable state, decoded; `None` if it is not there.
-    pub async fn load(&self) -> Result<Option<Snapshot<O>>> {
+    pub async fn peek(&self) -> Result<Option<Snapshot<O>>> {
         let place = self.place()?;
         let Some(found) = place.node.snapshot(&place.key).await? else {
             return Ok(None);

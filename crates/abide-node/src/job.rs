@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 use abide_core::{
     Encoded, Error, Json, Key, Operations, Seq, State, Unknown,
     error::Code,
-    port::store::{MessageId, Outcome},
+    port::store::{MessageId, Notice, Outcome},
     schema::schema_of,
 };
 use futures_util::FutureExt;
@@ -332,6 +332,8 @@ pub(crate) enum Origin {
     Transaction(Arc<Claim>),
     /// A durable message of another object.
     Message(Box<MessageId>),
+    /// Foreign programs may have written to it. The turn itself looks what.
+    Foreign(Notice),
     /// A timer, or the node itself.
     Node(Purpose),
 }
@@ -427,6 +429,6 @@ impl From<&HandlerInfo> for HandlerMeta {
 impl Envelope {
     /// Whether the turn needs a look into the store before it runs.
     pub(crate) fn needs_lookup(&self) -> bool {
-        self.call_key.is_some() || matches!(self.origin, Origin::Message(_))
+        self.call_key.is_some() || matches!(self.origin, Origin::Message(_) | Origin::Foreign(_))
     }
 }

@@ -6,7 +6,7 @@ use abide_core::{
     Error, Json, Kind, Unknown,
     error::Code,
     filter::Path,
-    port::store::KindIndexes,
+    port::store::{FieldForm, KindIndexes},
     state::{decode, decode_migrated},
 };
 use rustc_hash::FxHashMap;
@@ -34,6 +34,8 @@ pub(crate) struct KindEntry {
     decode: Decode,
     decode_migrated: Decode,
     schema: fn() -> Value,
+    /// What the strings of its fields stand for, where foreign programs write them.
+    pub(crate) forms: FxHashMap<String, FieldForm>,
     indexes: Vec<Path>,
 }
 
@@ -59,6 +61,7 @@ impl KindEntry {
                 decode_migrated::<O>(text).map(|(object, unknown)| (Arc::new(object) as _, unknown))
             },
             schema: O::schema,
+            forms: forms(&O::schema()),
             indexes: indexes::<O>()?,
             name,
         })
@@ -134,6 +137,12 @@ impl KindEntry {
             options: self.options.clone(),
         }
     }
+}
+
+/// What each field holds, by the state's schema.
+fn forms(schema: &Value) -> FxHashMap<String, FieldForm> {
+    let fields = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    fields.filter_map(|(field, schema)| Some((field.clone(), FieldForm::of_schema(schema)?))).collect()
 }
 
 fn indexes<O: Object>() -> Result<Vec<Path>, Error> {

@@ -19,10 +19,12 @@ mod context;
 mod directory;
 mod effects;
 mod find;
+mod foreign;
 mod handle;
 mod hub;
 mod job;
 mod kind;
+mod live;
 mod metrics;
 mod node;
 mod object;
@@ -52,9 +54,11 @@ pub use handle::{Handle, Snapshot};
 pub use hub::{Everything, Heard};
 pub use job::Reply;
 pub use kind::{HandlerDescription, KindDescription, lead_references};
+pub use live::Live;
 pub use node::{Node, NodeBuilder};
 pub use object::{
-    Access, Borrowed, Definition, Durability, Handler, History, Hook, Migrate, Object, Options, Parameter, Running,
+    Access, Borrowed, Definition, Durability, Handler, History, Hook, Layout, Migrate, Object, Options, Parameter,
+    Running,
 };
 #[doc(hidden)]
 pub use options::Mutant;

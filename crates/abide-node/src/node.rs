@@ -11,7 +11,7 @@ use std::{
 use abide_core::{
     Clock, Epoch, Error, Json, Key, Namespace, Result, Seq, Shard, Store, Timestamp,
     error::Code,
-    port::store::{AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Status},
+    port::store::{AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Sharing, Status},
     seq::FeedPosition,
 };
 use serde::Serialize;
@@ -27,6 +27,7 @@ use crate::{
     clock::SystemClock,
     directory::Directory,
     find::Find,
+    foreign,
     handle::{Handle, Place, Snapshot},
     hub::{Everything, Hub},
     job::{Bare, Origin, Purpose},
@@ -47,6 +48,8 @@ use crate::{
 pub(crate) struct NodeCore {
     pub(crate) options: NodeOptions,
     pub(crate) store: Arc<dyn Store>,
+    /// Where foreign programs share objects.
+    pub(crate) sharing: Option<Arc<dyn Sharing>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) kinds: Kinds,
     pub(crate) directory: Directory,
@@ -118,6 +121,7 @@ impl NodeBuilder {
         let kinds = kinds?;
         let epochs = store.claim().await?;
         store.index(kinds.all().into_iter().map(|kind| kind.indexes()).collect()).await?;
+        let sharing = foreign::share(&*store, &kinds)?;
         let metrics = NodeMetrics::new();
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics.shards_owned.set(epochs.len() as f64);
@@ -139,6 +143,7 @@ impl NodeBuilder {
             accepting: AtomicBool::new(true),
             options,
             store,
+            sharing,
             clock,
             kinds,
             metrics,
@@ -148,6 +153,7 @@ impl NodeBuilder {
         core.tasks.spawn(core.clone().refill_outbox());
         core.tasks.spawn(core.clone().sweep_forever());
         core.tasks.spawn(core.clone().clean_store());
+        core.tasks.spawn(core.clone().hear_foreign());
         let node = Node { core };
         node.autoload();
         Ok(node)
@@ -430,7 +436,8 @@ impl NodeCore {
         self.is_running() || matches!(origin, Origin::Node(Purpose::Deactivate))
     }
 
-    pub(crate) async fn snapshot(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {
+    pub(crate) async fn snapshot(self: &Arc<Self>, key: &Key) -> Result<Option<Snapshot<Json>>> {
+        self.catch_up(key).await?;
         if let Some(here) = self.resident(key).await {
             let found = here.state.map(|state| Snapshot {
                 seq: here.seq,
@@ -444,7 +451,7 @@ impl NodeCore {
     }
 
     /// What would survive a crash: memory may be ahead of it where answers leave before they are durable.
-    pub(crate) async fn durable_snapshot(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {
+    pub(crate) async fn durable_snapshot(self: &Arc<Self>, key: &Key) -> Result<Option<Snapshot<Json>>> {
         let kind = self.kinds.find(key.kind())?;
         if kind.is_durable() { self.stored(key).await } else { self.snapshot(key).await }
     }

@@ -138,6 +138,22 @@ pub enum Durability {
     Volatile,
 }
 
+/// How objects are stored besides what every store does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// In no other way.
+    #[default]
+    Plain,
+    /// Also as programs written with distobject keep theirs, so that they read, write and listen beside
+    /// Abide. In Redis only; a node over another store does not start.
+    Distobject {
+        /// An object is at `<prefix>:<id>`.
+        prefix: &'static str,
+        /// The channel of messages.
+        channel: &'static str,
+    },
+}
+
 /// The options of a kind.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -159,6 +175,8 @@ pub struct Options {
     pub mailbox: Option<usize>,
     /// Its objects belong to connected clients: created when one connects, destroyed when it has left.
     pub session: bool,
+    /// How its objects are stored.
+    pub layout: Layout,
 }
 
 impl Default for Options {
@@ -173,6 +191,7 @@ impl Default for Options {
             autoload: &[],
             mailbox: None,
             session: false,
+            layout: Layout::Plain,
         }
     }
 }

@@ -267,6 +267,7 @@ impl NodeCore {
             outbox: Vec::new(),
             received: Vec::new(),
             outcomes: Vec::new(),
+            taken: Default::default(),
         };
         // A mutant may lose this.
         let _ = self.store.commit(vec![commit]).await;

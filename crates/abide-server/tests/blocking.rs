@@ -89,7 +89,7 @@ async fn a_handler_that_blocks_is_named_in_the_log_and_counted() {
     tokio::time::sleep(Duration::from_millis(4000)).await;
     assert!(log.has(&["WARN", "blocks its thread", "Sleeper/a", "sleep", "for_seconds=2"]), "{:#?}", log.lines());
     assert!(log.has(&["WARN", "that blocked is back", "Sleeper", "sleep"]), "{:#?}", log.lines());
-    let state = abide.object::<Sleeper>("a").load().await.unwrap().unwrap().state;
+    let state = abide.object::<Sleeper>("a").load().await.unwrap().state;
     assert_eq!(state.slept, 1, "it may have taken effect, and has");
 
     let dozes = call("b", "doze", 3500);

@@ -136,7 +136,7 @@ async fn a_lost_commit_is_not_taken_for_applied_because_of_what_came_after() {
     let (reminded, _) = tokio::join!(note.remind(50).into_future(), write(&up, "second"));
     assert!(reminded.is_err_and(|error| error.is_maybe_applied()));
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(note.load().await.unwrap().map(|found| found.state.rang), Some(0));
+    assert_eq!(note.peek().await.unwrap().map(|found| found.state.rang), Some(0));
 }
 
 /// The same with another owner: it has moved the head while the first one asked what became of its own commit.

@@ -124,6 +124,7 @@ async fn store(folder: &Path, batch: usize, ahead: usize, time: Duration) -> f64
             outbox: Vec::new(),
             received: Vec::new(),
             outcomes: Vec::new(),
+            taken: Default::default(),
         }
     };
     let all = (0..OBJECTS).map(&mut commit).collect();

@@ -160,6 +160,7 @@ impl World {
             outbox: part.messages.iter().map(|(n, target)| self.message(key, *n, *target)).collect(),
             received: part.received.iter().map(|(sender, n)| (self.objects[*sender].clone(), *n)).collect(),
             outcomes: part.outcomes.iter().map(|o| outcome(*o, self.commits)).collect(),
+            taken: Default::default(),
         }
     }
 

@@ -6,8 +6,6 @@
 mod cluster;
 #[path = "redis/contract.rs"]
 mod contract;
-#[path = "redis/distobject.rs"]
-mod distobject;
 #[path = "redis/hurt.rs"]
 mod hurt;
 #[path = "redis/open.rs"]

@@ -32,5 +32,8 @@ mod operations {}
 #[doc = include_str!("../../../docs/errors/README.md")]
 mod errors {}
 
+#[doc = include_str!("../../../docs/stores.md")]
+mod stores {}
+
 #[doc = include_str!("../../../docs/http.md")]
 mod http {}

@@ -46,9 +46,9 @@ pub use abide_core::{
 pub use abide_macros::{State, alarm, handler, hook, object};
 pub use abide_node::{
     After, AlarmBuilder, Call, CallOptions, Changes, Context, Delay, Delivery, Durability, DynamicCall, Find, Found,
-    FoundPage, Handle, HandlerDescription, HasKey, History, KindDescription, Node, NodeBuilder, NodeOptions, Object,
-    Options, Principal, Recipients, Reply, ResetReason, Snapshot, SystemClock, TRANSACTION_OBJECTS_MAX, Transaction,
-    TransactionCall, Update,
+    FoundPage, Handle, HandlerDescription, HasKey, History, KindDescription, Layout, Live, Node, NodeBuilder,
+    NodeOptions, Object, Options, Principal, Recipients, Reply, ResetReason, Snapshot, SystemClock,
+    TRANSACTION_OBJECTS_MAX, Transaction, TransactionCall, Update,
 };
 pub use builder::{Abide, Builder};
 pub use running::Running;

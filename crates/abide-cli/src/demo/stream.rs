@@ -106,7 +106,7 @@ impl Stream {
         #[arg(default = 100)] limit: usize,
     ) -> Result<Page> {
         let log = ctx.object::<Self>(ctx.key().id());
-        let head = log.load().await?.map_or(Seq::ZERO, |now| now.seq);
+        let head = log.peek().await?.map_or(Seq::ZERO, |now| now.seq);
         let mut page = Page { events: Vec::new(), next: after, more: false };
         if head <= Seq::new(after) {
             return Ok(page);

@@ -126,7 +126,7 @@ mod tests {
         let refusal = alice.transfer("bob".into(), 50).await.unwrap_err();
         assert_eq!(refusal.rejection(), Some(InsufficientFunds { balance: 20, missing: 30 }));
         assert_eq!(alice.balance().await?, 20);
-        assert!(abide.object::<Wallet>("bob").load().await?.is_none());
+        assert!(abide.object::<Wallet>("bob").peek().await?.is_none());
         Ok(())
     }
 

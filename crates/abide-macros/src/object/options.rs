@@ -7,7 +7,7 @@ use syn::{Expr, Lit, LitStr, Meta, Path, Token, parse::Parser, punctuated::Punct
 use super::value::{flag, integer, literal, number, path, text, value, wrong};
 use crate::{duration, mistakes::Mistakes, nearest, types};
 
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 14] = [
     "name",
     "hibernate_after",
     "shutdown_after",
@@ -19,6 +19,9 @@ const KNOWN: [&str; 11] = [
     "autoload",
     "mailbox",
     "reentrant",
+    "layout",
+    "prefix",
+    "channel",
 ];
 
 /// The longest kind and id, in bytes.
@@ -40,6 +43,9 @@ pub(super) struct Options {
     stateless: bool,
     autoload: Option<Vec<String>>,
     mailbox: Option<usize>,
+    distobject: bool,
+    prefix: Option<LitStr>,
+    channel: Option<LitStr>,
 }
 
 /// A time in milliseconds, or never.
@@ -90,6 +96,11 @@ impl Options {
                 "`migrate` brings the states of older versions up to this one, and this is the first: write `version = 2` beside it",
             );
         }
+        for (name, given) in [("prefix", &options.prefix), ("channel", &options.channel)] {
+            if let (Some(given), false) = (given, options.distobject) {
+                mistakes.add(given, format!("`{name}` belongs to a layout: write `layout = \"distobject\"` beside it"));
+            }
+        }
         options
     }
 
@@ -106,6 +117,9 @@ impl Options {
             "stateless" => self.stateless = flag(option)?,
             "autoload" => self.autoload = Some(ids(option)?),
             "mailbox" => self.mailbox = Some(number(option, "mailbox = 1000")?),
+            "layout" => self.distobject = layout(option)?,
+            "prefix" => self.prefix = Some(some_text(option, "prefix = \"user\"")?),
+            "channel" => self.channel = Some(some_text(option, "channel = \"user-updates\"")?),
             "reentrant" => self.reentrant = flag(option)?,
             _ => {
                 let advice = nearest::advice(name, &KNOWN);
@@ -139,12 +153,22 @@ impl Options {
         set(quote!(stateless), self.stateless.then(|| quote!(true)));
         set(quote!(autoload), self.autoload.as_ref().map(|ids| quote!(&[#(#ids),*])));
         set(quote!(mailbox), self.mailbox.map(|many| quote!(::core::option::Option::Some(#many))));
+        set(quote!(layout), self.distobject.then(|| self.layout(&private)));
         quote! {
             #private::Options {
                 #fields
                 ..<#private::Options as ::core::default::Default>::default()
             }
         }
+    }
+}
+
+impl Options {
+    /// The layout of distobject, with what its programs use where nothing else is said.
+    fn layout(&self, private: &TokenStream) -> TokenStream {
+        let text = |given: &Option<LitStr>, otherwise: &str| given.as_ref().map_or(otherwise.to_owned(), LitStr::value);
+        let (prefix, channel) = (text(&self.prefix, "object"), text(&self.channel, "object-updates"));
+        quote!(#private::Layout::Distobject { prefix: #prefix, channel: #channel })
     }
 }
 
@@ -184,6 +208,23 @@ impl Durability {
                 quote!(#private::Durability::Behind(#duration))
             }
         }
+    }
+}
+
+fn layout(option: &Meta) -> syn::Result<bool> {
+    const WRITE: &str = "layout = \"distobject\"";
+    let text = text(option, WRITE)?;
+    match text.value().as_str() {
+        "distobject" => Ok(true),
+        other => Err(wrong(&text, format!("{other:?} is not a layout: write `{WRITE}`, or leave it out"))),
+    }
+}
+
+fn some_text(option: &Meta, write: &str) -> syn::Result<LitStr> {
+    let text = text(option, write)?;
+    match text.value().is_empty() {
+        true => Err(wrong(&text, format!("this cannot be empty: write `{write}`"))),
+        false => Ok(text),
     }
 }
 

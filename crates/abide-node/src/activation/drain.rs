@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use abide_core::{Error, port::store::Loaded};
+use abide_core::{
+    Error,
+    port::store::{Loaded, Notice},
+};
 use tokio::time::Instant;
 
 use super::{Activation, Live, Phase, deliver::Next};
@@ -38,7 +41,11 @@ impl NodeCore {
             || (activation.kind.options.autoload.contains(&activation.key.id()));
         let hook = activation.kind.hook(Hook::Activate).filter(|_| wake);
         let envelope = hook.map(|info| self.node_envelope(info, Purpose::Activate)).transpose()?;
-        activation.adopt(loaded, envelope);
+        let mut first: Vec<Envelope> = envelope.into_iter().collect();
+        if self.is_shared(&activation.kind, &activation.key) && !activation.is_about_to_take_in() {
+            first.insert(0, self.foreign_envelope(Notice::compare(activation.key.clone()), None));
+        }
+        activation.adopt(loaded, first);
         Ok(())
     }
 
@@ -107,12 +114,12 @@ impl Activation {
         self.cell.lock().phase == Phase::Loading
     }
 
-    fn adopt(&self, loaded: Option<Loaded>, first: Option<Envelope>) {
+    fn adopt(&self, loaded: Option<Loaded>, first: Vec<Envelope>) {
         let mut cell = self.cell.lock();
         if let Some(loaded) = loaded {
             cell.adopt(loaded);
         }
-        if let Some(envelope) = first {
+        for envelope in first.into_iter().rev() {
             cell.waiting().mailbox.push_front(envelope);
         }
         cell.phase = Phase::Running;

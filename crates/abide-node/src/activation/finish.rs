@@ -5,7 +5,7 @@ use std::{cell::RefCell, sync::Arc};
 use abide_core::{
     ChangeRecord, Encoded, Error, Json, Key, Operations, Patch, Seq, Timestamp,
     error::Code,
-    port::store::{AlarmWrite, Commit, MessageId, OutboxMessage, Outcome, Write},
+    port::store::{AlarmWrite, Commit, MessageId, OutboxMessage, Outcome, Strings, Write},
 };
 
 use super::{Activation, Answer, Cell, Issued, Live};
@@ -127,7 +127,8 @@ impl NodeCore {
         if matches!(envelope.origin, Origin::Node(Purpose::Deactivate)) {
             cell.leaving = true;
         }
-        if !changed && alarms.is_empty() && outcome.is_none() && received.is_none() {
+        let taken = taken_of(envelope, succeeded);
+        if !changed && alarms.is_empty() && outcome.is_none() && received.is_none() && taken.is_empty() {
             return None;
         }
         let messages = outgoing(&activation.key, expected, turned, envelope);
@@ -166,6 +167,7 @@ impl NodeCore {
             outbox: messages,
             received: received.into_iter().collect(),
             outcomes: outcome.into_iter().collect(),
+            taken,
         };
         Some((commit, issued))
     }
@@ -400,6 +402,14 @@ fn received_of(envelope: &Envelope, error: Option<&Error>) -> Option<(Key, u64)>
     settled.then(|| (id.sender.clone(), id.n))
 }
 
+/// What foreign programs wrote, and the turn took in.
+fn taken_of(envelope: &mut Envelope, succeeded: bool) -> Strings {
+    match &mut envelope.origin {
+        Origin::Foreign(notice) if succeeded => notice.said.take().unwrap_or_default(),
+        _ => Strings::new(),
+    }
+}
+
 /// A keyed call's answer, or the handler's own error; any other failure may be tried again.
 fn keyed_reply(job: &dyn Job, error: Option<&Error>) -> Option<Result<Json, Error>> {
     match error {
@@ -481,7 +491,9 @@ impl Envelope {
     fn cause(&self) -> &str {
         match &self.origin {
             Origin::Alarm { name, .. } => name,
-            Origin::Call | Origin::Message(_) | Origin::Transaction(_) | Origin::Node(_) => self.info.name,
+            Origin::Call | Origin::Message(_) | Origin::Transaction(_) | Origin::Foreign(_) | Origin::Node(_) => {
+                self.info.name
+            }
         }
     }
 }

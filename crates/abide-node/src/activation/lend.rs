@@ -315,6 +315,7 @@ impl NodeCore {
             outbox: Vec::new(),
             received: Vec::new(),
             outcomes: Vec::new(),
+            taken: Default::default(),
         };
         let issued = Issued {
             activation: None,

@@ -6,6 +6,7 @@
 mod deliver;
 mod drain;
 mod finish;
+mod foreign;
 mod inline;
 mod lend;
 mod settle;

@@ -55,6 +55,9 @@ impl NodeCore {
         if let Origin::Transaction(claim) = &envelope.origin {
             return self.lend(activation, live, claim, envelope.deadline).await;
         }
+        if matches!(envelope.origin, Origin::Foreign(_)) {
+            return self.take_in(activation, live, envelope).await;
+        }
         match self.look_up(activation, envelope.call_key.as_deref(), &envelope.origin).await {
             Ok(Seen::Nothing) => {}
             Ok(Seen::Before(answer)) => {
@@ -142,7 +145,7 @@ impl NodeCore {
                 }
                 return attempt.map(|attempt| (envelope, attempt));
             }
-            Origin::Call | Origin::Message(_) | Origin::Transaction(_) | Origin::Node(_) => {}
+            Origin::Call | Origin::Message(_) | Origin::Transaction(_) | Origin::Foreign(_) | Origin::Node(_) => {}
         }
         if envelope.existing && envelope.info.access == Access::Exclusive && activation.is_to_be_made() {
             let detail =
@@ -256,7 +259,7 @@ pub(super) async fn run_exclusive(
     }
 }
 
-async fn run_hook(hook: &HandlerInfo, object: &mut dyn AnyObject, ctx: &mut Context) -> Result<(), Error> {
+pub(super) async fn run_hook(hook: &HandlerInfo, object: &mut dyn AnyObject, ctx: &mut Context) -> Result<(), Error> {
     let mut job = (hook.make)("null", crate::job::Sink::Callback(Box::new(|_| {})))?;
     run_job(&mut *job, object, ctx).await
 }

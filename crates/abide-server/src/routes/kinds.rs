@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use abide_core::{Code, Error, duration::format_duration};
-use abide_node::{Durability, HandlerDescription, History, KindDescription, Options};
+use abide_node::{Durability, HandlerDescription, History, KindDescription, Layout, Options};
 use axum::{
     extract::{Request, State},
     response::Response,
@@ -91,5 +91,11 @@ fn options(options: &Options) -> Value {
         "stateless": options.stateless,
         "autoload": options.autoload,
         "mailbox": options.mailbox,
+        "layout": match options.layout {
+            Layout::Plain => Value::Null,
+            Layout::Distobject { prefix, channel } => {
+                json!({"name": "distobject", "prefix": prefix, "channel": channel})
+            }
+        },
     })
 }

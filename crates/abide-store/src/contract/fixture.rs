@@ -113,6 +113,7 @@ impl Owner {
             outbox: Vec::new(),
             received: Vec::new(),
             outcomes: Vec::new(),
+            taken: Default::default(),
         }
     }
 

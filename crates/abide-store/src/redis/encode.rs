@@ -1,16 +1,14 @@
 //! Commits as the arguments of their script.
 
-use std::collections::BTreeMap;
-
 use abide_core::{
     Json,
-    port::store::{AlarmWrite, Commit, Write},
+    port::store::{AlarmWrite, Commit, SharedKind, Write},
 };
 use redis::Cmd;
 
 use super::{
     codec,
-    distobject::{self, KindLayout, Layouts},
+    distobject::{self, Layouts},
     indexes::Declared,
     names::{self, Names},
     script,
@@ -72,27 +70,6 @@ pub(super) fn commits<'c>(
     cmd
 }
 
-/// A call of the commit script that takes in what foreign programs wrote to the hash at `flat`.
-pub(super) fn absorb(
-    names: &Names,
-    declared: &Declared,
-    commit: &Commit,
-    flat: &str,
-    news: &BTreeMap<String, String>,
-) -> Cmd {
-    let mut cmd = call(names, declared, names.part_of(commit.shard), 1);
-    let mut args = args(commit, declared);
-    args.add("a");
-    args.add(flat);
-    args.number(news.len());
-    for (field, text) in news {
-        args.add(field);
-        args.add(text);
-    }
-    args.give_to(&mut cmd);
-    cmd
-}
-
 fn call(names: &Names, declared: &Declared, part: u32, commits: usize) -> Cmd {
     let tag = names.tag(part);
     let mut cmd = script::COMMIT.call(tag);
@@ -100,17 +77,26 @@ fn call(names: &Names, declared: &Declared, part: u32, commits: usize) -> Cmd {
     cmd
 }
 
-/// What programs of distobject see of the commit.
-fn add_flat(args: &mut Args, commit: &Commit, layout: Option<&KindLayout>) {
-    let strings = match (&commit.write, layout) {
-        (Write::Keep, _) | (_, None) => return args.add(""),
-        (Write::Delete { .. }, Some(layout)) => (layout, Vec::new()),
-        (Write::Put { state, updated_at, .. }, Some(layout)) => (layout, layout.strings(state, *updated_at)),
+/// What programs of distobject see of the commit, or what of theirs it takes in.
+fn add_flat(args: &mut Args, commit: &Commit, layout: Option<&SharedKind>) {
+    let Some(layout) = layout else { return args.add("") };
+    if !commit.taken.is_empty() {
+        args.add("a");
+        args.add(distobject::flat(layout, &commit.key));
+        return add_strings(args, &commit.taken.iter().collect::<Vec<_>>());
+    }
+    let strings = match &commit.write {
+        Write::Keep => return args.add(""),
+        Write::Delete { .. } => Vec::new(),
+        Write::Put { state, updated_at, .. } => distobject::strings(state, *updated_at),
     };
-    let (layout, strings) = strings;
     args.add("m");
-    args.add(layout.flat(&commit.key));
+    args.add(distobject::flat(layout, &commit.key));
     args.add(&layout.channel);
+    add_strings(args, &strings.iter().map(|(field, text)| (field, text)).collect::<Vec<_>>());
+}
+
+fn add_strings(args: &mut Args, strings: &[(&String, &String)]) {
     args.number(strings.len());
     for (field, text) in strings {
         args.add(field);

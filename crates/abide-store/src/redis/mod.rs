@@ -11,7 +11,7 @@
 //!   and reading back settles each object.
 
 mod codec;
-pub mod distobject;
+mod distobject;
 mod encode;
 mod fault;
 mod indexes;
@@ -29,6 +29,5 @@ mod value;
 mod verify;
 mod writer;
 
-pub use distobject::{FieldForm, KindLayout};
 pub use options::{Durability, RedisOptions};
 pub use store::RedisStore;

@@ -6,20 +6,19 @@ use abide_core::{
         BoxFuture,
         store::{
             AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
-            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
+            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, SharedKind, Shares, Status,
         },
     },
 };
 use parking_lot::RwLock;
 use redis::{Cmd, Value};
 use tokio::sync::{
-    broadcast,
     mpsc::{self, error::TrySendError},
     oneshot,
 };
 
 use super::{
-    distobject::{self, KindLayout},
+    distobject::RedisSharing,
     indexing, names,
     open::{self, Opened},
     options::RedisOptions,
@@ -37,11 +36,7 @@ pub struct RedisStore {
     id: Arc<str>,
     feed_keep: u64,
     client: redis::Client,
-    foreign: broadcast::Sender<Key>,
 }
-
-/// How many foreign changes wait for a slow listener before it is told that it missed some.
-const FOREIGN_WAITING: usize = 4_096;
 
 type Answered<T> = BoxFuture<'static, Result<T, StoreError>>;
 
@@ -76,34 +71,7 @@ impl RedisStore {
             id: id.into(),
             feed_keep: options.feed_keep,
             client,
-            foreign: broadcast::Sender::new(FOREIGN_WAITING),
         })
-    }
-
-    /// Keeps kinds as distobject keeps its objects, from now on: to be called before the first commit,
-    /// with the kinds' layouts. What foreign programs write is taken in until the store is dropped.
-    ///
-    /// # Errors
-    /// [`StoreError::Unsupported`] in a Redis Cluster: the hashes of distobject are in any slot.
-    #[expect(clippy::disallowed_methods, reason = "a listener for each kind; it ends with the store's last handle")]
-    pub fn lay_out(&self, layouts: Vec<KindLayout>) -> Result<(), StoreError> {
-        if self.shared.writes.is_cluster() || self.shared.names.parts > 1 {
-            let why = "a kind with the layout of distobject cannot be kept in a Redis Cluster".to_owned();
-            return Err(StoreError::Unsupported(why));
-        }
-        let by_kind = layouts.iter().map(|layout| (layout.kind.as_str().to_owned(), layout.clone()));
-        *self.shared.layouts.write() = Arc::new(by_kind.collect());
-        for layout in layouts {
-            let shared = Arc::downgrade(&self.shared);
-            tokio::spawn(distobject::listen(shared, self.client.clone(), layout, self.foreign.clone()));
-        }
-        Ok(())
-    }
-
-    /// The objects that foreign programs have changed, as their writes are taken in. Who holds one in
-    /// memory has to load it again; who missed some, all.
-    pub fn foreign(&self) -> broadcast::Receiver<Key> {
-        self.foreign.subscribe()
     }
 
     /// Puts a request into the writer's queue, now; the future waits for its answer.
@@ -203,17 +171,7 @@ impl Store for RedisStore {
 
     fn load(&self, key: &Key) -> Answered<Option<Loaded>> {
         let key = key.clone();
-        let foreign = self.foreign.clone();
-        self.read(async move |shared| {
-            let layouts = shared.layouts.read().clone();
-            if let Some(layout) = distobject::of(&layouts, &key)
-                && distobject::absorb(&shared, layout, &key, None).await?
-            {
-                // Nobody may be listening.
-                let _ = foreign.send(key.clone());
-            }
-            objects::load(&shared, &key).await
-        })
+        self.read(async move |shared| objects::load(&shared, &key).await)
     }
 
     fn commit(&self, batch: Vec<Commit>) -> Answered<Vec<Committed>> {
@@ -291,6 +249,16 @@ impl Store for RedisStore {
 
     fn index(&self, wanted: Vec<KindIndexes>) -> Answered<()> {
         self.read(async move |shared| indexing::index(&shared, wanted).await)
+    }
+
+    fn share(&self, kinds: Vec<SharedKind>) -> Shares {
+        if self.shared.writes.is_cluster() || self.shared.names.parts > 1 {
+            let why = "a kind with the layout of distobject cannot be kept in a Redis Cluster".to_owned();
+            return Err(StoreError::Unsupported(why));
+        }
+        let by_kind = kinds.into_iter().map(|shared| (shared.kind.as_str().to_owned(), shared));
+        *self.shared.layouts.write() = Arc::new(by_kind.collect());
+        Ok(Arc::new(RedisSharing::new(self.shared.clone(), self.client.clone())))
     }
 
     fn clean(&self, now: Timestamp, limit: usize) -> Answered<u64> {

@@ -146,7 +146,7 @@ async fn wrong_names_and_arguments_say_what_is_right() {
         assert!(error.detail().contains("takes amount"), "{error}");
     }
     assert_eq!(code("Counter", "", "get", json!({})).await.code(), Code::BadRequest);
-    assert!(abide.object::<Counter>("a").load().await.unwrap().is_none());
+    assert!(abide.object::<Counter>("a").peek().await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn a_deleted_object_is_gone_and_a_new_one_goes_on_counting_seqs() {
     let counter = abide.object::<Counter>("a");
     counter.increment(5).await.unwrap();
     counter.delete().await.unwrap();
-    assert!(counter.load().await.unwrap().is_none());
+    assert!(counter.peek().await.unwrap().is_none());
     assert_eq!(counter.get().await.unwrap(), 0);
     counter.delete().await.unwrap();
     let reply = counter.increment(1).reply().await.unwrap();

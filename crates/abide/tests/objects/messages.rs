@@ -159,7 +159,7 @@ async fn a_message_arrives_of_an_object_that_deletes_itself_in_its_first_turn() 
         abide.object::<Box>("a").send_and_go("b".into(), 3).key("k3").await.unwrap();
         abide.object::<Box>("a").send_and_go("b".into(), 4).key("k4").await.unwrap();
         assert_eq!(wait_for(&abide.object::<Box>("b"), 4).await, [1, 2, 3, 4], "{url}");
-        assert!(abide.object::<Box>("a").load().await.unwrap().is_none());
+        assert!((*abide.object::<Box>("a")).peek().await.unwrap().is_none());
         abide.shutdown().await.unwrap();
     }
 }

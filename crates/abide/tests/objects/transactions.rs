@@ -147,7 +147,7 @@ async fn an_error_of_the_body_undoes_everything() {
         .await;
     assert_eq!(done.unwrap_err().rejection::<TooLow>(), Some(TooLow { missing: 400 }));
     assert_eq!(counts(&a, &b).await, (100, 0));
-    assert!(b.load().await.unwrap().is_none(), "b was never there");
+    assert!(b.peek().await.unwrap().is_none(), "b was never there");
     assert_eq!(a.increment(1).reply().await.unwrap().seq.number(), 2, "no seq was used up");
 }
 
@@ -274,7 +274,7 @@ async fn others_wait_while_an_object_is_held_and_see_all_or_nothing() {
         .await
     });
     held.notified().await;
-    let shown = a.load().await.unwrap().unwrap();
+    let shown = a.peek().await.unwrap().unwrap();
     assert_eq!((shown.state.count, shown.seq.number()), (100, 1), "what is undecided is not shown");
     assert_eq!(counts(&a, &b).await, (60, 40), "calls wait");
     assert_eq!(transaction.await.unwrap().unwrap(), 40);
@@ -391,7 +391,7 @@ async fn hooks_alarms_messages_and_deletes_are_a_part_of_it() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(one.notes().await.unwrap().1, ["first", "rang"]);
     assert_eq!(reader.notes().await.unwrap().1, ["sent"]);
-    assert!(other.load().await.unwrap().is_none());
+    assert!(other.peek().await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -497,5 +497,5 @@ async fn a_transaction_that_only_reads_sees_one_moment_and_writes_nothing() {
     assert_eq!(sum, 100);
     let (a, b) = (abide.object::<Counter>("a"), abide.object::<Counter>("b"));
     assert_eq!(a.increment(1).reply().await.unwrap().seq.number(), 2);
-    assert!(b.load().await.unwrap().is_none());
+    assert!(b.peek().await.unwrap().is_none());
 }

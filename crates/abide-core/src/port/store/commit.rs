@@ -1,4 +1,4 @@
-use super::{AlarmWrite, OutboxMessage, Outcome};
+use super::{AlarmWrite, OutboxMessage, Outcome, Strings};
 use crate::{
     change::ChangeRecord,
     json::Json,
@@ -41,6 +41,9 @@ pub struct Commit {
     pub received: Vec<(Key, u64)>,
     /// Outcomes of keyed calls.
     pub outcomes: Vec<Outcome>,
+    /// What foreign programs wrote, and this commit takes in. Means something only to a store that
+    /// [shares](super::Store::share) the object's kind.
+    pub taken: Strings,
 }
 
 /// What a commit does to the state.

@@ -11,6 +11,7 @@ mod list;
 mod message;
 mod object;
 mod row;
+mod sharing;
 mod status;
 mod tally;
 
@@ -25,6 +26,7 @@ pub use list::{KindIndexes, ListCursor, ListPage, ListQuery, Listed, Order};
 pub use message::{MessageId, OutboxMessage, Outcome};
 pub use object::{ChangesPage, Loaded};
 pub use row::{ObjectRow, Row};
+pub use sharing::{FieldForm, Notice, SharedKind, Shares, Sharing, Strings};
 pub use status::{Importing, Status};
 pub use tally::{Digest, Tally};
 
@@ -177,6 +179,18 @@ pub trait Store: Send + Sync + 'static {
     /// objects that are there already, and those that are not named any more are dropped. Other kinds
     /// keep theirs. Asking again changes nothing.
     fn index(&self, wanted: Vec<KindIndexes>) -> BoxFuture<'static, Result<(), StoreError>>;
+
+    /// Keeps these kinds the way that programs of distobject keep their objects, from now on: to be asked
+    /// before the first commit, once. A store that cannot answers [`StoreError::Unsupported`].
+    fn share(&self, kinds: Vec<SharedKind>) -> Shares {
+        let kinds: Vec<_> = kinds.iter().map(|shared| shared.kind.as_str()).collect();
+        Err(StoreError::Unsupported(format!(
+            "a store of type {} cannot keep {} with `layout = \"distobject\"`: that is how objects are kept in Redis; \
+             open the store at redis://…, or remove the option",
+            self.name(),
+            kinds.join(", ")
+        )))
+    }
 
     /// Removes outcomes that expired at or before `now` and feed entries beyond what is kept; at most
     /// `limit` rows at once. Returns how many it removed.

@@ -6,24 +6,28 @@ use std::{
     time::Duration,
 };
 
-use abide_core::{Key, StoreError};
+use abide_core::{
+    Key, StoreError,
+    port::store::{FieldForm, Notice, Strings},
+};
 use futures_util::StreamExt;
 use redis::{Client, Msg, Value};
 use serde::Deserialize;
 use tokio::{
-    sync::broadcast,
+    sync::mpsc::Sender,
     time::{Instant, sleep, timeout},
 };
 
-use super::{KindLayout, absorb};
-use crate::redis::{fault::Fault, reply, writer::Shared};
+use super::{Layouts, flat, look, object, order::Order};
+use crate::redis::{fault::Fault, read, reply, writer::Shared};
 
 /// How long it waits after a lost subscription, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// How long the channel has to be quiet before hashes are compared with what messages said.
+/// How long the channels have to be quiet before hashes are compared with what messages said.
 const QUIET: Duration = Duration::from_millis(20);
-/// How often all hashes are compared, for messages that never came.
+/// How often all hashes are compared, for messages that never came; less often if that takes long.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+const SWEEP_SHARE: u32 = 20;
 const SCAN: usize = 500;
 
 /// A message of distobject. Ours have a seq.
@@ -34,23 +38,45 @@ struct Message {
     seq: Option<u64>,
 }
 
-/// Takes in what foreign programs write to a kind, for as long as the store is there. Every object
-/// that was changed so is told.
-pub(in crate::redis) async fn listen(
+/// Objects to be compared when it is quiet, each with how it differed when it was compared last.
+type Touched = BTreeMap<Key, Strings>;
+
+/// What the listener works with.
+struct Listener {
     shared: Weak<Shared>,
     client: Client,
-    layout: KindLayout,
-    told: broadcast::Sender<Key>,
-) {
+    order: Arc<Order>,
+    notices: Sender<Notice>,
+}
+
+/// Why listening ended.
+enum End {
+    /// Nobody waits for notices any more.
+    Closed,
+    /// The connection is lost.
+    Lost(StoreError),
+}
+
+impl From<StoreError> for End {
+    fn from(error: StoreError) -> Self {
+        Self::Lost(error)
+    }
+}
+
+/// Tells what foreign programs write, over one connection for all kinds, for as long as somebody wants to
+/// know.
+pub(super) async fn listen(shared: Weak<Shared>, client: Client, order: Arc<Order>, notices: Sender<Notice>) {
+    let listener = Listener { shared, client, order, notices };
     let mut wait = BACKOFF.0;
     loop {
         let began = Instant::now();
-        match subscribed(&shared, &client, &layout, &told).await {
-            Ok(()) => return,
-            Err(error) => tracing::warn!(kind = %layout.kind, %error, "listening to distobject was interrupted"),
-        }
-        if shared.strong_count() == 0 {
-            return;
+        let end = tokio::select! {
+            end = listener.subscribed() => end,
+            () = listener.notices.closed() => return,
+        };
+        match end {
+            Ok(()) | Err(End::Closed) => return,
+            Err(End::Lost(error)) => tracing::warn!(%error, "listening to distobject was interrupted"),
         }
         if began.elapsed() > BACKOFF.1 {
             wait = BACKOFF.0;
@@ -60,98 +86,149 @@ pub(in crate::redis) async fn listen(
     }
 }
 
-/// One subscription, from the comparison of everything at its beginning to its end.
-async fn subscribed(
-    shared: &Weak<Shared>,
-    client: &Client,
-    layout: &KindLayout,
-    told: &broadcast::Sender<Key>,
-) -> Result<(), StoreError> {
-    let away = |error: redis::RedisError| Fault::unconnected(&error).into_error();
-    let mut subscription = client.get_async_pubsub().await.map_err(away)?;
-    subscription.subscribe(&layout.channel).await.map_err(away)?;
-    let mut messages = subscription.into_on_message();
-    // Written after this are told by a message; written before are found by the sweep.
-    let mut sweep_at = Instant::now();
-    let mut touched: BTreeSet<Key> = BTreeSet::new();
-    loop {
-        let Some(store) = shared.upgrade() else { return Ok(()) };
-        if Instant::now() >= sweep_at {
-            sweep(&store, layout, told).await?;
-            sweep_at = Instant::now() + SWEEP_EVERY;
-        }
-        drop(store);
-        match timeout(QUIET, messages.next()).await {
-            Ok(Some(message)) => {
-                let Some(store) = shared.upgrade() else { return Ok(()) };
-                touched.extend(take(&store, layout, &message, told).await?);
-            }
-            Ok(None) => return Err(StoreError::Unavailable("the subscription ended".into())),
-            Err(_) if touched.is_empty() => {}
-            Err(_) => {
-                let Some(store) = shared.upgrade() else { return Ok(()) };
-                for key in std::mem::take(&mut touched) {
-                    found(&store, layout, &key, None, told).await?;
-                }
-            }
-        }
+impl Listener {
+    fn shared(&self) -> Result<(Arc<Shared>, Arc<Layouts>), End> {
+        let shared = self.shared.upgrade().ok_or(End::Closed)?;
+        let layouts = shared.layouts.read().clone();
+        Ok((shared, layouts))
     }
-}
 
-/// Takes in one message; returns whose it is, to compare its hash later.
-async fn take(
-    shared: &Arc<Shared>,
-    layout: &KindLayout,
-    message: &Msg,
-    told: &broadcast::Sender<Key>,
-) -> Result<Option<Key>, StoreError> {
-    let Ok(Message { id, changes, seq }) = serde_json::from_slice(message.get_payload_bytes()) else {
-        tracing::warn!(channel = layout.channel, "a message is none of distobject");
-        return Ok(None);
-    };
-    let Some(key) = layout.object(&id).filter(|_| seq.is_none()) else { return Ok(None) };
-    let text = |(field, value): (String, serde_json::Value)| (field, super::form::write(&value));
-    let changes = changes.into_iter().map(text).collect();
-    found(shared, layout, &key, Some(&changes), told).await?;
-    Ok(Some(key))
-}
-
-async fn found(
-    shared: &Shared,
-    layout: &KindLayout,
-    key: &Key,
-    message: Option<&BTreeMap<String, String>>,
-    told: &broadcast::Sender<Key>,
-) -> Result<(), StoreError> {
-    if absorb(shared, layout, key, message).await? {
-        // Nobody may be listening.
-        let _ = told.send(key.clone());
-    }
-    Ok(())
-}
-
-/// Compares every hash of the kind with what was taken in.
-async fn sweep(shared: &Shared, layout: &KindLayout, told: &broadcast::Sender<Key>) -> Result<(), StoreError> {
-    for link in shared.reads.all() {
-        let mut cursor = "0".to_owned();
+    /// One subscription, from the comparison of everything at its beginning to its end.
+    async fn subscribed(&self) -> Result<(), End> {
+        let away = |error: redis::RedisError| Fault::unconnected(&error).into_error();
+        let mut subscription = self.client.get_async_pubsub().await.map_err(away)?;
+        let looks = {
+            let (shared, layouts) = self.shared()?;
+            let looks = look::looks(&shared);
+            let channels: BTreeSet<_> = layouts.values().map(|layout| layout.channel.clone()).collect();
+            for channel in channels.iter().chain([&looks]) {
+                subscription.subscribe(channel).await.map_err(away)?;
+            }
+            looks
+        };
+        self.order.begin();
+        let mut messages = subscription.into_on_message();
+        // Written after this are told by a message; written before are found by the sweep.
+        self.sweep(None).await?;
+        let mut sweep_at = Instant::now() + SWEEP_EVERY;
+        let mut touched = Touched::new();
         loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor).arg("MATCH").arg(format!("{}:*", escaped(&layout.prefix)));
-            scan.arg("COUNT").arg(SCAN).arg("TYPE").arg("hash");
-            let answer = link.send(&[&scan]).await.pop().unwrap_or(Ok(Value::Nil));
-            let mut answer = reply::list(answer.map_err(Fault::into_read_error)?)?.into_iter();
-            cursor = reply::text(answer.next().unwrap_or_default())?;
-            for flat in reply::texts(&answer.next().unwrap_or(Value::Array(Vec::new())))? {
-                if let Some(key) = layout.object(&flat) {
-                    found(shared, layout, &key, None, told).await?;
-                }
+            if Instant::now() >= sweep_at {
+                let began = Instant::now();
+                self.sweep(Some(&mut touched)).await?;
+                sweep_at = Instant::now() + SWEEP_EVERY.max(began.elapsed() * SWEEP_SHARE);
             }
-            if cursor == "0" {
-                break;
+            match timeout(QUIET, messages.next()).await {
+                Ok(Some(message)) if message.get_channel_name() == looks => self.mark(&message)?,
+                Ok(Some(message)) => {
+                    if let Some(key) = self.take(&message).await? {
+                        touched.insert(key, Strings::new());
+                    }
+                }
+                Ok(None) => return Err(StoreError::Unavailable("the subscription ended".into()).into()),
+                Err(_) if touched.is_empty() => {}
+                Err(_) => self.compare_touched(&mut touched).await?,
             }
         }
     }
-    Ok(())
+
+    async fn tell(&self, notice: Notice) -> Result<(), End> {
+        self.notices.send(notice).await.map_err(|_| End::Closed)
+    }
+
+    fn mark(&self, message: &Msg) -> Result<(), End> {
+        let (_, layouts) = self.shared()?;
+        if let Ok(text) = std::str::from_utf8(message.get_payload_bytes()) {
+            self.order.marked(text, |flat| object(&layouts, flat));
+        }
+        Ok(())
+    }
+
+    /// Tells of one message; returns whose it is, to compare its hash later.
+    async fn take(&self, message: &Msg) -> Result<Option<Key>, End> {
+        let Ok(Message { id, changes, seq }) = serde_json::from_slice(message.get_payload_bytes()) else {
+            tracing::warn!(channel = message.get_channel_name(), "a message is none of distobject");
+            return Ok(None);
+        };
+        let (_, layouts) = self.shared()?;
+        let Some(key) = object(&layouts, &id).filter(|_| seq.is_none()) else { return Ok(None) };
+        let text = |(field, value): (String, serde_json::Value)| (field, FieldForm::write(&value));
+        let said = Some(changes.into_iter().map(text).collect());
+        self.tell(Notice { key: key.clone(), said, number: self.order.tell(&key) }).await?;
+        Ok(Some(key))
+    }
+
+    /// Tells of objects whose hashes differ from what was taken in, in the same way as when they were compared
+    /// last: no message is on its way that explains it.
+    async fn compare_touched(&self, touched: &mut Touched) -> Result<(), End> {
+        let keys: Vec<Key> = touched.keys().filter(|key| !self.order.waits(key)).cloned().collect();
+        for (key, news) in self.compare(&keys).await? {
+            if news.is_empty() {
+                touched.remove(&key);
+            } else if touched.get(&key) == Some(&news) {
+                touched.remove(&key);
+                self.tell(Notice::compare(key)).await?;
+            } else {
+                touched.insert(key, news);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the hashes of objects have that was not taken in.
+    async fn compare(&self, keys: &[Key]) -> Result<Vec<(Key, Strings)>, End> {
+        let mut compared = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(SCAN) {
+            let (shared, layouts) = self.shared()?;
+            let mut commands = Vec::with_capacity(2 * keys.len());
+            for key in keys {
+                let Some(layout) = super::of(&layouts, key) else { continue };
+                let slot = shared.names.slot(shared.names.part(key));
+                for name in [flat(layout, key), shared.names.of('d', key)] {
+                    let mut all = redis::cmd("HGETALL");
+                    all.arg(name);
+                    commands.push((slot, all));
+                }
+            }
+            let mut found = read::many(&shared, &commands).await?.into_iter();
+            for key in keys {
+                let (Some(flat), Some(seen)) = (found.next(), found.next()) else { break };
+                compared.push((key.clone(), look::foreign(&reply::hash(flat)?, &reply::hash(seen)?)));
+            }
+        }
+        Ok(compared)
+    }
+
+    /// Compares every hash of every kind. Those that differ are told, or are to be compared once more.
+    async fn sweep(&self, mut touched: Option<&mut Touched>) -> Result<(), End> {
+        let (shared, layouts) = self.shared()?;
+        for layout in layouts.values() {
+            for link in shared.reads.all() {
+                let mut cursor = "0".to_owned();
+                loop {
+                    let mut scan = redis::cmd("SCAN");
+                    scan.arg(&cursor).arg("MATCH").arg(format!("{}:*", escaped(&layout.prefix)));
+                    scan.arg("COUNT").arg(SCAN).arg("TYPE").arg("hash");
+                    let answer = link.send(&[&scan]).await.pop().unwrap_or(Ok(Value::Nil));
+                    let mut answer = reply::list(answer.map_err(Fault::into_read_error)?)?.into_iter();
+                    cursor = reply::text(answer.next().unwrap_or_default())?;
+                    let flats = reply::texts(&answer.next().unwrap_or(Value::Array(Vec::new())))?;
+                    let keys: Vec<Key> = flats.iter().filter_map(|flat| object(&layouts, flat)).collect();
+                    for (key, news) in self.compare(&keys).await? {
+                        match &mut touched {
+                            _ if news.is_empty() => {}
+                            Some(touched) => drop(touched.insert(key, news)),
+                            None => self.tell(Notice::compare(key)).await?,
+                        }
+                    }
+                    if cursor == "0" {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A text as the pattern that matches it alone.

@@ -7,81 +7,102 @@
 //! - **The typed state stays Abide's own**, in the object's hash as every kind has it. The flat hash
 //!   beside it holds strings alone, and no field that the state does not have. A third key holds what
 //!   of the flat hash Abide wrote or took in last; whatever differs from it is a foreign write.
-//! - **A foreign write becomes a change** with the cause `distobject`: one for each message, in the
-//!   order of messages, or one for all that a load finds first. It is a commit like any other, on the
-//!   head it was read at, in one script: an owner that committed meanwhile makes it start over, and an
-//!   owner that did not know of it is told `Conflict`, loads the object again and sees it.
+//! - **A foreign write becomes a change** in a turn of the object's owner: one for each message, in the
+//!   order of messages, or one for all that a comparison finds. Nobody but the owner commits, so there is
+//!   nothing to conflict with.
 //! - **A commit of Abide writes only fields that it changed.** Where it changes a field that a foreign
 //!   write changed a moment ago, the later one counts, as between two programs of distobject.
-//! - **Messages can be lost; hashes are not.** After each new subscription, and every so often, all
-//!   hashes of the kind are compared with what was taken in.
+//! - **Messages can be lost; hashes are not.** When an object is loaded, after each new subscription, and
+//!   every so often, hashes are compared with what was taken in.
 //! - **What was deleted stays deleted**: a foreign write to a grave is removed again.
 
-mod absorb;
-mod form;
 mod listen;
+mod look;
+mod order;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use abide_core::{Json, Key, Kind};
+use abide_core::{
+    Json, Key, StoreError, Timestamp,
+    port::{
+        BoxFuture,
+        store::{FieldForm, Notice, SharedKind, Sharing, Strings},
+    },
+};
+use redis::Client;
+use tokio::sync::{Mutex, mpsc};
 
-pub(super) use absorb::absorb;
-pub(super) use listen::listen;
+use self::order::Order;
+use super::writer::Shared;
 
-/// That a kind is kept as distobject keeps its objects. Only objects of the namespace `default` are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KindLayout {
-    /// The kind.
-    pub kind: Kind,
-    /// What keys begin with: an object is at `<prefix>:<id>`.
-    pub prefix: String,
-    /// The channel of messages.
-    pub channel: String,
-    /// How the strings of fields are read. Others are read as what the field was before, or as text.
-    pub fields: BTreeMap<String, FieldForm>,
+/// The shared kinds of a store, by name.
+pub(super) type Layouts = BTreeMap<String, SharedKind>;
+
+/// How many notices wait for the node.
+const NOTICES: usize = 1_024;
+
+/// Objects of one store that foreign programs share.
+pub(super) struct RedisSharing {
+    shared: Arc<Shared>,
+    order: Arc<Order>,
+    notices: Mutex<mpsc::Receiver<Notice>>,
 }
 
-/// What a field's string stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldForm {
-    /// A text.
-    Text,
-    /// A number; an empty string is `null`.
-    Number,
-    /// `true` and `false`, also as Python writes them, or `1` and `0`.
-    Bool,
-    /// A JSON value.
-    Json,
+impl RedisSharing {
+    /// Listens to the channels of all shared kinds, until this is dropped.
+    #[expect(clippy::disallowed_methods, reason = "the one listener of a store; it ends with the receiver it sends to")]
+    pub(super) fn new(shared: Arc<Shared>, client: Client) -> Self {
+        let order = Arc::new(Order::new());
+        let (tx, notices) = mpsc::channel(NOTICES);
+        tokio::spawn(listen::listen(Arc::downgrade(&shared), client, order.clone(), tx));
+        Self { shared, order, notices: Mutex::new(notices) }
+    }
 }
 
-/// The layouts of a store, by kind.
-pub(super) type Layouts = BTreeMap<String, KindLayout>;
-
-impl KindLayout {
-    /// The key of the flat hash of an object.
-    pub(super) fn flat(&self, key: &Key) -> String {
-        format!("{}:{}", self.prefix, key.id())
+impl Sharing for RedisSharing {
+    fn next(&self) -> BoxFuture<'_, Option<Notice>> {
+        Box::pin(async move { self.notices.lock().await.recv().await })
     }
 
-    /// The object whose flat hash is at this key.
-    pub(super) fn object(&self, flat: &str) -> Option<Key> {
-        let id = flat.strip_prefix(&self.prefix)?.strip_prefix(':')?;
-        Key::parse("default", self.kind.as_str(), id).ok()
+    fn look(&self, notice: Notice) -> BoxFuture<'static, Result<Option<Strings>, StoreError>> {
+        let (shared, order) = (self.shared.clone(), self.order.clone());
+        Box::pin(async move {
+            let layouts = shared.layouts.read().clone();
+            match of(&layouts, &notice.key) {
+                Some(layout) => look::look(&shared, layout, &order, &notice).await,
+                None => Ok(None),
+            }
+        })
     }
+}
 
-    /// The fields of a state as strings, with `updated_at` as seconds.
-    pub(super) fn strings(&self, state: &Json, updated_at: abide_core::Timestamp) -> Vec<(String, String)> {
-        let serde_json::Value::Object(state) = state.value() else { return Vec::new() };
-        let string = |(name, value): (String, serde_json::Value)| {
-            let text =
-                if name == "updated_at" { (updated_at.as_millis() / 1_000).to_string() } else { form::write(&value) };
-            (name, text)
+/// The key of the flat hash of an object.
+pub(super) fn flat(layout: &SharedKind, key: &Key) -> String {
+    format!("{}:{}", layout.prefix, key.id())
+}
+
+/// The object whose flat hash is at this key.
+fn object(layouts: &Layouts, flat: &str) -> Option<Key> {
+    layouts.values().find_map(|layout| {
+        let id = flat.strip_prefix(&layout.prefix)?.strip_prefix(':')?;
+        Key::parse("default", layout.kind.as_str(), id).ok()
+    })
+}
+
+/// The fields of a state as strings, with `updated_at` as seconds.
+pub(super) fn strings(state: &Json, updated_at: Timestamp) -> Vec<(String, String)> {
+    let serde_json::Value::Object(state) = state.value() else { return Vec::new() };
+    let string = |(name, value): (String, serde_json::Value)| {
+        let text = match name.as_str() {
+            "updated_at" => (updated_at.as_millis() / 1_000).to_string(),
+            _ => FieldForm::write(&value),
         };
-        state.into_iter().map(string).collect()
-    }
+        (name, text)
+    };
+    state.into_iter().map(string).collect()
 }
 
-/// The layout of an object's kind, if it has one here.
-pub(super) fn of<'l>(layouts: &'l Layouts, key: &Key) -> Option<&'l KindLayout> {
+/// The layout of an object's kind, if it is shared.
+pub(super) fn of<'l>(layouts: &'l Layouts, key: &Key) -> Option<&'l SharedKind> {
     layouts.get(key.kind().as_str()).filter(|_| key.namespace().as_str() == "default")
 }

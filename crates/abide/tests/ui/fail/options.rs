@@ -25,5 +25,8 @@ object_with!(K, name = "no spaces");
 object_with!(L, mailbox = 1, mailbox = 2);
 object_with!(M, mailbox: 1);
 object_with!(N, history);
+object_with!(O, layout = "flat");
+object_with!(P, prefix = "user");
+object_with!(Q, layout = "distobject", channel = "");
 
 fn main() {}

@@ -1,0 +1,73 @@
+//! What foreign programs wrote to an object.
+
+use abide_core::{
+    Key, StoreError,
+    port::store::{Notice, SharedKind, Strings},
+};
+use redis::{Cmd, Value as Reply};
+
+use super::{flat, order::Order};
+use crate::redis::{
+    fault::{Fault, damaged},
+    read::objects,
+    reply, script,
+    writer::Shared,
+};
+
+/// The fields of a flat hash that Abide neither wrote nor took in.
+pub(super) fn foreign(flat: &Strings, seen: &Strings) -> Strings {
+    let foreign = flat.iter().filter(|(field, text)| seen.get(*field) != Some(text));
+    foreign.map(|(field, text)| (field.clone(), text.clone())).collect()
+}
+
+/// What is new of an object. What was written to a deleted one is removed.
+pub(super) async fn look(
+    shared: &Shared,
+    layout: &SharedKind,
+    order: &Order,
+    notice: &Notice,
+) -> Result<Option<Strings>, StoreError> {
+    order.looked(notice);
+    if order.is_old(notice) {
+        return Ok(None);
+    }
+    let key = &notice.key;
+    let mark = notice.said.is_none().then(|| order.mark(key));
+    let mut cmd = script::LOOK.call(shared.names.tag(shared.names.part(key)));
+    cmd.arg(shared.names.of('o', key)).arg(flat(layout, key)).arg(shared.names.of('d', key));
+    cmd.arg(looks(shared)).arg(mark.as_deref().unwrap_or_default());
+    let looked = send(shared, key, &cmd).await;
+    if looked.is_err() {
+        order.forget(key);
+    }
+    let found: Result<[Reply; 3], _> = reply::list(looked?)?.try_into();
+    let [object, found, seen] = found.map_err(|_| damaged("a look at an object is incomplete"))?;
+    let news = foreign(&reply::hash(found)?, &reply::hash(seen)?);
+    if news.is_empty() {
+        return Ok(None);
+    }
+    let loaded = objects::loaded(object)?;
+    if loaded.is_some_and(|loaded| loaded.head.number() > 0 && loaded.state.is_none()) {
+        tracing::warn!(%key, "a program of distobject wrote to an object that was deleted; it stays deleted");
+        let mut remove = redis::cmd("UNLINK");
+        remove.arg(flat(layout, key));
+        return send(shared, key, &remove).await.map(|_| None);
+    }
+    match &notice.said {
+        // Its news was taken in before, or overwritten.
+        Some(said) if !said.keys().any(|field| news.contains_key(field)) => Ok(None),
+        Some(said) => Ok(Some(said.clone())),
+        None => Ok(Some(news)),
+    }
+}
+
+/// The channel on which looks are marked.
+pub(super) fn looks(shared: &Shared) -> String {
+    format!("{}@looks", shared.names.channel())
+}
+
+async fn send(shared: &Shared, key: &Key, cmd: &Cmd) -> Result<Reply, StoreError> {
+    let slot = shared.names.slot(shared.names.part(key));
+    let answer = shared.writes.send(&[(slot, cmd)]).await.pop().unwrap_or(Err(Fault::Moved));
+    answer.map_err(Fault::into_read_error)
+}

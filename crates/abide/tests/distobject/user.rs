@@ -1,0 +1,59 @@
+//! The kind that both sides share, and a node for it.
+
+use std::time::Duration;
+
+use abide::prelude::*;
+use abide_services::Redis;
+
+/// How long a test waits for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A user, as the program of distobject knows it.
+#[derive(State, Default, Debug)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) email: Option<String>,
+    pub(crate) visits: u64,
+    pub(crate) updated_at: String,
+}
+
+#[object(layout = "distobject", prefix = "user", channel = "user-updates", history = "all")]
+impl User {
+    #[handler]
+    pub(crate) fn sign_up(&mut self, name: String, email: Option<String>) {
+        (self.name, self.email) = (name, email);
+    }
+
+    #[handler]
+    pub(crate) fn visit(&mut self, nth: u64) -> u64 {
+        self.visits = nth;
+        self.visits
+    }
+
+    /// Builds on what the other side wrote.
+    #[handler]
+    pub(crate) fn visit_again(&mut self) -> u64 {
+        self.visits += 1;
+        self.visits
+    }
+
+    #[handler]
+    pub(crate) fn visits(&self) -> u64 {
+        self.visits
+    }
+
+    #[handler]
+    pub(crate) fn leave(&mut self, ctx: &mut Context) {
+        ctx.delete_self();
+    }
+}
+
+/// A node over this server.
+pub(crate) async fn node(redis: &Redis) -> Abide {
+    Abide::open(redis.url()).register::<User>().start().await.unwrap()
+}
+
+/// Waits for what has to come.
+pub(crate) async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, coming).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+}

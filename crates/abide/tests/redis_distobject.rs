@@ -1,0 +1,12 @@
+//! Programs of distobject beside a node of Abide, on a real Redis server.
+
+#[path = "distobject/program.rs"]
+mod program;
+#[path = "distobject/refusals.rs"]
+mod refusals;
+#[path = "distobject/sharing.rs"]
+mod sharing;
+#[path = "distobject/thousand.rs"]
+mod thousand;
+#[path = "distobject/user.rs"]
+mod user;
