@@ -114,7 +114,7 @@ impl TrafficLog {
             Origin::Call => (caller(envelope.chain.as_deref()), Way::Call),
             Origin::Message(id) => (Some(id.sender.clone()), Way::Message),
             Origin::Alarm { .. } => (None, Way::Alarm),
-            Origin::Transaction(_) | Origin::Node(_) => return,
+            Origin::Transaction(_) | Origin::Foreign(_) | Origin::Node(_) => return,
         };
         self.count((from, to.clone(), way), envelope.info.name, now);
     }
