@@ -57,6 +57,15 @@ mod sqlite {
 
     abide_store::store_contract!(Sqlite::new(SqliteOptions { shards: Some(16), ..SqliteOptions::default() }));
 
+    mod moving {
+        use super::{Sqlite, SqliteOptions};
+
+        abide_store::store_contract!(moving Sqlite::new(SqliteOptions {
+            shards: Some(16),
+            ..SqliteOptions::default()
+        }));
+    }
+
     /// Nothing may depend on what the writer remembers of objects.
     mod that_remembers_nothing {
         use super::{Sqlite, SqliteOptions};

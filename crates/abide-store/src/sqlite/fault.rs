@@ -14,6 +14,8 @@ pub(super) enum Fault {
     AtCommit(Error),
     /// A stored value cannot be what it is.
     Value(String),
+    /// What was asked for is not done, and nothing changed.
+    Refused(StoreError),
 }
 
 pub(super) type Result<T, E = Fault> = std::result::Result<T, E>;
@@ -36,6 +38,12 @@ impl From<serde_json::Error> for Fault {
     }
 }
 
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 impl Fault {
     /// Whether one batch of a group may be to blame, so that the others should be tried without it.
     pub(super) fn may_be_of_one_batch(&self) -> bool {
@@ -49,7 +57,7 @@ impl Fault {
                         | ErrorCode::OutOfMemory
                 )
             ),
-            Self::Value(_) => true,
+            Self::Value(_) | Self::Refused(_) => true,
         }
     }
 
@@ -89,6 +97,7 @@ impl From<Fault> for StoreError {
         let ambiguous = fault.is_ambiguous();
         let error = match fault {
             Fault::Value(what) => return Self::Damaged(what),
+            Fault::Refused(error) => return error,
             Fault::Sqlite(error) | Fault::AtCommit(error) => error,
         };
         match class(&error) {
@@ -109,6 +118,7 @@ impl Fault {
         let path = path.to_path_buf();
         let error = match self {
             Self::Value(why) => return OpenError::Damaged { path, why },
+            Self::Refused(error) => return OpenError::Failed { path, why: error.to_string() },
             Self::Sqlite(error) | Self::AtCommit(error) => error,
         };
         let why = error.to_string();

@@ -9,8 +9,10 @@
 
 mod backup;
 mod clean;
+mod export;
 mod fault;
 mod group;
+mod import;
 mod index;
 mod migrate;
 mod open;

@@ -13,8 +13,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
-            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes,
+            ListPage, ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, Status,
         },
     },
 };
@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
-    backup, index,
+    backup, export, index,
     open::{self, Opened},
     options::SqliteOptions,
     read::{alarms, feed, list, messages, objects, status},
@@ -263,6 +263,29 @@ impl Store for SqliteStore {
                 let _ = wait.await;
             }
         })
+    }
+
+    fn export(&self) -> Answered<Box<dyn Export>> {
+        if self.running.read().is_none() {
+            return closed();
+        }
+        // The connection is the export's own, for as long as it lives.
+        match open::reader(&self.path, &SqliteOptions::default()) {
+            Ok(conn) => export::export(conn),
+            Err(error) => Box::pin(std::future::ready(Err(StoreError::Unavailable(error.to_string())))),
+        }
+    }
+
+    fn import_begin(&self, source: String, replace: bool) -> Answered<u64> {
+        self.ask(|answer| Request::ImportBegin { source, replace, answer })
+    }
+
+    fn import(&self, from: u64, rows: Vec<Row>) -> Answered<()> {
+        self.ask(|answer| Request::Import { from, rows, answer })
+    }
+
+    fn import_done(&self, rows: u64) -> Answered<()> {
+        self.ask(|answer| Request::ImportDone { rows, answer })
     }
 
     fn verify(&self, limit: usize) -> Answered<Vec<String>> {

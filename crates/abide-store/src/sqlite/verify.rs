@@ -3,12 +3,16 @@ use rusqlite::{Connection, Row};
 
 use super::{
     fault::Result,
+    import,
     row::{key, number, seq, text},
 };
 
 /// The faults found, at most `limit`.
 pub(super) fn verify(conn: &Connection, shards: u32, limit: usize) -> Result<Vec<String>> {
     let mut faults = Faults { found: Vec::new(), limit };
+    if let Some(importing) = import::importing(conn)? {
+        faults.add(crate::import::fault(&importing));
+    }
     file(conn, &mut faults)?;
     objects(conn, shards, &mut faults)?;
     texts(conn, &mut faults)?;

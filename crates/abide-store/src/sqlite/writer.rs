@@ -2,7 +2,7 @@ use std::sync::{Arc, mpsc::Receiver};
 
 use abide_core::{
     Epoch, Key, Seq, Shard, StoreError, Timestamp,
-    port::store::{Commit, Committed, KindIndexes, Ledger, apply_batch},
+    port::store::{Commit, Committed, Importing, KindIndexes, Ledger, Row, apply_batch},
 };
 use rusqlite::Connection;
 
@@ -10,7 +10,7 @@ use super::{
     clean,
     fault::{Fault, Result},
     group::Group,
-    index,
+    import, index,
     options::SqliteOptions,
     place::Place,
     statements::Statements,
@@ -30,6 +30,9 @@ pub(super) enum Request {
     Claim(Answer<Vec<Epoch>>),
     Clean { now: Timestamp, limit: usize, answer: Answer<u64> },
     Index { wanted: Vec<KindIndexes>, answer: Answer<()> },
+    ImportBegin { source: String, replace: bool, answer: Answer<u64> },
+    Import { from: u64, rows: Vec<Row>, answer: Answer<()> },
+    ImportDone { rows: u64, answer: Answer<()> },
 }
 
 /// The one writer of a file. It lives on its own thread and has the connection to itself.
@@ -38,6 +41,7 @@ pub(super) struct Writer<'c> {
     sql: Statements<'c>,
     places: Recent<Place>,
     epochs: Vec<Epoch>,
+    importing: Option<Importing>,
     next_oid: i64,
     next_pos: i64,
     /// What `PRAGMA data_version` said when all that is remembered of the file was last known to
@@ -55,6 +59,7 @@ impl<'c> Writer<'c> {
             sql: Statements::prepare(conn)?,
             places: Recent::new(options.cached_objects),
             epochs: Vec::new(),
+            importing: None,
             next_oid: 1,
             next_pos: 1,
             known_version: None,
@@ -89,6 +94,15 @@ impl<'c> Writer<'c> {
                 Request::Index { wanted, answer } => {
                     let made = self.transaction(|writer| index::make(writer.conn, &wanted));
                     let _ = answer.send(made.map_err(StoreError::from));
+                }
+                Request::ImportBegin { source, replace, answer } => {
+                    let _ = answer.send(self.import_begin(source, replace).map_err(StoreError::from));
+                }
+                Request::Import { from, rows, answer } => {
+                    let _ = answer.send(self.import(from, rows).map_err(StoreError::from));
+                }
+                Request::ImportDone { rows, answer } => {
+                    let _ = answer.send(self.import_done(rows).map_err(StoreError::from));
                 }
             }
         }
@@ -133,6 +147,9 @@ impl<'c> Writer<'c> {
 
     fn apply<'g>(&mut self, batch: &'g Batch, group: &mut Group<'g>) -> Result<Vec<Committed>> {
         let answers = apply_batch(&mut Open { writer: self, group }, batch.commits())?;
+        if !batch.messages().is_empty() {
+            self.whole()?;
+        }
         for id in batch.messages() {
             self.sql.remove_message(id)?;
         }
@@ -141,6 +158,7 @@ impl<'c> Writer<'c> {
 
     fn claim(&mut self) -> Result<Vec<Epoch>> {
         self.transaction(|writer| {
+            writer.whole()?;
             writer.conn.execute("UPDATE shards SET epoch = epoch + 1", [])?;
             writer.load_epochs()?;
             Ok(writer.epochs.clone())
@@ -149,6 +167,39 @@ impl<'c> Writer<'c> {
 
     fn clean(&mut self, now: Timestamp, limit: usize) -> Result<u64> {
         self.transaction(|writer| clean::clean(writer.conn, now, limit, writer.feed_keep))
+    }
+
+    /// Refuses what needs all of a store while only a part is there.
+    fn whole(&self) -> Result<()> {
+        self.importing.as_ref().map_or(Ok(()), |importing| Err(crate::import::unfinished(importing).into()))
+    }
+
+    fn import_begin(&mut self, source: String, replace: bool) -> Result<u64> {
+        self.imports(|writer| import::begin(writer.conn, source, replace))
+    }
+
+    fn import(&mut self, from: u64, rows: Vec<Row>) -> Result<()> {
+        self.imports(|writer| {
+            let intake = import::Intake {
+                conn: writer.conn,
+                sql: &mut writer.sql,
+                shards: u32::try_from(writer.epochs.len()).unwrap_or(u32::MAX),
+                next_oid: writer.next_oid,
+                next_pos: writer.next_pos,
+            };
+            intake.take_in(from, rows)
+        })
+    }
+
+    fn import_done(&mut self, rows: u64) -> Result<()> {
+        self.imports(|writer| import::done(writer.conn, rows))
+    }
+
+    /// What an import changes is nothing that the writer knows of its objects.
+    fn imports<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let done = self.transaction(work);
+        self.known_version = None;
+        done
     }
 
     /// Does some work in one transaction. When it fails, nothing has changed; only a fault of the
@@ -198,6 +249,7 @@ impl<'c> Writer<'c> {
         }
         self.places.clear();
         self.load_epochs()?;
+        self.importing = import::importing(self.conn)?;
         let last = |sql| self.conn.query_row(sql, [], |row| row.get::<_, i64>(0));
         self.next_oid = 1 + last("SELECT coalesce(max(oid), 0) FROM objects")?;
         self.next_pos = 1 + last("SELECT coalesce(max(pos), 0) FROM log")?;

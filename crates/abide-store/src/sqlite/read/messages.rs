@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use abide_core::{
     Error, Key, Timestamp,
     port::store::{MessageId, OutboxMessage, Outcome},
@@ -15,12 +17,10 @@ pub(in crate::sqlite) fn outbox(
     after: Option<&MessageId>,
     limit: usize,
 ) -> Result<Vec<OutboxMessage>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT namespace, kind, id, n, target_namespace, target_kind, target_id, handler, args,
-                principal, at
-         FROM outbox WHERE (namespace, kind, id, n) > (?, ?, ?, ?)
-         ORDER BY namespace, kind, id, n LIMIT ?",
-    )?;
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {MESSAGE_COLUMNS} FROM outbox WHERE (namespace, kind, id, n) > (?, ?, ?, ?)
+         ORDER BY namespace, kind, id, n LIMIT ?"
+    ))?;
     let (namespace, kind, id, n) = after.map_or(("", "", "", 0), |after| {
         let sender = &after.sender;
         let (namespace, kind) = (sender.namespace().as_str(), sender.kind().as_str());
@@ -31,7 +31,11 @@ pub(in crate::sqlite) fn outbox(
     messages.collect()
 }
 
-fn message(row: &Row<'_>) -> Result<OutboxMessage> {
+/// The columns that [`message`] reads.
+pub(in crate::sqlite) const MESSAGE_COLUMNS: &str =
+    "namespace, kind, id, n, target_namespace, target_kind, target_id, handler, args, principal, at";
+
+pub(in crate::sqlite) fn message(row: &Row<'_>) -> Result<OutboxMessage> {
     Ok(OutboxMessage {
         id: MessageId { sender: key(row, 0)?, n: number(row, 3)? },
         target: key(row, 4)?,
@@ -60,15 +64,28 @@ pub(in crate::sqlite) fn outcome(
     let Some(row) = found.next()? else {
         return Ok(None);
     };
-    let reply = if row.get(2)? { Ok(json(row, 3)?) } else { Err(serde_json::from_str::<Error>(text(row, 3)?)?) };
-    Ok(Some(Outcome {
-        caller: caller.into(),
-        call_key: call_key.into(),
-        fingerprint: number(row, 0)?,
-        seq: seq(row, 1)?,
+    Ok(Some(outcome_of(row, 0, caller.into(), call_key.into())?))
+}
+
+/// An outcome whose columns, but for its name, start at `column`.
+pub(in crate::sqlite) fn outcome_of(
+    row: &Row<'_>,
+    column: usize,
+    caller: Arc<str>,
+    call_key: Arc<str>,
+) -> Result<Outcome> {
+    let reply = match row.get(column + 2)? {
+        true => Ok(json(row, column + 3)?),
+        false => Err(serde_json::from_str::<Error>(text(row, column + 3)?)?),
+    };
+    Ok(Outcome {
+        caller,
+        call_key,
+        fingerprint: number(row, column)?,
+        seq: seq(row, column + 1)?,
         reply,
-        expires_at: time(row, 4)?,
-    }))
+        expires_at: time(row, column + 4)?,
+    })
 }
 
 pub(in crate::sqlite) fn received(conn: &Connection, key: &Key, sender: &Key) -> Result<u64> {

@@ -3,7 +3,7 @@ use std::path::Path;
 use abide_core::port::store::Status;
 use rusqlite::Connection;
 
-use crate::sqlite::{fault::Result, migrate, open::beside};
+use crate::sqlite::{fault::Result, import, migrate, open::beside};
 
 pub(in crate::sqlite) fn status(conn: &Connection, path: &Path) -> Result<Status> {
     let count = |sql: &str| -> Result<u64> {
@@ -29,7 +29,7 @@ pub(in crate::sqlite) fn status(conn: &Connection, path: &Path) -> Result<Status
         outbox: count("SELECT count(*) FROM outbox")?,
         outcomes: count("SELECT count(*) FROM outcomes")?,
         bytes: file_bytes(path) + file_bytes(&beside(path, "-wal")),
-        importing: None,
+        importing: import::importing(conn)?,
     })
 }
 
