@@ -99,7 +99,7 @@ impl Command {
             Self::Alarms(command) => alone()?.block_on(command.run(session)),
             Self::Kinds(command) => alone()?.block_on(command.run(session)),
             Self::Store(command) => alone()?.block_on(command.run(session)),
-            Self::Backup(command) => command.run(session),
+            Self::Backup(command) => alone()?.block_on(command.run(session)),
             Self::Restore(command) => alone()?.block_on(command.run(session)),
             Self::New(command) => command.run(session),
             Self::Generate(command) => alone()?.block_on(command.run(session)),

@@ -6,9 +6,11 @@ mod commands;
 mod config;
 pub mod demo;
 mod failure;
+mod moving;
 mod output;
 mod session;
 mod store_file;
+mod store_target;
 mod web;
 
 pub use cli::run;

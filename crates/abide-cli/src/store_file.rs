@@ -9,7 +9,6 @@ use abide::{
     Store,
     store::{SqliteOptions, SqliteStore},
 };
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, Outcome};
 
@@ -52,13 +51,4 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// A bar on standard error; hidden with `--json`.
-pub(crate) fn progress_bar(hidden: bool, template: &str) -> ProgressBar {
-    if hidden {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
 }

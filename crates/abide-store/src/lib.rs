@@ -4,6 +4,8 @@
 //! - [`SqliteStore`]: the default. One file, one process, nothing to set up.
 //! - [`open`] takes any of them by URL.
 
+#[cfg(feature = "archive")]
+pub mod archive;
 pub mod contract;
 mod error;
 #[cfg(feature = "sqlite")]
@@ -23,6 +25,7 @@ pub mod redis;
 mod requests;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod transfer;
 mod url;
 
 #[cfg(feature = "redis")]

@@ -1,18 +1,21 @@
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
+use abide::store::transfer::back_up;
 use clap::Args;
 use serde_json::json;
 
 use crate::{
     config::format_size,
     failure::{Failure, Outcome},
+    moving::{Bar, counted, failed, interruptible, told},
     session::Session,
     store_file,
 };
 
-/// Copy a SQLite store to a file, also while a node is running on it.
+/// Write all that is in a store to a file, also while nodes are running on it.
 ///
-/// The copy is the store as it is at one moment: everything acknowledged before is in it.
+/// The backup is of one moment where the store can do that (SQLite, PostgreSQL): everything acknowledged
+/// before is in it. It can be restored into any store.
 #[derive(Args, Debug)]
 pub(crate) struct Backup {
     /// The file to write.
@@ -26,28 +29,32 @@ pub(crate) struct Backup {
 }
 
 impl Backup {
-    /// Writes the copy, and only then replaces an older one.
-    pub(crate) fn run(self, session: &Session) -> Outcome {
+    /// Writes the backup, and only then replaces an older one.
+    pub(crate) async fn run(self, session: &Session) -> Outcome {
         let output = &session.output;
-        let store = store_file::open(store_file::path(&self.store)?, false)?;
         if self.file.exists() && !self.force {
             return Err(Failure::new("conflict", format!("{} is there already", self.file.display()))
                 .hint("give another name, or --force to replace it"));
         }
-        let fresh = store_file::beside(&self.file, ".fresh");
-        let _ = fs::remove_file(&fresh);
-        let bar = store_file::progress_bar(output.is_json(), "{bar:40} {percent}% of {len} pages, {eta} left");
-        let copied = store.backup(&fresh, |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        });
-        bar.finish_and_clear();
-        copied?;
-        fs::rename(&fresh, &self.file)?;
-        let (file, bytes) = (self.file.display().to_string(), fs::metadata(&self.file)?.len());
-        match output.is_json() {
-            true => output.value(&json!({"file": file, "bytes": bytes})),
-            false => output.line(format!("wrote {file} ({})", format_size(bytes))),
+        let store = store_file::look(&self.store).await?;
+        let mut bar = Bar::new(output.is_json());
+        let made = async {
+            let made = back_up(&*store, &self.file, self.force, |progress| bar.show(progress)).await;
+            made.map_err(|error| failed(&error, None))
+        };
+        let made = interruptible(made, "nothing was written; a backup cannot be gone on with: begin it again").await;
+        let seconds = bar.end();
+        let made = made?;
+        let file = self.file.display().to_string();
+        if output.is_json() {
+            return output.value(&json!({
+                "file": file, "bytes": made.bytes, "backup": made.about, "holds": counted(&made.tally), "seconds": seconds,
+            }));
         }
+        output.line(format!("wrote {file} ({}): {}", format_size(made.bytes), told(&made.tally)))?;
+        if !made.about.one_moment {
+            output.note("each object is as it was at one moment, but not all at the same: this store has no other way");
+        }
+        Ok(())
     }
 }

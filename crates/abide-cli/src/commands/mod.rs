@@ -15,4 +15,5 @@ pub(crate) mod restore;
 pub(crate) mod rm;
 pub(crate) mod serve;
 pub(crate) mod store;
+pub(crate) mod store_copy;
 pub(crate) mod watch;

@@ -1,26 +1,21 @@
-use std::{
-    fs::{self, File, TryLockError},
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
-use abide::{
-    Store,
-    store::{OpenError, SqliteOptions, SqliteStore},
-};
+use abide::store::transfer::{check, restore};
 use clap::Args;
 use serde_json::json;
 
 use crate::{
-    config::format_size,
     failure::{Failure, Outcome},
+    moving::{Bar, counted, failed, interruptible, told},
     session::Session,
-    store_file::{self, beside},
+    store_file,
+    store_target::Target,
 };
 
-/// Make a SQLite store of a backup.
+/// Fill a store, of any sort, with what is in a backup.
 ///
-/// No node may be running on the store. The backup is checked before anything is replaced.
+/// No node may be running on the store. The whole backup is checked before anything is changed. A restore
+/// that was broken off goes on where it was when it is repeated.
 #[derive(Args, Debug)]
 pub(crate) struct Restore {
     /// The backup, as `abide backup` wrote it.
@@ -28,94 +23,71 @@ pub(crate) struct Restore {
     /// The store.
     #[arg(long, value_name = "URL", env = "ABIDE_STORE", default_value = store_file::DEFAULT)]
     store: String,
-    /// Replace the store if it is there: what is in it now is lost.
-    #[arg(long)]
-    force: bool,
+    /// Replace what is in the store: all of it is lost.
+    #[arg(long, alias = "force")]
+    replace: bool,
+    /// Only check the backup, and restore nothing.
+    #[arg(long, conflicts_with = "replace")]
+    check: bool,
 }
 
 impl Restore {
-    /// Copies the backup beside the store, checks it as a store, and puts it in place.
+    /// Checks the backup and fills the store.
     pub(crate) async fn run(self, session: &Session) -> Outcome {
+        if self.check { self.check(session).await } else { self.restore(session).await }
+    }
+
+    async fn check(&self, session: &Session) -> Outcome {
         let output = &session.output;
-        let path = store_file::path(&self.store)?;
-        if path.exists() && !self.force {
-            return Err(Failure::new("conflict", format!("{} is there already", path.display()))
-                .hint("give another --store, or --force to replace what is in it"));
-        }
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        drop(lock(path)?);
-        let fresh = beside(path, ".restoring");
-        let restored = async {
-            let bytes = self.copy(&fresh, output.is_json())?;
-            check(&fresh).await?;
-            put(&fresh, path)?;
-            Ok(bytes)
-        };
-        let restored: Outcome<u64> = restored.await;
-        for leftover in ["", "-wal", "-shm", ".lock"] {
-            let _ = fs::remove_file(beside(&fresh, leftover));
-        }
-        let bytes = restored?;
+        let mut bar = Bar::new(output.is_json());
+        let checked = check(&self.file, |progress| bar.show(progress)).await;
+        bar.end();
+        let (about, tally) = checked.map_err(|error| failed(&error, Some(&self.file)))?;
+        let file = self.file.display();
         match output.is_json() {
-            true => output.value(&json!({"store": self.store, "bytes": bytes})),
-            false => output.line(format!("restored {} ({})", path.display(), format_size(bytes))),
+            true => output.value(&json!({"file": file.to_string(), "backup": about, "holds": counted(&tally)})),
+            false => {
+                output.line(format!("{file} is sound: {}, from a {} store at {}", told(&tally), about.store, about.at))
+            }
         }
     }
 
-    /// Copies the backup, so that checking it leaves it as it is.
-    fn copy(&self, fresh: &Path, hidden: bool) -> Outcome<u64> {
-        let unreadable =
-            |error: io::Error| Failure::new("io", format!("{} cannot be read: {error}", self.file.display()));
-        let source = File::open(&self.file).map_err(unreadable)?;
-        let bar = store_file::progress_bar(hidden, "{bar:40} {bytes} of {total_bytes}, {eta} left");
-        bar.set_length(source.metadata().map_err(unreadable)?.len());
-        let mut target = File::create(fresh)?;
-        let bytes = io::copy(&mut bar.wrap_read(source), &mut target)?;
-        bar.finish_and_clear();
-        target.sync_all()?;
-        Ok(bytes)
-    }
-}
-
-async fn check(fresh: &Path) -> Outcome {
-    let store = SqliteStore::open(fresh, SqliteOptions { create: false, ..SqliteOptions::default() })
-        .map_err(|error| Failure::from(error).hint("nothing was replaced"))?;
-    match store.verify(1).await?.first() {
-        None => Ok(()),
-        Some(fault) => Err(Failure::new("damaged", format!("the backup is damaged: {fault}; nothing was replaced"))),
-    }
-}
-
-/// Moves the checked copy to its place. An old store's log is first worked into its file, so that what
-/// is left beside the new one is never taken for a part of it.
-fn put(fresh: &Path, path: &Path) -> Outcome {
-    if path.exists() {
-        match store_file::open(path, true) {
-            Ok(old) => drop(old),
-            Err(failure) => tracing::warn!(%failure, "the old store cannot be opened; it is replaced all the same"),
+    async fn restore(&self, session: &Session) -> Outcome {
+        let output = &session.output;
+        let target = Target::open(&self.store, self.replace).await?;
+        let mut bar = Bar::new(output.is_json());
+        let restored = async {
+            let done = restore(&self.file, &*target.store, target.replace, |progress| bar.show(progress)).await;
+            done.map_err(|error| failed(&error, Some(&self.file)))
+        };
+        let restored = interruptible(restored, "").await;
+        let seconds = bar.end();
+        let restored = match restored {
+            Ok(restored) => restored,
+            Err(failure) => return Err(self.after(failure, target).await),
+        };
+        target.finish().await?;
+        if output.is_json() {
+            return output.value(&json!({
+                "store": self.store, "backup": restored.about, "holds": counted(&restored.tally),
+                "went_on_at_row": restored.from, "seconds": seconds,
+            }));
         }
-    }
-    let _lock = lock(path)?;
-    for log in ["-wal", "-shm"] {
-        match fs::remove_file(beside(path, log)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
+        if restored.from > 0 {
+            output.note(format!("went on after {} rows that were in already", restored.from));
         }
+        output.line(format!("restored {}: {}", self.store, told(&restored.tally)))
     }
-    fs::rename(fresh, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(File::open(folder)?.sync_all()?)
-}
 
-/// Takes the lock that a node holds on its store.
-fn lock(path: &Path) -> Outcome<File> {
-    let lock = beside(path, ".lock");
-    let file = File::options().write(true).create(true).truncate(false).open(&lock)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.into(), lock }.into()),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+    /// Says how to go on after a failure.
+    async fn after(&self, failure: Failure, target: Target) -> Failure {
+        let said = failure.advice().is_some_and(|hint| !hint.is_empty());
+        let replace = target.replace;
+        match target.give_up().await {
+            true => failure.hint("a part is restored: repeat the command, and it goes on where it was"),
+            false if said => failure,
+            false if !replace => failure.hint("--replace replaces all that is in the store"),
+            false => failure.hint("nothing was changed"),
+        }
     }
 }

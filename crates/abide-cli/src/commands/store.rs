@@ -1,16 +1,22 @@
-use std::time::Duration;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use abide::{
-    Store as _,
-    store::{OpenError, SqliteOptions, SqliteStore},
+    Store as Port, StoreError,
+    port::store::Tally,
+    store::{
+        OpenError, SqliteOptions, SqliteStore,
+        transfer::{check, tally},
+    },
 };
 use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::{
+    commands::store_copy::Copy,
     config::format_size,
     failure::{Failure, Outcome},
+    moving::{Bar, counted, failed, told},
     output::Table,
     session::Session,
     store_file,
@@ -19,7 +25,7 @@ use crate::{
 /// How many faults `verify` shows.
 const FAULTS_MAX: usize = 1000;
 
-/// Look after a store: create it, bring it up to date, check it, count what is in it.
+/// Look after a store: create it, bring it up to date, check it, count what is in it, copy it.
 #[derive(Args, Debug)]
 pub(crate) struct Store {
     #[command(subcommand)]
@@ -32,10 +38,12 @@ enum Action {
     Init(Which),
     /// Bring the tables of a store up to date. A node does so by itself when it starts.
     Migrate(Which),
-    /// Check the whole store, also while a node is running on it.
-    Verify(Which),
+    /// Check the whole store, also while a node is running on it: its logs are dense, its texts are whole,
+    /// its counts and its digest.
+    Verify(Verify),
     /// Count what is in a store, also while a node is running on it.
     Status(Which),
+    Copy(Copy),
 }
 
 #[derive(Args, Debug)]
@@ -45,10 +53,13 @@ struct Which {
     store: String,
 }
 
-impl Which {
-    fn open(&self, alone: bool) -> Outcome<SqliteStore> {
-        store_file::open(store_file::path(&self.store)?, alone)
-    }
+#[derive(Args, Debug)]
+struct Verify {
+    #[command(flatten)]
+    which: Which,
+    /// Prove that the store holds what is in this backup, row for row.
+    #[arg(long, value_name = "FILE")]
+    backup: Option<PathBuf>,
 }
 
 impl Store {
@@ -56,55 +67,95 @@ impl Store {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         match self.action {
             Action::Init(which) => init(session, &which).await,
-            Action::Migrate(which) => {
-                let store = which.open(true)?;
-                ready(session, &which, &store, "is up to date").await
-            }
-            Action::Verify(which) => verify(session, &which).await,
+            Action::Migrate(which) => migrate(session, &which).await,
+            Action::Verify(verify) => verify.run(session).await,
             Action::Status(which) => status(session, &which).await,
+            Action::Copy(copy) => copy.run(session).await,
         }
     }
 }
 
 async fn init(session: &Session, which: &Which) -> Outcome {
+    if !which.store.starts_with("sqlite:") {
+        return migrate(session, which).await;
+    }
     let path = store_file::path(&which.store)?;
     let what = if path.exists() { "is there already" } else { "is created" };
     match SqliteStore::open(path, SqliteOptions::default()) {
         Ok(store) => ready(session, which, &store, what).await,
         Err(OpenError::Locked { .. }) => {
-            ready(session, which, &which.open(false)?, "is there already, and a node is running on it").await
+            let store = store_file::open(path, false)?;
+            ready(session, which, &store, "is there already, and a node is running on it").await
         }
         Err(error) => Err(error.into()),
     }
 }
 
-async fn ready(session: &Session, which: &Which, store: &SqliteStore, what: &str) -> Outcome {
+/// Opening a store brings its tables up to date, or makes them.
+async fn migrate(session: &Session, which: &Which) -> Outcome {
+    let store: Arc<dyn Port> = match which.store.split_once(':') {
+        Some(("memory", _)) => store_file::look(&which.store).await?,
+        Some(("sqlite", _)) => Arc::new(store_file::open(store_file::path(&which.store)?, true)?),
+        _ => abide::store::open(&which.store).await?,
+    };
+    ready(session, which, &*store, "is there, and up to date").await
+}
+
+async fn ready(session: &Session, which: &Which, store: &dyn Port, what: &str) -> Outcome {
     let (schema, shards) = (store.status().await?.schema, store.shards());
+    let url = abide::store::shown(&which.store);
     match session.output.is_json() {
-        true => session.output.value(&json!({"store": which.store, "schema": schema, "shards": shards})),
-        false => session.output.line(format!("{} {what}: schema {schema}, {shards} shards", which.store)),
+        true => session.output.value(&json!({"store": url, "schema": schema, "shards": shards})),
+        false => session.output.line(format!("{url} {what}: schema {schema}, {shards} shards")),
     }
 }
 
-async fn verify(session: &Session, which: &Which) -> Outcome {
-    let store = which.open(false)?;
-    let output = &session.output;
-    let spinner = if output.is_json() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    spinner.set_message(format!("checking {}", which.store));
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    let faults = store.verify(FAULTS_MAX).await;
-    spinner.finish_and_clear();
-    let faults = faults?;
-    if output.is_json() {
-        output.value(&json!({"store": which.store, "sound": faults.is_empty(), "faults": faults}))?;
-    } else {
-        faults.iter().try_for_each(|fault| output.line(fault))?;
+impl Verify {
+    async fn run(&self, session: &Session) -> Outcome {
+        let store = store_file::look(&self.which.store).await?;
+        let output = &session.output;
+        let url = abide::store::shown(&self.which.store);
+        let spinner = if output.is_json() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        spinner.set_message(format!("checking {url}"));
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        let faults = store.verify(FAULTS_MAX).await;
+        spinner.finish_and_clear();
+        let mut faults = faults?;
+        let holds = if faults.is_empty() { self.count(session, &*store).await? } else { None };
+        if let (Some(file), Some(holds)) = (&self.backup, &holds) {
+            let expected = check(file, |_| {}).await.map_err(|error| failed(&error, Some(file)))?.1;
+            if expected != *holds {
+                faults.push(format!(
+                    "the store does not hold what the backup {} holds: here are {} (digest {}), there are {} (digest {})",
+                    file.display(), told(holds), holds.digest, told(&expected), expected.digest
+                ));
+            }
+        }
+        if output.is_json() {
+            let holds = holds.as_ref().map(counted);
+            output.value(&json!({"store": url, "sound": faults.is_empty(), "faults": faults, "holds": holds}))?;
+        } else {
+            faults.iter().try_for_each(|fault| output.line(fault))?;
+        }
+        match (faults.len(), holds) {
+            (0, _) if output.is_json() => Ok(()),
+            (0, Some(holds)) => output.line(format!("{url} is sound: {}; digest {}", told(&holds), holds.digest)),
+            (0, None) => output.line(format!("{url} is sound")),
+            (many, _) => {
+                Err(Failure::new("damaged", format!("{many} faults found"))
+                    .hint("restore a backup with `abide restore`"))
+            }
+        }
     }
-    match faults.len() {
-        0 if output.is_json() => Ok(()),
-        0 => output.line(format!("{} is sound", which.store)),
-        many => {
-            Err(Failure::new("damaged", format!("{many} faults found")).hint("restore a backup with `abide restore`"))
+
+    /// Counts all that is in the store; `None` for a store that cannot hand it out.
+    async fn count(&self, session: &Session, store: &dyn Port) -> Outcome<Option<Tally>> {
+        let mut bar = Bar::new(session.output.is_json());
+        let counted = tally(store, |progress| bar.show(progress)).await;
+        bar.end();
+        match counted {
+            Err(StoreError::Unsupported(_)) if self.backup.is_none() => Ok(None),
+            counted => Ok(Some(counted?)),
         }
     }
 }
@@ -114,6 +165,9 @@ async fn status(session: &Session, which: &Which) -> Outcome {
     let output = &session.output;
     if output.is_json() {
         return output.value(&json!(status));
+    }
+    if let Some(importing) = &status.importing {
+        output.note(format!("not whole: {} rows of {} are in", importing.rows, importing.source));
     }
     let mut table = Table::new(output, &["what", "how many"]);
     for (kind, count) in &status.objects {

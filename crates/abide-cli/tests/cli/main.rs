@@ -5,6 +5,7 @@
 mod commands;
 mod docs;
 mod failures;
+mod moving;
 mod new_project;
 mod node;
 mod page;
