@@ -21,6 +21,8 @@ pub(crate) enum Role {
     Publish(crate::fanout::Publish),
     /// Fills its memory and weighs it.
     Weigh(crate::memory::Weigh),
+    /// Moves a store.
+    Move(crate::moving::Move),
 }
 
 /// What this process is, if it is a child.
@@ -37,6 +39,7 @@ pub(crate) fn run(role: Role) -> anyhow::Result<()> {
             Role::Serve(serve) => serve.run().await,
             Role::Publish(publish) => publish.run().await,
             Role::Weigh(weigh) => weigh.run().await,
+            Role::Move(move_) => move_.run().await,
         }
     })
 }

@@ -15,6 +15,7 @@ mod http;
 mod kinds;
 mod load;
 mod memory;
+mod moving;
 mod plan;
 mod report;
 mod single;
@@ -69,6 +70,7 @@ async fn run(name: &str, plan: &Plan, stored: &mut Option<Stored>) -> anyhow::Re
         "startup" => startup::run(plan, Stored::once(stored, plan).await?).await,
         "alarms" => alarms::run(plan).await,
         "memory" => memory::run(plan, Stored::once(stored, plan).await?).await,
+        "moving" => moving::run(plan, Stored::once(stored, plan).await?).await,
         "postgres" => stores::postgres(plan).await,
         "redis" => stores::redis(plan).await,
         other => anyhow::bail!("there is no scenario {other}"),

@@ -7,15 +7,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 
 /// The scenarios, in the order in which they run.
-pub(crate) const SCENARIOS: [&str; 11] =
-    ["single", "durable", "volatile", "http", "fanout", "cold", "startup", "alarms", "memory", "postgres", "redis"];
+pub(crate) const SCENARIOS: [&str; 12] = [
+    "single", "durable", "volatile", "http", "fanout", "cold", "startup", "alarms", "memory", "moving", "postgres",
+    "redis",
+];
 
 /// What Abide costs, each figure beside its limit in the same run.
 #[derive(Parser, Debug)]
 #[command(name = "abide-bench")]
 pub(crate) struct Args {
     /// Which to run; all if none is named: single, durable, volatile, http, fanout, cold, startup, alarms, memory,
-    /// postgres, redis (these two need the servers installed).
+    /// moving, postgres, redis (these three need the servers installed).
     #[arg(value_parser = SCENARIOS)]
     pub(crate) scenarios: Vec<String>,
     /// How long each rate is measured, in seconds.
@@ -24,7 +26,7 @@ pub(crate) struct Args {
     /// How often everything is measured; medians are shown, with the lowest and the highest.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// How many objects `cold`, `startup` and `memory` have.
+    /// How many objects `cold`, `startup`, `memory` and `moving` have.
     #[arg(long, default_value_t = 1_000_000)]
     objects: usize,
     /// How many alarms are due at once.
