@@ -27,8 +27,12 @@ const FLOORS: &[(&str, u8)] = &[
 const EXAMPLES_FLOOR: u8 = 5;
 
 /// Edges that do not point down, and why each may stay.
-const ALLOWED_EDGES: &[(&str, &str, &str)] =
-    &[("abide", "abide-sim", "`abide::testing` gives users the simulator's clock and faults")];
+const ALLOWED_EDGES: &[(&str, &str, &str)] = &[
+    ("abide", "abide-sim", "`abide::testing` gives users the simulator's clock and faults"),
+    ("abide-cli", "arena-example", "the demo node serves the examples that have a page"),
+    ("abide-cli", "chat-example", "the demo node serves the examples that have a page"),
+    ("abide-cli", "tic-tac-toe-example", "the demo node serves the examples that have a page"),
+];
 
 /// Where the pure floor's sources lie.
 const PURE: &str = "crates/abide-core/src";

@@ -13,7 +13,7 @@ export function useObject<T extends KindTypes>(object: ObjectHandle<T>): T["stat
 }
 
 /** Those who look at an object, live. */
-export function usePresence(object: ObjectHandle): readonly Peer[] {
+export function usePresence(object: Pick<ObjectHandle, "presence">): readonly Peer[] {
   const subscribe = useCallback((changed: () => void) => object.presence.subscribe(changed), [object]);
   return useSyncExternalStore(subscribe, () => object.presence.others);
 }

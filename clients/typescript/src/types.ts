@@ -7,11 +7,10 @@ export interface KindTypes {
 }
 
 /** What is known of kinds without generated types: nothing. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type AnyKinds = Record<string, { state: any; handlers: Record<string, (args?: any) => any> }>;
+export type AnyKinds = Record<string, { state: any; handlers: any }>;
 
-/** The methods of `object.call`: the handlers, each with options after its arguments. */
-export type Calls<Handlers> = {
+/** The methods of `object.call`: the handlers, each with options after its arguments. Without types, anything goes. */
+export type Calls<Handlers> = string extends keyof Handlers ? any : {
   [Name in keyof Handlers]: Handlers[Name] extends (...args: infer Args) => infer Result
     ? (...args: [...Args, options?: CallOptions]) => Promise<Awaited<Result>>
     : never;

@@ -127,6 +127,8 @@ fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
   {name} {version} on {store}
 
   look      {page}
+  chat      {chat}
+  play      {tic_tac_toe}  {arena}
   API       {openapi}
   metrics   {metrics}
 
@@ -140,6 +142,9 @@ fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
   {stop}
 ",
         page = link("/"),
+        chat = link("/chat/"),
+        tic_tac_toe = link("/tic-tac-toe/"),
+        arena = link("/arena/"),
         openapi = link("/openapi.json"),
         metrics = link("/metrics"),
         try_it = output.dim("try, in another terminal:"),

@@ -7,6 +7,8 @@
 //! | [`Document`] | a state without fixed fields: any JSON object, patched field by field |
 //! | [`Stream`] | events in the change log, read by cursor |
 //! | [`Wallet`] | a durable message, sent in the same commit as the debit |
+//!
+//! And those of the examples with a page of their own: the chat, tic-tac-toe and the arena.
 
 pub mod counter;
 pub mod document;
@@ -22,6 +24,7 @@ pub use wallet::Wallet;
 
 /// Registers every demo kind.
 pub fn register(builder: abide::Builder) -> abide::Builder {
+    let builder = arena_example::register(tic_tac_toe_example::register(chat_example::register(builder)));
     builder
         .register::<Counter>()
         .register::<Document>()

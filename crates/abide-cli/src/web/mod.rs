@@ -1,9 +1,9 @@
-//! The page at `/`: what is running, and commands to try. Plain HTML, embedded.
+//! The page at `/`: what is running, and commands to try. Plain HTML, embedded. And the pages of the examples.
 
 use axum::{
     Router,
     http::{HeaderName, HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 
@@ -18,8 +18,24 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
 ];
 
-/// The page and what it needs.
+/// A file of a page: its name, its media type, what is in it.
+type File = (&'static str, &'static str, &'static str);
+
+/// The pages of the examples, each in a folder of its own.
+const PAGES: [(&str, &[File]); 3] =
+    [("/chat", &chat_example::PAGE), ("/tic-tac-toe", &tic_tac_toe_example::PAGE), ("/arena", &arena_example::PAGE)];
+
+/// The page, what it needs, and the pages of the examples.
 pub(crate) fn routes() -> Router {
+    PAGES.iter().fold(landing(), |router, (folder, files)| {
+        let redirect = move || async move { Redirect::permanent(&format!("{folder}/")) };
+        files.iter().fold(router.route(folder, get(redirect)), |router, (name, media, text)| {
+            router.route(&format!("{folder}/{name}"), get(move || file(media, text)))
+        })
+    })
+}
+
+fn landing() -> Router {
     Router::new()
         .route("/", get(|| file("text/html; charset=utf-8", include_str!("index.html"))))
         .route("/page/style.css", get(|| file("text/css; charset=utf-8", include_str!("style.css"))))

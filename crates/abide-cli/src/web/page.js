@@ -81,8 +81,8 @@ function watch() {
 async function start() {
   const { head, floor } = await answer(`${counter}/changes?limit=1`);
   seq = Math.max(floor, head - before);
-  const now = await fetch(counter).then((response) => (response.ok ? response.json() : null));
-  count(now?.state.count);
+  const { objects } = await answer("/v1/objects/Counter?prefix=visits&limit=1");
+  count(objects.find((object) => object.id === "visits")?.state.count);
   watch();
 }
 
