@@ -64,7 +64,7 @@ pub fn alarm(_options: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Marks a method of an `#[object]` block that runs at a point of the object's life: `on_create`,
-/// `on_activate`, `on_deactivate` or `on_delete`.
+/// `on_activate`, `on_deactivate` or `on_delete`, and in a block of sessions `on_connect` or `on_disconnect`.
 #[proc_macro_attribute]
 pub fn hook(_options: TokenStream, item: TokenStream) -> TokenStream {
     object::misplaced("hook", &item.into()).into()

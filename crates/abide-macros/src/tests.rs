@@ -310,6 +310,13 @@ fn an_alarm_or_hook_that_cannot_work_is_refused_with_what_to_write() {
     for (method, parts) in [
         (
             quote!(
+                #[hook]
+                fn on_connect(&mut self) {}
+            ),
+            ["hook of sessions", "`#[object(session)]`"],
+        ),
+        (
+            quote!(
                 #[alarm]
                 fn f(&self) {}
             ),

@@ -158,10 +158,10 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// A connection that is counted as long as it is there.
-struct Connected(Gauge);
+pub(crate) struct Connected(Gauge);
 
 impl Connected {
-    fn new(gauge: &Gauge) -> Self {
+    pub(crate) fn new(gauge: &Gauge) -> Self {
         gauge.increment(1.0);
         Self(gauge.clone())
     }

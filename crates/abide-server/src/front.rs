@@ -18,6 +18,7 @@ use tracing::Instrument;
 use crate::{
     Problem,
     answer::compress::{accepted, compress},
+    grpc::{Grpc, is_grpc},
     guard::Guard,
     request::{path::OBJECTS, trace},
     routes,
@@ -31,12 +32,14 @@ const SOCKET: &str = "/v1/socket";
 pub(crate) struct Front {
     pub(crate) shared: Arc<Shared>,
     guard: Guard,
+    grpc: Grpc,
     router: Router,
 }
 
 impl Front {
     pub(crate) fn new(shared: Arc<Shared>, guard: Guard, others: Router) -> Self {
-        Self { router: routes::router(shared.clone(), others), guard, shared }
+        let grpc = Grpc::new(&shared);
+        Self { router: routes::router(shared.clone(), others), grpc, guard, shared }
     }
 
     /// Answers one request. Whatever happens, there is an answer.
@@ -65,6 +68,9 @@ impl Front {
     }
 
     async fn dispatch(&self, mut request: Request<Incoming>) -> Response {
+        if is_grpc(request.headers()) {
+            return self.grpc.answer(request).await;
+        }
         if asks_who(request.uri().path()) {
             match self.shared.gate.identify(request.headers()) {
                 Ok(caller) if is_call(&request) => {

@@ -1,4 +1,4 @@
-//! The front door of Abide: HTTP, WebSocket, server-sent events, OpenAPI, health and metrics.
+//! The front door of Abide: HTTP, WebSocket, gRPC, server-sent events, OpenAPI, health and metrics.
 //!
 //! [`serve`] is all that most programs need. [`Server`] is the same in steps: bind, add routes of your
 //! own, run until told to stop. `docs/http.md` describes what callers see.
@@ -13,6 +13,7 @@ mod auth;
 mod connection;
 mod front;
 mod gate;
+mod grpc;
 mod guard;
 mod link;
 mod metrics;

@@ -120,7 +120,7 @@ impl Default for Limits {
             page_bytes: 4 << 20,
             heartbeat: Duration::from_secs(15),
             frame_bytes: 1 << 20,
-            calls_per_connection: 1000,
+            calls_per_connection: 256,
             watches_per_connection: 10_000,
             hello_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(20),

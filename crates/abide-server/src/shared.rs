@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use abide_core::{Error, Key, Kind, Result};
+use abide_core::{Code, Error, Key, Kind, Result};
 use abide_node::{KindDescription, Node};
 use bytes::Bytes;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustc_hash::{FxHashMap, FxHashSet};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -74,6 +74,18 @@ impl Shared {
             Some(kind) => Ok(kind.clone()),
             None => Ok(Kind::new(name)?),
         }
+    }
+
+    /// A place for one more connection of frames.
+    ///
+    /// # Errors
+    /// `overloaded` if there is none.
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit> {
+        self.sockets.clone().try_acquire_owned().map_err(|_| {
+            let most = self.limits.connections;
+            let detail = format!("this server has {most} connections of frames already; try again later");
+            Error::new(Code::Overloaded, detail)
+        })
     }
 
     /// Whether the objects of this kind belong to connected clients.

@@ -35,5 +35,8 @@ mod errors {}
 #[doc = include_str!("../../../docs/stores.md")]
 mod stores {}
 
+#[doc = include_str!("../../../docs/sessions.md")]
+mod sessions {}
+
 #[doc = include_str!("../../../docs/http.md")]
 mod http {}

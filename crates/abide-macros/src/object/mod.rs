@@ -17,7 +17,7 @@ use syn::{Ident, ImplItem, Item, ItemImpl, Type};
 use self::{
     method::Method,
     options::Options,
-    role::{HOOKS, Role},
+    role::{HOOKS, Role, SESSION_HOOKS},
 };
 use crate::{mistakes::Mistakes, types};
 
@@ -105,6 +105,11 @@ fn read(block: &mut ItemImpl, options: Options, mistakes: &mut Mistakes) -> Opti
         return None;
     };
     let methods = methods(block, &object, mistakes);
+    let sessions = |method: &&Method| matches!(method.role, Role::Hook(_)) && SESSION_HOOKS.contains(&&*method.name);
+    for method in methods.iter().filter(sessions).filter(|_| !options.session) {
+        let text = format!("`{}` is a hook of sessions: write `#[object(session)]`, or remove it", method.name);
+        mistakes.add(&method.ident, text);
+    }
     Some(Block {
         description: method::description(&block.attrs),
         private: options.private(),

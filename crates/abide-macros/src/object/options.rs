@@ -7,7 +7,7 @@ use syn::{Expr, Lit, LitStr, Meta, Path, Token, parse::Parser, punctuated::Punct
 use super::value::{flag, integer, literal, number, path, text, value, wrong};
 use crate::{duration, mistakes::Mistakes, nearest, types};
 
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "name",
     "hibernate_after",
     "shutdown_after",
@@ -22,6 +22,7 @@ const KNOWN: [&str; 14] = [
     "layout",
     "prefix",
     "channel",
+    "session",
 ];
 
 /// The longest kind and id, in bytes.
@@ -46,6 +47,7 @@ pub(super) struct Options {
     distobject: bool,
     prefix: Option<LitStr>,
     channel: Option<LitStr>,
+    pub(super) session: bool,
 }
 
 /// A time in milliseconds, or never.
@@ -121,6 +123,7 @@ impl Options {
             "prefix" => self.prefix = Some(some_text(option, "prefix = \"user\"")?),
             "channel" => self.channel = Some(some_text(option, "channel = \"user-updates\"")?),
             "reentrant" => self.reentrant = flag(option)?,
+            "session" => self.session = flag(option)?,
             _ => {
                 let advice = nearest::advice(name, &KNOWN);
                 let text = format!("`{name}` is not an option of an object: {advice}");
@@ -145,6 +148,13 @@ impl Options {
         let mut set = |name: TokenStream, value: Option<TokenStream>| {
             fields.extend(value.map(|value| quote!(#name: #value,)));
         };
+        if self.session {
+            // A session lives as long as its client is there, and needs no disk unless it says so.
+            set(quote!(session), Some(quote!(true)));
+            set(quote!(shutdown_after), self.shutdown_after.is_none().then(|| Wait::Never.generate()));
+            let volatile = || Durability::Volatile.generate(&private);
+            set(quote!(durability), self.durability.is_none().then(volatile));
+        }
         set(quote!(hibernate_after), self.hibernate_after.as_ref().map(Wait::generate));
         set(quote!(shutdown_after), self.shutdown_after.as_ref().map(Wait::generate));
         set(quote!(history), self.history.as_ref().map(|history| history.generate(&private)));

@@ -5,8 +5,17 @@ use syn::{Attribute, ImplItemFn, Meta};
 use crate::{mistakes::Mistakes, nearest, types};
 
 /// The hooks: the method's name and the variant of `Hook`.
-pub(super) const HOOKS: [(&str, &str); 4] =
-    [("on_create", "Create"), ("on_activate", "Activate"), ("on_deactivate", "Deactivate"), ("on_delete", "Delete")];
+pub(super) const HOOKS: [(&str, &str); 6] = [
+    ("on_create", "Create"),
+    ("on_activate", "Activate"),
+    ("on_deactivate", "Deactivate"),
+    ("on_delete", "Delete"),
+    ("on_connect", "Connect"),
+    ("on_disconnect", "Disconnect"),
+];
+
+/// The hooks of sessions.
+pub(super) const SESSION_HOOKS: [&str; 2] = ["on_connect", "on_disconnect"];
 
 const ROLES: [&str; 3] = ["handler", "alarm", "hook"];
 

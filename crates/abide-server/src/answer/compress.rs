@@ -18,7 +18,7 @@ pub(crate) fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(header::ACCEPT_ENCODING).cloned()
 }
 
-/// Compresses an answer if that is worth it and the caller can read it. Streams of events stay as they
+/// Compresses an answer if that is worth it and the caller can read it. Streams stay as they
 /// are: each event has to leave at once.
 pub(crate) async fn compress(response: Response, accepted: Option<HeaderValue>) -> Response {
     let Some(accepted) = accepted else {
@@ -28,7 +28,8 @@ pub(crate) async fn compress(response: Response, accepted: Option<HeaderValue>) 
     let stream = response
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|media| media.as_bytes().starts_with(b"text/event-stream"));
+        .map(HeaderValue::as_bytes)
+        .is_some_and(|media| media.starts_with(b"text/event-stream") || media.starts_with(b"application/grpc"));
     if short || stream {
         return response;
     }

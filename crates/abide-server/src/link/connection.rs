@@ -19,6 +19,7 @@ use futures_util::{
     future::{AbortHandle, Abortable},
     stream::{FuturesUnordered, SelectAll},
 };
+use metrics::gauge;
 use rustc_hash::FxHashMap;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -28,7 +29,7 @@ use super::{
     watching::{Told, Watching},
     who::foreign_session,
 };
-use crate::{request::arguments, session::Visit, shared::Shared};
+use crate::{connection::Connected, request::arguments, session::Visit, shared::Shared};
 
 /// So many frames that mean nothing end a connection.
 const FAULTS_MAX: u32 = 100;
@@ -65,6 +66,8 @@ pub(crate) struct Connection<L> {
     faults: u32,
     /// Whether anything has arrived since the last beat.
     heard: bool,
+    /// Whether the other side was asked for a sign of life since.
+    asked: bool,
     beat: Pin<Box<Sleep>>,
     /// Until when it is known who is there.
     expiry: Option<Pin<Box<Sleep>>>,
@@ -112,6 +115,7 @@ impl From<Lost> for Ended {
 impl<L: Link> Connection<L> {
     /// Serves a link from its first frame to its end.
     pub(crate) async fn serve(shared: Arc<Shared>, mut link: L, opening: Opening) {
+        let _connected = Connected::new(&gauge!("abide_clients_connected"));
         let first = timeout(shared.limits.hello_timeout, first(&mut link));
         let frame = match first.await {
             Ok(Ok(frame)) => frame,
@@ -149,6 +153,7 @@ impl<L: Link> Connection<L> {
             pushed: visit.pushed,
             faults: 0,
             heard: true,
+            asked: false,
             beat: Box::pin(sleep(shared.limits.heartbeat)),
             draining: Some(Box::pin(shared.draining.clone().cancelled_owned())),
             closing: Some(Box::pin(shared.closing.clone().cancelled_owned())),
@@ -469,28 +474,21 @@ impl<L: Link> Connection<L> {
         Ok(())
     }
 
-    /// Nothing was heard for two beats: the other side is gone, whatever the network says.
+    /// Nothing was heard since the last beat: the other side is asked for a sign of life, and is gone if it
+    /// gives none until the next.
     async fn beat(&mut self) -> Result<(), Ended> {
-        let every = self.shared.limits.heartbeat;
-        self.beat.as_mut().reset(Instant::now() + every);
+        self.beat.as_mut().reset(Instant::now() + self.shared.limits.heartbeat);
         if std::mem::take(&mut self.heard) {
+            self.asked = false;
             return Ok(());
         }
-        if self.shared.limits.heartbeat.is_zero() {
-            return Ok(());
+        if self.asked {
+            return Err(Ended::Lost { finally: false });
         }
         self.room().await?;
-        self.link.probe()?;
-        self.unsent = true;
-        self.flush().await?;
-        let life = poll_fn(|cx| self.link.poll_arrived(cx));
-        match timeout(every, life).await {
-            Ok(arrived) => {
-                self.heard = true;
-                self.take(arrived).await
-            }
-            Err(_) => Err(Ended::Lost { finally: false }),
-        }
+        self.asked = self.link.probe()?;
+        self.unsent = self.asked;
+        Ok(())
     }
 
     async fn room(&mut self) -> Result<(), Ended> {

@@ -6,7 +6,7 @@
 
 mod connection;
 mod hello;
-pub(crate) mod text;
+mod text;
 mod watching;
 mod who;
 
@@ -16,7 +16,8 @@ use abide_core::Error;
 
 pub(crate) use self::{
     connection::{Connection, Opening},
-    who::Who,
+    watching::{Told, Watching},
+    who::{Who, foreign_session},
 };
 
 /// What carries frames. None of it waits but for `poll_*`, and those may be dropped and asked again.
@@ -36,8 +37,8 @@ pub(crate) trait Link: Send + Unpin + 'static {
     /// Ready when everything that was put is sent.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>>;
 
-    /// Asks the other side for a sign of life, if the link does not do that by itself. There must be room.
-    fn probe(&mut self) -> Result<(), Lost>;
+    /// Asks the other side for a sign of life. There must be room. `false` if the link does that by itself.
+    fn probe(&mut self) -> Result<bool, Lost>;
 
     /// Says why the link ends, and ends it.
     fn close(&mut self, end: End) -> impl Future<Output = ()> + Send;

@@ -97,5 +97,6 @@ fn options(options: &Options) -> Value {
                 json!({"name": "distobject", "prefix": prefix, "channel": channel})
             }
         },
+        "session": options.session,
     })
 }

@@ -20,59 +20,83 @@ use crate::{
 };
 
 /// How many objects a page has unless asked.
-const USUAL: usize = 100;
+pub(crate) const USUAL: usize = 100;
 
 /// How many objects are read from the store at once: each may be large.
 const AT_ONCE: usize = 64;
+
+/// What a caller wants to see of a kind.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    pub(crate) prefix: Option<String>,
+    pub(crate) filter: Option<String>,
+    pub(crate) order: Option<String>,
+    pub(crate) cursor: Option<String>,
+}
+
+/// A page of objects, and where the next one begins.
+pub(crate) struct Page {
+    pub(crate) objects: Vec<Listed>,
+    pub(crate) cursor: Option<String>,
+}
 
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (mut ask, limit) = read(&shared, &caller, &request)?;
-    shared.gate.allow(&caller, &Ask::list(caller.namespace(), Some(ask.kind.as_str()), &ask.prefix))?;
-    let mut objects = Text::list();
-    let mut left = limit;
-    let mut more = true;
-    while more && left > 0 && objects.len() < shared.limits.page_bytes {
-        ask.limit = left.min(AT_ONCE);
-        let page = shared.node.list(ask.clone()).await?;
-        more = page.next.is_some();
-        left = left.saturating_sub(page.objects.len());
-        for object in &page.objects {
-            objects.item(&whole(object).finish());
-        }
-        ask.after = page.next;
-    }
-    let cursor = ask.after.filter(|_| more).map(|after| write_cursor(ask.order.as_ref(), &after));
-    let mut text = Text::object(objects.len() + 100);
-    text.bytes("objects", &objects.finish()).value("cursor", &cursor).boolean("more", cursor.is_some());
-    Ok(text.respond())
-}
-
-fn read(shared: &Shared, caller: &Caller, request: &Request) -> Result<(ListQuery, usize), Problem> {
     let path = ObjectPath::parse(request.uri().path())?;
     let mut query = Query::parse(request.uri().query())?;
-    let filter = match query.text("where")?.filter(|text| !text.trim().is_empty()) {
-        Some(text) => Some(Filter::parse(&text).map_err(|error| Problem::bad_request(error.to_string()))?),
-        None => None,
-    };
-    let order = query.text("order")?.filter(|text| !text.is_empty());
-    let order = order.map(|text| Order::parse(&text)).transpose()?;
-    let after = query.text("cursor")?.map(|text| read_cursor(order.as_ref(), &text)).transpose()?;
-    let ask = ListQuery {
-        namespace: caller.namespace().clone(),
-        kind: shared.kind(&path.kind)?,
-        prefix: query.text("prefix")?.unwrap_or_default(),
-        filter,
-        order,
-        after,
-        limit: 0,
+    let wanted = Wanted {
+        filter: query.text("where")?,
+        order: query.text("order")?,
+        cursor: query.text("cursor")?,
+        prefix: query.text("prefix")?,
     };
     let limit = query.limit(USUAL, shared.limits.page_items)?;
     query.finish()?;
-    Ok((ask, limit))
+    let page = page(&shared, &caller, &path.kind, wanted, limit).await?;
+    let mut objects = Text::list();
+    for object in &page.objects {
+        objects.item(&whole(object).finish());
+    }
+    let mut text = Text::object(objects.len() + 100);
+    text.bytes("objects", &objects.finish()).value("cursor", &page.cursor).boolean("more", page.cursor.is_some());
+    Ok(text.respond())
+}
+
+/// The objects of a kind that a caller may see.
+pub(crate) async fn page(shared: &Shared, caller: &Caller, kind: &str, wanted: Wanted, limit: usize) -> Result<Page> {
+    let mut ask = read(shared, caller, kind, wanted)?;
+    shared.gate.allow(caller, &Ask::list(caller.namespace(), Some(ask.kind.as_str()), &ask.prefix))?;
+    let (mut objects, mut bytes) = (Vec::new(), 0);
+    let mut more = true;
+    while more && objects.len() < limit && bytes < shared.limits.page_bytes {
+        ask.limit = (limit - objects.len()).min(AT_ONCE);
+        let page = shared.node.list(ask.clone()).await?;
+        more = page.next.is_some();
+        bytes += page.objects.iter().map(|object| object.state.as_str().len() + object.id.len() + 160).sum::<usize>();
+        objects.extend(page.objects);
+        ask.after = page.next;
+    }
+    let cursor = ask.after.filter(|_| more).map(|after| write_cursor(ask.order.as_ref(), &after));
+    Ok(Page { objects, cursor })
+}
+
+fn read(shared: &Shared, caller: &Caller, kind: &str, wanted: Wanted) -> Result<ListQuery> {
+    let filter = wanted.filter.filter(|text| !text.trim().is_empty());
+    let filter = filter.map(|text| Filter::parse(&text).map_err(|error| Error::bad_request(error.to_string())));
+    let order = wanted.order.filter(|text| !text.is_empty()).map(|text| Order::parse(&text)).transpose()?;
+    let after = wanted.cursor.map(|text| read_cursor(order.as_ref(), &text)).transpose()?;
+    Ok(ListQuery {
+        namespace: caller.namespace().clone(),
+        kind: shared.kind(kind)?,
+        prefix: wanted.prefix.unwrap_or_default(),
+        filter: filter.transpose()?,
+        order,
+        after,
+        limit: 0,
+    })
 }
 
 /// A cursor of a list in an order names the order: it means nothing to another list.

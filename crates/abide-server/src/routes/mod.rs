@@ -8,7 +8,7 @@ mod feed;
 mod health;
 pub(crate) mod inspect;
 pub(crate) mod kinds;
-mod list;
+pub(crate) mod list;
 mod object;
 
 use std::sync::Arc;

@@ -4,7 +4,10 @@ use std::{
 };
 
 use abide_core::{Code, Error};
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use axum::{
+    body::Bytes,
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
+};
 use futures_util::{Sink, SinkExt, Stream};
 
 use super::encoding::{self, Encoding};
@@ -78,8 +81,8 @@ impl Link for SocketLink {
         Pin::new(&mut self.socket).poll_flush(cx).map_err(|_| Lost)
     }
 
-    fn probe(&mut self) -> Result<(), Lost> {
-        Pin::new(&mut self.socket).start_send(Message::Ping(Default::default())).map_err(|_| Lost)
+    fn probe(&mut self) -> Result<bool, Lost> {
+        Pin::new(&mut self.socket).start_send(Message::Ping(Bytes::new())).map(|()| true).map_err(|_| Lost)
     }
 
     async fn close(&mut self, end: End) {

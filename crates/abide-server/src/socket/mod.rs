@@ -5,13 +5,12 @@ mod link;
 
 use std::sync::Arc;
 
-use abide_core::{Code, Error};
+use abide_core::Error;
 use axum::{
     extract::{FromRequestParts, Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::HeaderValue,
     response::{IntoResponse, Response},
 };
-use metrics::gauge;
 
 use self::{encoding::Encoding, link::SocketLink};
 use crate::{
@@ -33,10 +32,7 @@ const READ_LIMITS: usize = 4;
 pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &shared).await.map_err(no_upgrade)?;
-    let place = shared.sockets.clone().try_acquire_owned().map_err(|_| {
-        let most = shared.limits.connections;
-        Error::new(Code::Overloaded, format!("this server has {most} connections of frames already; try again later"))
-    })?;
+    let place = shared.place()?;
     let encodings: Vec<HeaderValue> = upgrade.requested_protocols().cloned().collect();
     let encoding = Encoding::chosen(&encodings);
     let bytes_max = shared.limits.frame_bytes.saturating_mul(READ_LIMITS);
@@ -51,11 +47,8 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
     let opening = Opening { headers: parts.headers };
     let tracked = shared.tasks.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let connected = gauge!("abide_clients_connected");
-        connected.increment(1.0);
         let link = SocketLink::new(socket, encoding.unwrap_or_default());
         Connection::serve(shared, link, opening).await;
-        connected.decrement(1.0);
         drop((place, tracked));
     }))
 }

@@ -76,3 +76,64 @@ impl Ticker {
         self.ticks
     }
 }
+
+/// Who came and who left.
+#[derive(State, Default)]
+pub(crate) struct Book {
+    entries: Vec<String>,
+}
+
+#[object]
+impl Book {
+    #[handler]
+    fn write(&mut self, entry: String) {
+        self.entries.push(entry);
+    }
+
+    #[handler]
+    fn read(&self) -> Vec<String> {
+        self.entries.clone()
+    }
+}
+
+/// A client that is here.
+#[derive(State, Default)]
+pub(crate) struct Visitor {
+    name: String,
+}
+
+#[object(session)]
+impl Visitor {
+    #[hook]
+    async fn on_connect(&mut self, ctx: &mut Context) -> Result<()> {
+        let me = ctx.key().id().to_owned();
+        ctx.object::<Book>("all").write(format!("{me} came")).await
+    }
+
+    #[hook]
+    async fn on_disconnect(&mut self, ctx: &mut Context) -> Result<()> {
+        let me = ctx.key().id().to_owned();
+        ctx.object::<Book>("all").write(format!("{} {me} left", self.name)).await
+    }
+
+    #[handler]
+    fn name(&mut self, name: String) -> String {
+        self.name = name;
+        self.name.clone()
+    }
+}
+
+/// Lets nobody in.
+#[derive(State, Default)]
+pub(crate) struct Closed {
+    never: bool,
+}
+
+#[object(session)]
+impl Closed {
+    #[hook]
+    fn on_connect(&mut self) -> Result<()> {
+        self.never = true;
+        Err(Error::rejected("come back tomorrow"))
+    }
+}

@@ -7,4 +7,6 @@
 mod calls;
 mod docs;
 mod kinds;
+mod robustness;
+mod sessions;
 mod world;

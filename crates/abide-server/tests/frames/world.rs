@@ -1,8 +1,8 @@
 //! A node and its server on a free port, and clients that speak frames.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use abide::{Abide, Result};
+use abide::{Abide, Result, Store};
 use abide_server::{Server, ServerOptions};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -13,13 +13,14 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::kinds::{Counter, Ticker};
+use crate::kinds::{Book, Closed, Counter, Ticker, Visitor};
 
 /// Nothing in a test takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) stop: CancellationToken,
     pub(crate) running: JoinHandle<Result<()>>,
 }
@@ -30,13 +31,22 @@ impl World {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ServerOptions)) -> Self {
-        let abide = Abide::open("memory:").register::<Counter>().register::<Ticker>().start().await.unwrap();
+        let abide = Abide::open("memory:")
+            .register::<Counter>()
+            .register::<Ticker>()
+            .register::<Book>()
+            .register::<Visitor>()
+            .register::<Closed>()
+            .start()
+            .await
+            .unwrap();
+        let store = abide.node().store().clone();
         let mut options = ServerOptions::on("127.0.0.1:0");
         change(&mut options);
         let server = Server::bind(abide.node().clone(), options).await.unwrap();
         let (address, stop) = (server.local_addr(), CancellationToken::new());
         let running = tokio::spawn(server.run_until(stop.clone().cancelled_owned()));
-        Self { address, stop, running }
+        Self { address, store, stop, running }
     }
 
     /// A socket that has not said anything yet.

@@ -1,0 +1,58 @@
+//! The node over gRPC, for those who look after it.
+
+use std::sync::Arc;
+
+use abide_core::Result;
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+use super::{
+    generated::{KindsReply, KindsRequest, StatusReply, StatusRequest, admin_server::Admin},
+    status::status,
+};
+use crate::{Ask, shared::Shared};
+
+/// The service of the node itself.
+pub(super) struct NodeAdmin {
+    shared: Arc<Shared>,
+}
+
+impl NodeAdmin {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    fn allow(&self, metadata: &MetadataMap) -> Result<()> {
+        let caller = self.shared.gate.identify(metadata.as_ref())?;
+        self.shared.gate.allow(&caller, &Ask::admin(caller.namespace()))
+    }
+
+    async fn seen(&self, metadata: &MetadataMap) -> Result<StatusReply> {
+        self.allow(metadata)?;
+        let node = &self.shared.node;
+        let store = node.store_status().await?;
+        let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+        Ok(StatusReply {
+            version: env!("CARGO_PKG_VERSION").into(),
+            shards: node.shards(),
+            objects_in_memory: number(node.objects_in_memory()),
+            bytes_in_memory: number(node.bytes_in_memory()),
+            objects_watched: number(node.objects_watched()),
+            messages_under_way: number(node.messages_under_way()),
+            clients: number(node.clients()),
+            objects: store.objects.iter().map(|(_, count)| count).sum(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Admin for NodeAdmin {
+    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
+        self.seen(request.metadata()).await.map(Response::new).map_err(|error| status(&error))
+    }
+
+    async fn kinds(&self, request: Request<KindsRequest>) -> Result<Response<KindsReply>, Status> {
+        self.allow(request.metadata()).map_err(|error| status(&error))?;
+        let json = String::from_utf8_lossy(&self.shared.kinds_json).into_owned();
+        Ok(Response::new(KindsReply { json }))
+    }
+}

@@ -1,0 +1,80 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use abide_core::{Code, Error};
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio_util::sync::PollSender;
+use tonic::{Code as Grpc, Status, Streaming};
+
+use super::generated::Frame;
+use crate::link::{Arrived, End, Link, Lost};
+
+/// How many frames wait to be taken by HTTP/2, whose own flow control holds the rest back.
+const FRAMES_WAITING: usize = 16;
+
+/// A bidirectional stream as a link of frames.
+pub(super) struct StreamLink {
+    arriving: Streaming<Frame>,
+    leaving: PollSender<Result<Frame, Status>>,
+}
+
+impl StreamLink {
+    /// The link, and what it sends.
+    pub(super) fn new(arriving: Streaming<Frame>) -> (Self, impl Stream<Item = Result<Frame, Status>> + Send) {
+        let (tx, rx) = mpsc::channel(FRAMES_WAITING);
+        let leaving = stream::unfold(rx, |mut rx| async move { Some((rx.recv().await?, rx)) });
+        (Self { arriving, leaving: PollSender::new(tx) }, leaving)
+    }
+}
+
+impl Link for StreamLink {
+    type Text = String;
+
+    fn poll_arrived(&mut self, cx: &mut Context<'_>) -> Poll<Arrived<String>> {
+        Poll::Ready(match ready!(self.arriving.poll_next_unpin(cx)) {
+            Some(Ok(frame)) => Arrived::Frame(frame.json),
+            // Whoever ends its side in order has said all there was to say.
+            None => Arrived::Over { finally: true },
+            Some(Err(status)) if status.code() == Grpc::OutOfRange => {
+                Arrived::Broken(Error::new(Code::TooLarge, status.message().to_owned()), End::TooLarge)
+            }
+            Some(Err(_)) => Arrived::Over { finally: false },
+        })
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        self.leaving.poll_reserve(cx).map_err(|_| Lost)
+    }
+
+    fn put(&mut self, json: String) -> Result<(), Lost> {
+        self.leaving.send_item(Ok(Frame { json })).map_err(|_| Lost)
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// HTTP/2 has pings of its own.
+    fn probe(&mut self) -> Result<bool, Lost> {
+        Ok(false)
+    }
+
+    async fn close(&mut self, end: End) {
+        let status = match end {
+            End::Bye => return self.leaving.close(),
+            End::Stopping => Status::unavailable(end.as_str()),
+            End::Refused => Status::failed_precondition(end.as_str()),
+            End::TooLarge => Status::out_of_range(end.as_str()),
+            End::Replaced => Status::aborted(end.as_str()),
+        };
+        let room = std::future::poll_fn(|cx| Pin::new(&mut self.leaving).poll_reserve(cx)).await;
+        if room.is_ok() {
+            // Whoever is gone does not need to be told.
+            let _ = self.leaving.send_item(Err(status));
+        }
+        self.leaving.close();
+    }
+}
