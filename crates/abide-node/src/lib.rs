@@ -32,6 +32,7 @@ mod options;
 mod outbox;
 mod pipeline;
 mod principal;
+mod projection;
 mod rejection;
 mod scheduler;
 mod session;
@@ -64,6 +65,10 @@ pub use object::{
 pub use options::Mutant;
 pub use options::NodeOptions;
 pub use principal::Principal;
+pub use projection::{
+    Batch, Fact, Follow, Item, OnGap, Project, ProjectResult, ProjectionOptions, ProjectionState, ProjectionStatus,
+    Projections, TypedFact, TypedItem,
+};
 pub use traffic::{Edge, Traffic, Way};
 pub use transaction::{HasKey, TRANSACTION_OBJECTS_MAX, Transaction, TransactionCall};
 pub use watch::{After, Broadcast, Changes, News, ResetReason, Update};

@@ -38,6 +38,7 @@ use crate::{
     outbox::Outbox,
     pipeline::Pipeline,
     principal::Principal,
+    projection::{self, Project, Projections, Registered, Runner},
     scheduler::Scheduler,
     traffic::{Traffic, TrafficLog},
     transaction::{HasKey, Transaction, TransactionCall},
@@ -60,6 +61,7 @@ pub(crate) struct NodeCore {
     pub(crate) outbox: Outbox,
     pub(crate) metrics: NodeMetrics,
     pub(crate) traffic: TrafficLog,
+    pub(crate) projections: Registered,
     pub(crate) tasks: TaskTracker,
     pub(crate) closing: CancellationToken,
     pub(crate) shards: u32,
@@ -76,12 +78,19 @@ pub struct NodeBuilder {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     kinds: Result<Kinds>,
+    projections: Registered,
 }
 
 impl NodeBuilder {
     /// A node over this store, with the system's clock.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { options: NodeOptions::default(), store, clock: Arc::new(SystemClock), kinds: Ok(Kinds::default()) }
+        Self {
+            options: NodeOptions::default(),
+            store,
+            clock: Arc::new(SystemClock),
+            kinds: Ok(Kinds::default()),
+            projections: Vec::new(),
+        }
     }
 
     /// Adds a kind. A mistake in it (a name used twice) is reported by `start`.
@@ -91,6 +100,14 @@ impl NodeBuilder {
             kinds.add(KindEntry::of::<O>()?)?;
             Ok(kinds)
         });
+        self
+    }
+
+    /// Adds a projection, which fills this model from the node's store as long as the node runs. A mistake in
+    /// it (a name used twice, a kind that is not registered) is reported by `start`.
+    #[must_use]
+    pub fn project<P: Project>(mut self, project: P, model: P::Model) -> Self {
+        self.projections.push(Runner::new(project, model));
         self
     }
 
@@ -117,8 +134,13 @@ impl NodeBuilder {
 
     /// Takes ownership of the store's shards and starts the node on the current Tokio runtime.
     pub async fn start(self) -> Result<Node> {
-        let Self { options, store, clock, kinds } = self;
+        let Self { options, store, clock, kinds, projections } = self;
         let kinds = kinds?;
+        for (n, run) in projections.iter().enumerate() {
+            projection::check(&**run, &projections[..n], |kind| {
+                kinds.all().iter().any(|entry| entry.name.as_str() == kind)
+            })?;
+        }
         let epochs = store.claim().await?;
         store.index(kinds.all().into_iter().map(|kind| kind.indexes()).collect()).await?;
         let sharing = foreign::share(&*store, &kinds)?;
@@ -147,6 +169,7 @@ impl NodeBuilder {
             clock,
             kinds,
             metrics,
+            projections,
         });
         blocking::watch(&core);
         core.tasks.spawn(core.clone().schedule_alarms());
@@ -154,6 +177,9 @@ impl NodeBuilder {
         core.tasks.spawn(core.clone().sweep_forever());
         core.tasks.spawn(core.clone().clean_store());
         core.tasks.spawn(core.clone().hear_foreign());
+        for run in &core.projections {
+            run.clone().start(&core);
+        }
         let node = Node { core };
         node.autoload();
         Ok(node)
@@ -283,6 +309,11 @@ impl Node {
     /// The feed across objects.
     pub async fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Result<FeedPage> {
         Ok(self.core.store.feed(shard, after, limit).await?)
+    }
+
+    /// The projections of this node.
+    pub fn projections(&self) -> Projections {
+        Projections::new(self.clone())
     }
 
     /// The kinds of this node.

@@ -31,9 +31,9 @@ mod url;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisOptions, RedisStore};
 pub use error::{BackupError, OpenError};
-pub use memory::MemoryStore;
+pub use memory::{MemoryModel, MemoryStore};
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresOptions, PostgresStore};
+pub use postgres::{PostgresModel, PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{SqliteModel, SqliteOptions, SqliteStore};
 pub use url::{open, open_existing, shown};

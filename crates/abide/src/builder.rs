@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use abide_core::{Clock, Error, Result, Store};
-use abide_node::{NodeBuilder, NodeOptions, Object};
+use abide_node::{NodeBuilder, NodeOptions, Object, Project};
 
 use crate::Running;
 
@@ -28,7 +28,7 @@ impl Running {
 #[must_use = "nothing happens until `.start().await`"]
 pub struct Builder {
     source: Source,
-    kinds: Vec<fn(NodeBuilder) -> NodeBuilder>,
+    kinds: Vec<Box<dyn FnOnce(NodeBuilder) -> NodeBuilder + Send>>,
     options: NodeOptions,
     clock: Option<Arc<dyn Clock>>,
     metered: bool,
@@ -46,7 +46,13 @@ impl Builder {
 
     /// Adds a kind of objects.
     pub fn register<O: Object>(mut self) -> Self {
-        self.kinds.push(NodeBuilder::register::<O>);
+        self.kinds.push(Box::new(NodeBuilder::register::<O>));
+        self
+    }
+
+    /// Adds a projection: a read model in a database of yours, kept up to date from the changes of objects.
+    pub fn project<P: Project>(mut self, project: P, model: P::Model) -> Self {
+        self.kinds.push(Box::new(|node: NodeBuilder| node.project(project, model)));
         self
     }
 

@@ -40,8 +40,8 @@ pub mod testing;
 pub use abide_core::port;
 pub use abide_core::seq::{Epoch, FeedPosition, Incarnation};
 pub use abide_core::{
-    Cause, Change, ChangeRecord, Clock, Code, Encoder, Error, Event, Filter, FilterError, Json, Key, Kind, Namespace,
-    Operations, Result, Seq, Shard, State, Store, StoreError, Timestamp, collection, duration, operation,
+    Backoff, Cause, Change, ChangeRecord, Clock, Code, Encoder, Error, Event, Filter, FilterError, Json, Key, Kind,
+    Namespace, Operations, Result, Seq, Shard, State, Store, StoreError, Timestamp, collection, duration, operation,
 };
 pub use abide_macros::{State, alarm, handler, hook, object};
 pub use abide_node::{
@@ -50,6 +50,19 @@ pub use abide_node::{
     NodeOptions, Object, Options, Principal, Recipients, Reply, ResetReason, Snapshot, SystemClock,
     TRANSACTION_OBJECTS_MAX, Transaction, TransactionCall, Update,
 };
+/// Read models that follow the changes of objects, each change once.
+pub mod projection {
+    pub use abide_core::port::model::{Model, ModelError, NoteSwap};
+    pub use abide_node::{
+        Batch, Fact, Follow, Item, OnGap, Project, ProjectResult, ProjectionOptions, ProjectionState, ProjectionStatus,
+        Projections, TypedFact, TypedItem,
+    };
+    pub use abide_store::memory::{MemoryModel, MemoryTx};
+    #[cfg(feature = "postgres")]
+    pub use abide_store::postgres::{PostgresModel, PostgresTx, tokio_postgres};
+    #[cfg(feature = "sqlite")]
+    pub use abide_store::sqlite::{SqliteModel, SqliteTx, rusqlite};
+}
 pub use builder::{Abide, Builder};
 pub use running::Running;
 /// The typed handle of an object of type `T`.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use abide_core::{
-    Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    Epoch, FeedPosition, Json, Key, Namespace, Seq, Shard, Store, StoreError, Timestamp,
     port::{
         BoxFuture,
         store::{
@@ -306,6 +306,14 @@ impl Store for FaultyStore {
         limit: usize,
     ) -> BoxFuture<'static, Result<FeedPage, StoreError>> {
         self.operate(move |data| data.feed(shard, after, limit))
+    }
+
+    fn namespaces(
+        &self,
+        after: Option<Namespace>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<Namespace>, StoreError>> {
+        self.operate(move |data| data.namespaces(after, limit))
     }
 
     fn feed_heads(&self) -> BoxFuture<'static, Result<Vec<(Shard, FeedPosition)>, StoreError>> {

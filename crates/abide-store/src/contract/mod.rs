@@ -107,6 +107,7 @@ macro_rules! store_contract {
             objects::an_object_without_state_can_still_hold_outcomes_and_messages,
             objects::delete_leaves_a_grave_and_drops_alarms_and_changes_only,
             objects::ids_of_any_character_are_told_apart,
+            objects::namespaces_are_told_by_name,
             objects::namespaces_never_meet,
             objects::what_is_loaded_is_what_was_put,
             orders::a_cursor_outlives_the_object_it_came_from,

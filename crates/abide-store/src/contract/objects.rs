@@ -1,7 +1,7 @@
 //! Objects, graves and names.
 
 use abide_core::{
-    FeedPosition, Incarnation, Json, Seq, Timestamp,
+    FeedPosition, Incarnation, Json, Namespace, Seq, Timestamp,
     port::store::{AlarmsQuery, ChangesPage, Commit, Write},
 };
 
@@ -194,5 +194,28 @@ pub async fn namespaces_never_meet(subject: &mut dyn Subject) {
         let query =
             AlarmsQuery { key: None, namespace: namespace.namespace().clone(), dead: false, after: None, limit: 9 };
         assert_eq!(owner.store.alarms(query).await.unwrap().len(), alarms);
+    }
+}
+
+/// Namespaces are told by name, page by page, each once.
+pub async fn namespaces_are_told_by_name(subject: &mut dyn Subject) {
+    let owner = Owner::open(subject).await;
+    assert_eq!(owner.store.namespaces(None, 9).await.unwrap(), []);
+    let names = ["acme", "acme.b", "default", "zoo"];
+    for name in names.iter().rev() {
+        let two = ["a", "b"].map(|id| owner.put(&named(name, "Counter", id), 0));
+        owner.done(two.into()).await;
+    }
+    for limit in [1, 3, 9] {
+        let mut found: Vec<Namespace> = Vec::new();
+        loop {
+            let page = owner.store.namespaces(found.last().cloned(), limit).await.unwrap();
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            found.extend(page);
+        }
+        assert_eq!(found.iter().map(Namespace::as_str).collect::<Vec<_>>(), names);
     }
 }

@@ -7,6 +7,7 @@ mod apply;
 mod data;
 mod export;
 mod import;
+mod model;
 mod read;
 mod verify;
 
@@ -17,7 +18,7 @@ use std::{
 };
 
 use abide_core::{
-    ChangeRecord, Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    ChangeRecord, Epoch, FeedPosition, Json, Key, Namespace, Seq, Shard, Store, StoreError, Timestamp,
     port::{
         BoxFuture,
         store::{
@@ -30,6 +31,7 @@ use parking_lot::Mutex;
 
 use crate::news::News;
 use data::Data;
+pub use model::{MemoryModel, MemoryTx};
 
 /// How many entries of the feed are kept by default.
 pub const FEED_KEEP_DEFAULT: u64 = 1_000_000;
@@ -108,6 +110,10 @@ impl Store for MemoryStore {
 
     fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
         self.1.wait(shard)
+    }
+
+    fn namespaces(&self, after: Option<Namespace>, limit: usize) -> Answer<Vec<Namespace>> {
+        self.answer(|data| data.namespaces(after.as_ref(), limit))
     }
 
     fn feed_heads(&self) -> Answer<Vec<(Shard, FeedPosition)>> {

@@ -1,7 +1,10 @@
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use abide_core::{
-    FeedPosition, Json, Key, Seq, Shard, Timestamp,
+    FeedPosition, Json, Key, Namespace, Seq, Shard, Timestamp,
     port::store::{
         AlarmCursor, AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListCursor, ListPage, ListQuery, Listed, Loaded,
         MessageId, OutboxMessage, Outcome, Status,
@@ -149,6 +152,12 @@ impl Data {
         let next = next.map(|(value, id, _)| ListCursor::after_value(*id, value));
         let objects = found.iter().take(limit).filter_map(|(_, id, object)| listed(id, object));
         ListPage { objects: objects.collect(), next }
+    }
+
+    pub(super) fn namespaces(&self, after: Option<&Namespace>, limit: usize) -> Vec<Namespace> {
+        let found = self.objects.keys().map(Key::namespace).filter(|found| after.is_none_or(|after| *found > after));
+        let found: BTreeSet<&Namespace> = found.collect();
+        found.into_iter().take(limit).cloned().collect()
     }
 
     pub(super) fn feed_heads(&self) -> Vec<(Shard, FeedPosition)> {

@@ -22,6 +22,7 @@ mod hints;
 mod import;
 mod index;
 mod migrate;
+mod model;
 mod options;
 mod read;
 mod readers;
@@ -35,5 +36,9 @@ mod verify;
 mod write;
 mod writer;
 
+pub use model::{PostgresModel, PostgresTx};
 pub use options::PostgresOptions;
 pub use store::PostgresStore;
+
+/// The library through which projections write their rows.
+pub use tokio_postgres;

@@ -4,7 +4,7 @@ use std::sync::{
 };
 
 use abide_core::{
-    Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    Epoch, FeedPosition, Json, Key, Namespace, Seq, Shard, Store, StoreError, Timestamp,
     port::{
         BoxFuture,
         store::{
@@ -166,6 +166,10 @@ impl Store for PostgresStore {
         let hints = &self.scans.connector().hints;
         hints.listen();
         hints.news.wait(shard)
+    }
+
+    fn namespaces(&self, after: Option<Namespace>, limit: usize) -> Answered<Vec<Namespace>> {
+        self.scan(move |conn| objects::namespaces(conn, after.clone(), limit))
     }
 
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {

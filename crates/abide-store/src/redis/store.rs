@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use abide_core::{
-    Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    Epoch, FeedPosition, Json, Key, Namespace, Seq, Shard, Store, StoreError, Timestamp,
     port::{
         BoxFuture,
         store::{
@@ -215,6 +215,10 @@ impl Store for RedisStore {
             return Box::pin(std::future::ready(Err(StoreError::Unsupported(why))));
         };
         self.read(async move |shared| feed::feed(&shared, shard, after, limit).await)
+    }
+
+    fn namespaces(&self, after: Option<Namespace>, limit: usize) -> Answered<Vec<Namespace>> {
+        self.read(async move |shared| list::namespaces(&shared, after.as_ref(), limit).await)
     }
 
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {

@@ -15,6 +15,7 @@ mod group;
 mod import;
 mod index;
 mod migrate;
+mod model;
 mod open;
 mod options;
 mod place;
@@ -26,5 +27,9 @@ mod store;
 mod verify;
 mod writer;
 
+pub use model::{SqliteModel, SqliteTx};
 pub use options::SqliteOptions;
 pub use store::SqliteStore;
+
+/// The library through which projections write their rows.
+pub use rusqlite;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use abide_core::{
-    Epoch, FeedPosition, Json, Key, Seq, Shard, Store, StoreError, Timestamp,
+    Epoch, FeedPosition, Json, Key, Namespace, Seq, Shard, Store, StoreError, Timestamp,
     port::{
         BoxFuture,
         store::{
@@ -202,6 +202,10 @@ impl Store for SqliteStore {
 
     fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
         self.news.wait(shard)
+    }
+
+    fn namespaces(&self, after: Option<Namespace>, limit: usize) -> Answered<Vec<Namespace>> {
+        self.scan(move |conn| objects::namespaces(conn, after.as_ref(), limit))
     }
 
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {

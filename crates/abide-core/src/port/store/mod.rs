@@ -33,7 +33,7 @@ pub use tally::{Digest, Tally};
 use super::BoxFuture;
 use crate::{
     json::Json,
-    key::{Key, Shard},
+    key::{Key, Namespace, Shard},
     seq::{Epoch, FeedPosition, Seq},
     time::Timestamp,
 };
@@ -133,6 +133,13 @@ pub trait Store: Send + Sync + 'static {
         let _ = shard;
         Box::pin(std::future::pending())
     }
+
+    /// The namespaces that have, or had, objects, by name, after `after`; at most `limit`.
+    fn namespaces(
+        &self,
+        after: Option<Namespace>,
+        limit: usize,
+    ) -> BoxFuture<'static, Result<Vec<Namespace>, StoreError>>;
 
     /// The shards that ever had an entry in the feed, by number, each with the position of its last one.
     fn feed_heads(&self) -> BoxFuture<'static, Result<Vec<(Shard, FeedPosition)>, StoreError>>;

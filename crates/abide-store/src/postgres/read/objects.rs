@@ -1,5 +1,5 @@
 use abide_core::{
-    Incarnation, Json, Key, Seq,
+    Incarnation, Json, Key, Namespace, Seq,
     port::store::{ChangesPage, Loaded},
 };
 
@@ -36,6 +36,26 @@ pub(in crate::postgres) async fn load(conn: SharedConn, key: Key) -> Result<Opti
     }
     Ok(Some(loaded))
 }
+
+/// Each name costs one look into the index, however many objects have it.
+pub(in crate::postgres) async fn namespaces(
+    conn: SharedConn,
+    after: Option<Namespace>,
+    limit: usize,
+) -> Result<Vec<Namespace>> {
+    let after = after.as_ref().map_or("", Namespace::as_str);
+    let found = conn.query(NAMESPACES, &[&after, &rows(limit)]).await?;
+    found.iter().map(|row| Ok(Namespace::new(row.try_get(0)?)?)).collect()
+}
+
+const NAMESPACES: &str = "
+    WITH RECURSIVE found(name) AS (
+      SELECT (SELECT namespace FROM objects WHERE namespace > $1::text COLLATE \"C\" ORDER BY namespace LIMIT 1)
+      UNION ALL
+      SELECT (SELECT namespace FROM objects WHERE namespace > found.name ORDER BY namespace LIMIT 1)
+      FROM found WHERE found.name IS NOT NULL
+    )
+    SELECT name FROM found WHERE name IS NOT NULL LIMIT $2::bigint";
 
 pub(in crate::postgres) async fn changes(conn: SharedConn, key: Key, after: Seq, limit: usize) -> Result<ChangesPage> {
     let (namespace, kind) = (key.namespace().as_str(), key.kind().as_str());

@@ -1,19 +1,40 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use abide_core::{
-    StoreError,
+    Namespace, StoreError,
     filter::{Expr, Literal, Operator, Path},
     port::store::{ListCursor, ListPage, ListQuery, Listed, Loaded},
 };
 use serde_json::Value as JsonValue;
 
-use super::{all, objects};
-use crate::redis::{indexing, reply, script, value, writer::Shared};
+use super::{all, objects, parts};
+use crate::redis::{fault::damaged, indexing, reply, script, value, writer::Shared};
 
 /// How many objects one script reads at most.
 const PAGE_MAX: usize = 500;
 /// How many it reads at least where a filter decides.
 const PAGE_FILTERED: usize = 64;
+
+/// The first names of all kinds of all parts.
+pub(in crate::redis) async fn namespaces(
+    shared: &Shared,
+    after: Option<&Namespace>,
+    limit: usize,
+) -> Result<Vec<Namespace>, StoreError> {
+    let members = |tag: &str| {
+        let mut cmd = redis::cmd("SMEMBERS");
+        cmd.arg(format!("{tag}:kinds"));
+        cmd
+    };
+    let mut names = BTreeSet::new();
+    for kinds in parts(shared, members).await? {
+        for kind in reply::texts(&kinds)? {
+            let name = kind.split_once(':').map_or(kind.as_str(), |(namespace, _)| namespace);
+            names.insert(Namespace::new(name).map_err(|_| damaged(format!("{kind:?} is no kind")))?);
+        }
+    }
+    Ok(names.into_iter().filter(|name| after.is_none_or(|after| name > after)).take(limit).collect())
+}
 
 /// An object as it was found.
 pub(in crate::redis) struct Row {

@@ -1,5 +1,5 @@
 use abide_core::{
-    Incarnation, Json, Key, Seq,
+    Incarnation, Json, Key, Namespace, Seq,
     port::store::{ChangesPage, Loaded},
 };
 use rusqlite::{Connection, types::ValueRef};
@@ -43,6 +43,24 @@ const LOAD: &str = "SELECT o.head, o.floor, o.incarnation, o.version, o.created_
       o.commit_id, o.state, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error
     FROM objects o LEFT JOIN alarms a ON a.oid = o.oid
     WHERE o.namespace = ? AND o.kind = ? AND o.id = ? ORDER BY a.name";
+
+/// Each name costs one look into the index, however many objects have it.
+pub(in crate::sqlite) fn namespaces(
+    conn: &Connection,
+    after: Option<&Namespace>,
+    limit: usize,
+) -> Result<Vec<Namespace>> {
+    let mut next = conn.prepare_cached("SELECT min(namespace) FROM objects WHERE namespace > ?")?;
+    let mut found: Vec<Namespace> = Vec::new();
+    while found.len() < limit {
+        let last = found.last().or(after).map_or("", Namespace::as_str);
+        match next.query_row([last], |row| row.get::<_, Option<String>>(0))? {
+            Some(name) => found.push(Namespace::new(&name)?),
+            None => break,
+        }
+    }
+    Ok(found)
+}
 
 pub(in crate::sqlite) fn changes(conn: &Connection, key: &Key, after: Seq, limit: usize) -> Result<ChangesPage> {
     let Some(log) = Log::of(conn, key)? else {
