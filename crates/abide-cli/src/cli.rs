@@ -6,8 +6,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     commands::{
         alarms::Alarms, backup::Backup, bench::Bench, call::Call, completions::Completions, generate::Generate,
-        get::Get, kinds::Kinds, log::Log, ls::Ls, new::New, restore::Restore, rm::Rm, serve::Serve, store::Store,
-        watch::Watch,
+        get::Get, kinds::Kinds, log::Log, ls::Ls, new::New, projections::Projections, restore::Restore, rm::Rm,
+        serve::Serve, store::Store, watch::Watch,
     },
     failure::Outcome,
     output::Output,
@@ -49,6 +49,7 @@ enum Command {
     Log(Log),
     Alarms(Alarms),
     Kinds(Kinds),
+    Projections(Projections),
     Store(Store),
     Backup(Backup),
     Restore(Restore),
@@ -98,6 +99,7 @@ impl Command {
             Self::Log(command) => alone()?.block_on(command.run(session)),
             Self::Alarms(command) => alone()?.block_on(command.run(session)),
             Self::Kinds(command) => alone()?.block_on(command.run(session)),
+            Self::Projections(command) => alone()?.block_on(command.run(session)),
             Self::Store(command) => alone()?.block_on(command.run(session)),
             Self::Backup(command) => alone()?.block_on(command.run(session)),
             Self::Restore(command) => alone()?.block_on(command.run(session)),

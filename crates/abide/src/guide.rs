@@ -20,6 +20,9 @@ mod state_and_handlers {}
 #[doc = include_str!("../../../docs/guide/transactions.md")]
 mod transactions {}
 
+#[doc = include_str!("../../../docs/guide/projections.md")]
+mod projections {}
+
 #[doc = include_str!("../../../docs/guide/watching.md")]
 mod watching {}
 

@@ -82,6 +82,11 @@ impl Client {
         self.exchange(self.request(Method::GET, path), Bytes::new(), CALL_TIMEOUT).await
     }
 
+    /// Asks for something to be done that needs no arguments.
+    pub(crate) async fn post(&self, path: &str) -> Outcome<Value> {
+        self.exchange(self.request(Method::POST, path), Bytes::new(), CALL_TIMEOUT).await
+    }
+
     /// Deletes a resource.
     pub(crate) async fn delete(&self, path: &str) -> Outcome<Value> {
         self.exchange(self.request(Method::DELETE, path), Bytes::new(), CALL_TIMEOUT).await

@@ -11,6 +11,7 @@ pub(crate) mod kinds;
 pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod new;
+pub(crate) mod projections;
 pub(crate) mod restore;
 pub(crate) mod rm;
 pub(crate) mod serve;

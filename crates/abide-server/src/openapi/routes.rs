@@ -21,6 +21,8 @@ pub(super) fn paths() -> Map<String, Value> {
         ("/v1/kinds", json!({"get": kinds()})),
         ("/v1/kinds/{kind}", json!({"parameters": [kind()], "get": one_kind()})),
         ("/v1/feed", json!({"get": feed()})),
+        ("/v1/projections", json!({"get": projections()})),
+        ("/v1/projections/{name}/rebuild", json!({"parameters": [projection()], "post": rebuild()})),
         ("/v1/inspect/graph", json!({"get": inspect("graph", "Who called whom in the last minute", true)})),
         ("/v1/inspect/node", json!({"get": inspect("node", "Version, uptime, memory and limits of the node", false)})),
         ("/v1/inspect/store", json!({"get": inspect("store", "What the store holds", false)})),
@@ -227,6 +229,33 @@ fn feed() -> Value {
             limit(),
         ],
         "responses": answers(answer("A page of the feed", &schema("FeedPage")), &LOOK),
+    })
+}
+
+fn projection() -> Value {
+    path("name", "The projection's name", json!({"type": "string"}))
+}
+
+fn projections() -> Value {
+    let list = json!({
+        "type": "object",
+        "required": ["projections"],
+        "properties": {"projections": {"type": "array", "items": {"type": "object"}}},
+    });
+    json!({
+        "operationId": "projections",
+        "tags": ["node"],
+        "summary": "The projections of this node: what they do, how far behind they are, what failed",
+        "responses": answers(answer("The projections", &list), &["400", "403"]),
+    })
+}
+
+fn rebuild() -> Value {
+    json!({
+        "operationId": "rebuild_projection",
+        "tags": ["node"],
+        "summary": "Empty a read model and fill it anew",
+        "responses": answers(answer("The projection, as it is now", &json!({"type": "object"})), &["400", "403", "404"]),
     })
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod kinds;
 pub(crate) mod list;
 mod object;
+mod projections;
 
 use std::sync::Arc;
 
@@ -37,6 +38,8 @@ pub(crate) fn router(shared: Arc<Shared>, others: Router) -> Router {
         .route("/v1/kinds", get(kinds::all))
         .route("/v1/kinds/{kind}", get(kinds::one))
         .route("/v1/feed", get(feed::feed))
+        .route("/v1/projections", get(projections::all))
+        .route("/v1/projections/{name}/rebuild", post(projections::rebuild))
         .route("/v1/socket", get(socket::open))
         .merge(inspect::routes())
         .route("/healthz", get(health::live))
