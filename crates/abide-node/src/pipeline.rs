@@ -281,6 +281,10 @@ impl Pipeline {
                 Err(Error::unavailable(detail))
             }
             Committed::LeftOut => Err(left_out(&mark.key)),
+            Committed::Unavailable => {
+                let detail = format!("the database that holds {} is away; nothing was changed; try again", mark.key);
+                Err(Error::unavailable(detail))
+            }
         }
     }
 

@@ -6,7 +6,8 @@ pub enum OpenError {
     /// The URL names no kind of store.
     #[error(
         "{url:?} names no store this version knows: write `sqlite:PATH` (for example `sqlite:data/abide.db`), \
-         `postgres://USER:PASSWORD@HOST/DATABASE`, `redis://HOST:PORT` or `memory:`"
+         `postgres://USER:PASSWORD@HOST/DATABASE`, `redis://HOST:PORT`, `memory:`, or several databases as \
+         `shards:URL|URL`"
     )]
     UnknownScheme {
         /// What was given, without a password.
@@ -99,6 +100,23 @@ pub enum OpenError {
         path: PathBuf,
         /// What was found.
         why: String,
+    },
+    /// Several databases are not the parts of one store.
+    #[error("the databases do not make one store: {why}; name all databases of the store, and no other")]
+    Parts {
+        /// What does not fit.
+        why: String,
+    },
+    /// A database that is a part of a store was to be opened as a store by itself.
+    #[error(
+        "{} holds a part of a store only ({part}): open all of its databases together, as `shards:URL|URL`",
+        path.display()
+    )]
+    PartOnly {
+        /// The database.
+        path: PathBuf,
+        /// What it says of itself.
+        part: String,
     },
     /// Anything else.
     #[error("{} cannot be opened: {why}", path.display())]

@@ -13,7 +13,6 @@ mod filter;
 mod import;
 pub mod memory;
 mod news;
-#[cfg(feature = "sqlite")]
 mod page;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -23,6 +22,7 @@ mod recent;
 pub mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod requests;
+mod split;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod transfer;
@@ -34,6 +34,7 @@ pub use error::{BackupError, OpenError};
 pub use memory::{MemoryModel, MemoryStore};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresModel, PostgresOptions, PostgresStore};
+pub use split::SplitStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteModel, SqliteOptions, SqliteStore};
-pub use url::{open, open_existing, shown};
+pub use url::{join, open, open_existing, shown};

@@ -1,16 +1,61 @@
 use std::sync::Arc;
 
-use abide_core::{Store, key::SHARDS_DEFAULT};
+use abide_core::{Store, StoreError, key::SHARDS_DEFAULT};
 
-use crate::{error::OpenError, memory::MemoryStore};
+use crate::{
+    error::OpenError,
+    memory::MemoryStore,
+    split::{self, SplitStore},
+};
+
+/// What stands between the databases of a store in several: no URL has it.
+const BETWEEN: char = '|';
 
 /// Opens the store a URL names: `sqlite:PATH` (created if it is not there), `postgres://HOST/DATABASE`
 /// (its tables are created if they are not there), `redis://HOST` (with the options of `RedisOptions`) or
-/// `memory:`.
+/// `memory:`. `shards:URL|URL` is one store in several databases.
 ///
 /// # Errors
 /// [`OpenError`] says what stands in the way and what to do.
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    open_as(url, true).await
+}
+
+/// The URL of one store in several databases.
+#[must_use]
+pub fn join(urls: &[String]) -> String {
+    format!("shards:{}", urls.join(&BETWEEN.to_string()))
+}
+
+async fn open_as(url: &str, create: bool) -> Result<Arc<dyn Store>, OpenError> {
+    let Some(urls) = url.strip_prefix("shards:") else {
+        let store = open_one(url, create).await?;
+        return match create.then(|| store.note(split::PART)) {
+            Some(part) => alone(url, part.await).map(|()| store),
+            None => Ok(store),
+        };
+    };
+    let mut stores = Vec::new();
+    for url in urls.split(BETWEEN).map(str::trim) {
+        stores.push((shown(url), open_one(url, create).await?));
+    }
+    Ok(Arc::new(SplitStore::open(stores).await?))
+}
+
+/// Refuses a database that is a part of a larger store.
+fn alone(url: &str, part: Result<Option<String>, StoreError>) -> Result<(), OpenError> {
+    let path = || shown(url).into();
+    match part {
+        Ok(None) => Ok(()),
+        Ok(Some(part)) => Err(OpenError::PartOnly { path: path(), part }),
+        Err(error) => Err(OpenError::Failed { path: path(), why: error.to_string() }),
+    }
+}
+
+async fn open_one(url: &str, create: bool) -> Result<Arc<dyn Store>, OpenError> {
+    if !create {
+        return look_at(url).await;
+    }
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
         "memory" => Ok(Arc::new(MemoryStore::new(SHARDS_DEFAULT))),
@@ -27,6 +72,10 @@ pub async fn open(url: &str) -> Result<Arc<dyn Store>, OpenError> {
 /// # Errors
 /// [`OpenError`]: that there is none, or what stands in the way.
 pub async fn open_existing(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    open_as(url, false).await
+}
+
+async fn look_at(url: &str) -> Result<Arc<dyn Store>, OpenError> {
     match url.split_once(':') {
         #[cfg(feature = "sqlite")]
         Some(("sqlite", rest)) => {
@@ -42,12 +91,15 @@ pub async fn open_existing(url: &str) -> Result<Arc<dyn Store>, OpenError> {
             let options = crate::PostgresOptions { create: false, ..crate::PostgresOptions::default() };
             Ok(Arc::new(crate::PostgresStore::open(url, options).await?))
         }
-        _ => open(url).await,
+        _ => Box::pin(open_one(url, true)).await,
     }
 }
 
 /// A store's URL as it may be printed: `***` stands for a password, before the host or among the options.
 pub fn shown(url: &str) -> String {
+    if let Some(urls) = url.strip_prefix("shards:") {
+        return join(&urls.split(BETWEEN).map(|url| shown(url.trim())).collect::<Vec<_>>());
+    }
     let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
     if scheme == "sqlite" {
         return url.into();
@@ -142,10 +194,23 @@ mod tests {
             ("sqlite:data/abide.db", "sqlite:data/abide.db"),
             ("sqlite://a:b@c.db", "sqlite://a:b@c.db"),
             ("memory:", "memory:"),
+            (
+                "shards:postgres://u:pw@a/db|postgres://b/db?password=pw",
+                "shards:postgres://u:***@a/db|postgres://b/db?password=***",
+            ),
         ] {
             assert_eq!(shown(url), expected);
         }
         assert!(!refusal("mysql://user:pw@host").await.contains("pw"));
+    }
+
+    #[tokio::test]
+    async fn several_databases_are_one_store() {
+        let url = join(&["memory:".to_owned(), "memory:".to_owned()]);
+        assert_eq!(url, "shards:memory:|memory:");
+        assert_eq!(open(&url).await.unwrap().name(), "split");
+        assert!(refusal("shards:memory:").await.contains("1 databases were named"));
+        assert!(refusal("shards:memory:|mysql://u:pw@h").await.contains("mysql://u:***@h"));
     }
 
     #[cfg(feature = "sqlite")]

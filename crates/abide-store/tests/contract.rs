@@ -30,6 +30,37 @@ mod memory {
     }
 }
 
+mod split {
+    use super::{Arc, BoxFuture, Store, Subject};
+    use abide_store::{MemoryStore, SplitStore};
+
+    struct Split([MemoryStore; 3]);
+
+    impl Split {
+        fn new() -> Self {
+            Self([16; 3].map(MemoryStore::new))
+        }
+    }
+
+    impl Subject for Split {
+        fn open(&mut self) -> BoxFuture<'_, Arc<dyn Store>> {
+            Box::pin(async {
+                let named = |(n, store): (usize, &MemoryStore)| (format!("database {n}"), Arc::new(store.clone()) as _);
+                let stores = self.0.iter().enumerate().map(named).collect();
+                Arc::new(SplitStore::open(stores).await.unwrap()) as Arc<dyn Store>
+            })
+        }
+    }
+
+    abide_store::store_contract!(Split::new());
+
+    mod moving {
+        use super::Split;
+
+        abide_store::store_contract!(moving Split::new());
+    }
+}
+
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use super::{Arc, BoxFuture, Store, Subject, ready};

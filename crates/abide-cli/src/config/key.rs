@@ -16,7 +16,11 @@ pub(crate) struct Key {
 /// Every key of this version.
 pub(crate) const KEYS: &[Key] = &[
     Key::new("listen", "where to listen", r#""127.0.0.1:7070""#),
-    Key::new("store", "the store: sqlite:, postgres://, redis:// or memory:", r#""sqlite:data/abide.db""#),
+    Key::new(
+        "store",
+        "the store: sqlite:, postgres://, redis:// or memory:; a list of URLs is one store in several databases",
+        r#""sqlite:data/abide.db""#,
+    ),
     Key::new("hosts", "more names that callers may know the node by", r#"["abide.test"]"#),
     Key::new("limits.body", "the longest body of a request", r#""1MiB""#),
     Key::new("limits.decompressed", "the longest body once it is decompressed", r#""4MiB""#),

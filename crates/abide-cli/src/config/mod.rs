@@ -121,7 +121,7 @@ impl Config {
         let limits = &mut self.limits;
         match setting.key.path {
             "listen" => self.listen = setting.text()?,
-            "store" => self.store = setting.text()?,
+            "store" => self.store = setting.store()?,
             "hosts" => self.hosts = setting.list(),
             "telemetry.log" => self.log = setting.text()?,
             "limits.body" => limits.body = Some(setting.size()?),
@@ -143,6 +143,15 @@ impl Setting {
         match &self.value {
             Value::Text(text) if !text.is_empty() => Ok(text.clone()),
             _ => Err(self.wrong("a text")),
+        }
+    }
+
+    /// A URL, or several of databases that make one store.
+    fn store(&self) -> Outcome<String> {
+        match &self.value {
+            Value::List(urls) if urls.len() > 1 => Ok(abide::store::join(urls)),
+            Value::List(urls) => urls.first().cloned().ok_or_else(|| self.wrong("a URL, or a list of them")),
+            Value::Text(_) => self.text(),
         }
     }
 
@@ -210,6 +219,17 @@ mod tests {
         let config = load(file, &environment, flags).unwrap();
         assert_eq!((config.listen.as_str(), config.log.as_str()), ("127.0.0.1:3", "debug"));
         assert_eq!(config.store, "memory:");
+    }
+
+    #[test]
+    fn several_databases_are_one_store() {
+        let stores = |file: &str| load(file, &[], Flags::default()).map(|config| config.store);
+        assert_eq!(
+            stores(r#"store = ["postgres://a/db", "postgres://b/db"]"#).unwrap(),
+            "shards:postgres://a/db|postgres://b/db"
+        );
+        assert_eq!(stores(r#"store = ["memory:"]"#).unwrap(), "memory:");
+        assert!(refusal("store = []", &[]).contains("a list of them"));
     }
 
     #[test]

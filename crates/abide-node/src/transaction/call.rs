@@ -181,6 +181,15 @@ fn places(node: &NodeCore, mut keys: Vec<Key>) -> Result<Vec<(Key, Arc<KindEntry
         );
         return Err(Error::bad_request(detail));
     }
+    let shards: Vec<_> = keys.iter().map(|key| key.shard(node.store.shards())).collect();
+    if !node.store.together(&shards) {
+        let detail = format!(
+            "{} and others of the transaction are in different databases, which do not commit together; nothing was \
+             changed; send messages between them instead",
+            keys[0]
+        );
+        return Err(Error::bad_request(detail));
+    }
     let place = |key: Key| {
         let kind = node.kinds.find(key.kind())?.clone();
         check_kind(&kind)?;

@@ -147,10 +147,10 @@ pub async fn reads_see_what_was_done_before(subject: &mut dyn Subject) {
     }
 }
 
-/// A read sees all of a batch or nothing of it.
+/// A read sees all of a batch or nothing of it, in each database.
 pub async fn reads_never_see_a_part_of_a_batch(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
-    let (a, b) = (key("a"), key("b"));
+    let [a, b] = owner.together(["a", "b"]);
     owner.done(vec![owner.put(&a, 0), owner.put(&b, 0)]).await;
     let writes: Vec<_> =
         (1..200).map(|head| owner.store.commit(vec![owner.put(&a, head), owner.put(&b, head)])).collect();

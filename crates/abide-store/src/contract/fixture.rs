@@ -141,6 +141,20 @@ impl Owner {
         Commit { alarms: alarms.into_iter().map(AlarmWrite::Set).collect(), ..self.put(key, expected) }
     }
 
+    /// Objects that can be in one group, if the store has groups; their ids begin with these.
+    pub fn together<const N: usize>(&self, ids: [&str; N]) -> [Key; N] {
+        let (store, shards) = (&self.store, self.store.shards());
+        let of_first = |id: &str| {
+            key(ids[0]).shard(shards) == key(id).shard(shards) || {
+                !store.groups() || store.together(&[key(ids[0]).shard(shards), key(id).shard(shards)])
+            }
+        };
+        ids.map(|id| {
+            let mut named = std::iter::once(id.to_owned()).chain((1..).map(|n| format!("{id}{n}")));
+            key(&named.find(|id| of_first(id)).expect("some id hashes to the right shard"))
+        })
+    }
+
     /// Commits a batch and gives its answers.
     pub async fn commit(&self, batch: Vec<Commit>) -> Vec<Committed> {
         let answers = self.store.commit(batch).await;

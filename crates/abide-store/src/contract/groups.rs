@@ -13,7 +13,7 @@ use super::{
 /// A group whose commits all pass is done, also where it creates, keeps and deletes objects.
 pub async fn a_group_is_done_whole(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
-    let (a, b, c) = (key("a"), key("b"), key("c"));
+    let [a, b, c] = owner.together(["a", "b", "c"]);
     owner.done(vec![owner.put(&b, 0), owner.put(&c, 0)]).await;
     let whole = group(1, vec![owner.put(&a, 0), owner.put(&b, 1), owner.delete(&c, 1)]);
     if !owner.store.groups() {
@@ -31,7 +31,7 @@ pub async fn a_conflict_leaves_out_the_whole_group(subject: &mut dyn Subject) {
     if !owner.store.groups() {
         return;
     }
-    let keys = [key("a"), key("b"), key("c")];
+    let keys = owner.together(["a", "b", "c"]);
     for place in 0..3 {
         let expected = |n: usize| if n == place { 7 } else { 0 };
         let commits = keys.iter().enumerate().map(|(n, key)| owner.put(key, expected(n))).collect();
@@ -52,7 +52,7 @@ pub async fn a_fenced_commit_leaves_out_the_whole_group(subject: &mut dyn Subjec
     if !owner.store.groups() {
         return;
     }
-    let (a, b, c) = (key("a"), key("b"), key("c"));
+    let [a, b, c] = owner.together(["a", "b", "c"]);
     owner.grow(&a, 1).await;
     let before = owner.load(&a).await;
     let fenced = Commit { epoch: Epoch::ZERO, ..owner.put(&b, 0) };
@@ -69,7 +69,7 @@ pub async fn a_failed_group_leaves_nothing_of_itself(subject: &mut dyn Subject) 
     if !owner.store.groups() {
         return;
     }
-    let (a, b) = (key("a"), key("b"));
+    let [a, b] = owner.together(["a", "b"]);
     let full = Commit {
         outbox: vec![message(&a, 1, &b)],
         received: vec![(b.clone(), 4)],
@@ -96,8 +96,7 @@ pub async fn groups_of_one_batch_stand_or_fall_each_by_itself(subject: &mut dyn 
     if !owner.store.groups() {
         return;
     }
-    let keys: Vec<Key> = ["a", "b", "c", "d", "e"].map(key).to_vec();
-    let [a, b, c, d, e] = keys.as_slice() else { unreachable!("five keys") };
+    let [a, b, c, d, e] = &owner.together(["a", "b", "c", "d", "e"]);
     let mut batch = vec![owner.put(a, 0)];
     batch.extend(group(1, vec![owner.put(a, 1), owner.put(b, 0)]));
     batch.extend(group(2, vec![owner.put(a, 2), owner.put(c, 9)]));
@@ -128,7 +127,7 @@ pub async fn reads_never_see_a_part_of_a_group(subject: &mut dyn Subject) {
     if !owner.store.groups() {
         return;
     }
-    let (a, b) = (key("a"), key("b"));
+    let [a, b] = owner.together(["a", "b"]);
     owner.done(group(1, vec![owner.put(&a, 0), owner.put(&b, 0)])).await;
     let both = |head| group(head, vec![owner.put(&a, head), owner.put(&b, head)]);
     let writes: Vec<_> = (1..200).map(|head| owner.store.commit(both(head))).collect();
@@ -147,6 +146,17 @@ pub async fn reads_never_see_a_part_of_a_group(subject: &mut dyn Subject) {
         assert_eq!(page.objects[0].state, page.objects[1].state);
         assert_eq!(write.await.unwrap(), [Committed::Done; 2]);
     }
+}
+
+/// Objects that are not in one database are no group: it is refused whole, with what stands beside it.
+pub async fn objects_that_cannot_be_together_are_refused(subject: &mut dyn Subject) {
+    let owner = Owner::open(subject).await;
+    let (a, shards) = (key("a"), owner.store.shards());
+    let apart = |b: &Key| !owner.store.together(&[a.shard(shards), b.shard(shards)]);
+    let Some(b) = (0..999).map(|n| key(&n.to_string())).find(apart) else { return };
+    owner.done(vec![owner.put(&a, 0), owner.put(&b, 0)]).await;
+    let whole = group(1, vec![owner.put(&a, 1), owner.put(&b, 1)]);
+    is_refused(&owner, whole, &[(&a, 1), (&b, 1)]).await;
 }
 
 /// A store without groups says so and changes nothing, not even what stands beside the group.

@@ -86,6 +86,7 @@ macro_rules! store_contract {
             groups::a_fenced_commit_leaves_out_the_whole_group,
             groups::a_group_is_done_whole,
             groups::groups_of_one_batch_stand_or_fall_each_by_itself,
+            groups::objects_that_cannot_be_together_are_refused,
             groups::reads_never_see_a_part_of_a_group,
             indexes::an_index_finds_only_objects_of_its_kind_and_namespace,
             indexes::an_index_holds_what_was_there_and_what_comes,

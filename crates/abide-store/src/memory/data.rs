@@ -30,6 +30,8 @@ pub(super) struct Data {
     pub(super) feed_heads: BTreeMap<Shard, FeedPosition>,
     /// The fields that are to be indexed. A store of this size needs none: they are only remembered.
     pub(super) indexes: BTreeSet<(Kind, Path)>,
+    /// Texts that others keep here.
+    pub(super) notes: BTreeMap<&'static str, String>,
     /// Made with the store.
     pub(super) id: String,
     /// What is being taken in, if anything is.
@@ -67,6 +69,7 @@ impl Data {
             feed_keep,
             feed_heads: BTreeMap::new(),
             indexes: BTreeSet::new(),
+            notes: BTreeMap::new(),
             id: ulid::Ulid::generate().to_string(),
             importing: None,
         }

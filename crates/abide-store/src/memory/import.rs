@@ -25,8 +25,8 @@ impl Data {
             return Err(import::not_empty());
         }
         let epochs = self.epochs.iter().map(|epoch| epoch.next()).collect();
-        let indexes = take(&mut self.indexes);
-        *self = Self { epochs, indexes, ..Self::new(self.shards(), self.feed_keep) };
+        let (indexes, notes) = (take(&mut self.indexes), take(&mut self.notes));
+        *self = Self { epochs, indexes, notes, ..Self::new(self.shards(), self.feed_keep) };
         self.importing = Some(Importing { source, rows: 0 });
         Ok(0)
     }

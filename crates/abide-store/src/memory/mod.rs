@@ -156,6 +156,19 @@ impl Store for MemoryStore {
         self.answer(|data| data.status())
     }
 
+    fn note(&self, name: &'static str) -> Answer<Option<String>> {
+        self.answer(|data| data.notes.get(name).cloned())
+    }
+
+    fn set_note(&self, name: &'static str, text: String, replace: bool) -> Answer<String> {
+        self.answer(|data| {
+            if replace {
+                data.notes.insert(name, text.clone());
+            }
+            data.notes.entry(name).or_insert(text).clone()
+        })
+    }
+
     fn export(&self) -> Answer<Box<dyn Export>> {
         self.attempt(|data| data.export())
     }

@@ -222,6 +222,14 @@ impl Store for PostgresStore {
         self.scan(status::status)
     }
 
+    fn note(&self, name: &'static str) -> Answered<Option<String>> {
+        self.scan(move |conn| status::note(conn, name))
+    }
+
+    fn set_note(&self, name: &'static str, text: String, replace: bool) -> Answered<String> {
+        self.scan(move |conn| status::set_note(conn, name, text.clone(), replace))
+    }
+
     fn export(&self) -> Answered<Box<dyn Export>> {
         let scans = Arc::clone(&self.scans);
         Box::pin(async move { Ok(export::export(scans.own().await?).await?) })

@@ -13,5 +13,6 @@ mod hints;
 mod opening;
 mod queries;
 mod remembering;
+mod split;
 mod tls;
 mod world;

@@ -97,4 +97,7 @@ pub enum Committed {
     },
     /// Another commit of its group failed; nothing changed.
     LeftOut,
+    /// The part of the store that it belongs to could not take it; nothing changed. Other commits of the
+    /// batch may be done: only a store made of several says so.
+    Unavailable,
 }

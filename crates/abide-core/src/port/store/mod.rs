@@ -87,6 +87,12 @@ pub trait Store: Send + Sync + 'static {
         true
     }
 
+    /// Whether commits to objects of these shards can be done all or none: a store made of several
+    /// databases can where one of them holds them all.
+    fn together(&self, shards: &[Shard]) -> bool {
+        shards.len() < 2 || self.groups()
+    }
+
     /// Whether `list` filters and orders by indexed fields only.
     fn needs_index(&self) -> bool {
         false
@@ -205,6 +211,25 @@ pub trait Store: Send + Sync + 'static {
 
     /// What is in the store.
     fn status(&self) -> BoxFuture<'static, Result<Status, StoreError>>;
+
+    /// A text that was kept under this name, apart from everything else: what is made of several stores
+    /// says there which part each of them is. Imports leave it alone.
+    fn note(&self, name: &'static str) -> BoxFuture<'static, Result<Option<String>, StoreError>> {
+        let _ = name;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Keeps a text under a name, in place of another one only if `replace` says so, and gives what is
+    /// there now.
+    fn set_note(
+        &self,
+        name: &'static str,
+        text: String,
+        replace: bool,
+    ) -> BoxFuture<'static, Result<String, StoreError>> {
+        drop((name, text, replace));
+        export::unsupported(self.name(), "notes, and so cannot be a part of a larger one")
+    }
 
     /// Finishes what was asked for, then lets go of files, locks and threads; later calls fail with
     /// [`StoreError::Closed`]. A store that holds nothing of the kind has nothing to do.

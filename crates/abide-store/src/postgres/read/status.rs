@@ -1,6 +1,12 @@
 use abide_core::port::store::Status;
 
-use crate::postgres::{connect::SharedConn, fault::Result, import, migrate, row::number};
+use crate::postgres::{
+    connect::SharedConn,
+    fault::Result,
+    import, migrate,
+    row::{self, number},
+    text::escaped,
+};
 
 pub(in crate::postgres) async fn status(conn: SharedConn) -> Result<Status> {
     // An import gives the store another one.
@@ -23,6 +29,31 @@ pub(in crate::postgres) async fn status(conn: SharedConn) -> Result<Status> {
     status.bytes = conn.row(BYTES, &[]).await.and_then(|row| number(&row, 0)).unwrap_or(0);
     Ok(status)
 }
+
+/// A text that was kept under a name.
+pub(in crate::postgres) async fn note(conn: SharedConn, name: &'static str) -> Result<Option<String>> {
+    let rows = conn.query("SELECT value FROM meta WHERE name = 'note_' || $1::text", &[&name]).await?;
+    rows.first().map(|row| row::text(row, 0)).transpose()
+}
+
+/// Keeps a text under a name, and gives what is there now. Doing it again does no harm.
+pub(in crate::postgres) async fn set_note(
+    conn: SharedConn,
+    name: &'static str,
+    text: String,
+    replace: bool,
+) -> Result<String> {
+    let sql = if replace { REPLACE_NOTE } else { KEEP_NOTE };
+    conn.execute(sql, &[&name, &&*escaped(&text)]).await?;
+    note(conn, name).await.map(Option::unwrap_or_default)
+}
+
+const KEEP_NOTE: &str =
+    "INSERT INTO meta (name, value) VALUES ('note_' || $1::text, $2::text) ON CONFLICT (name) DO NOTHING";
+
+const REPLACE_NOTE: &str = "
+    INSERT INTO meta (name, value) VALUES ('note_' || $1::text, $2::text)
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 const OBJECTS: &str = "SELECT kind, count(*) FROM objects WHERE state IS NOT NULL GROUP BY kind ORDER BY kind";
 

@@ -1,0 +1,112 @@
+use std::sync::Arc;
+
+use abide_core::{
+    Key, Store, StoreError,
+    port::{BoxFuture, store::Committed},
+};
+use abide_services::{
+    Postgres,
+    postgres::{Options, Shared, shared},
+};
+use abide_store::{
+    OpenError,
+    contract::{
+        Subject,
+        fixture::{Owner, key},
+    },
+    join, open,
+};
+
+use super::world::well;
+
+/// Two schemas of one server, each with half of the shards.
+struct Two([Shared; 2]);
+
+impl Two {
+    fn new() -> Self {
+        Self([shared().unwrap(), shared().unwrap()])
+    }
+}
+
+fn url(schema: &Shared) -> String {
+    format!("{}&shards=16", schema.url())
+}
+
+fn both(one: &Shared, other: &Shared) -> String {
+    join(&[url(one), url(other)])
+}
+
+impl Subject for Two {
+    fn open(&mut self) -> BoxFuture<'_, Arc<dyn Store>> {
+        Box::pin(async { open(&both(&self.0[0], &self.0[1])).await.unwrap() })
+    }
+}
+
+abide_store::store_contract!(Two::new());
+
+mod moving {
+    use super::Two;
+
+    abide_store::store_contract!(moving Two::new());
+}
+
+async fn refusal(url: &str) -> String {
+    match open(url).await {
+        Ok(_) => panic!("{url} was opened"),
+        Err(error @ (OpenError::Parts { .. } | OpenError::PartOnly { .. })) => error.to_string(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn only_the_databases_of_one_store_make_it() {
+    let [a, b, c, d, e] = [(); 5].map(|()| shared().unwrap());
+    let owner = Owner::claim(open(&both(&a, &b)).await.unwrap()).await;
+    for n in 0..40 {
+        owner.grow(&key(&n.to_string()), 1).await;
+    }
+    let count = |schema: &Shared| schema.sql("SELECT count(*) FROM objects").unwrap().trim().parse::<u64>().unwrap();
+    assert!(count(&a) > 0 && count(&b) > 0 && count(&a) + count(&b) == 40);
+    drop(owner);
+    // The order does not matter: each says what it holds.
+    let owner = Owner::claim(open(&both(&b, &a)).await.unwrap()).await;
+    assert_eq!(owner.store.status().await.unwrap().objects, [("Counter".into(), 40)]);
+    assert_eq!(owner.head(&key("7")).await, 1);
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
+
+    drop(open(&both(&c, &d)).await.unwrap());
+    assert!(refusal(&both(&a, &d)).await.contains("of the store"));
+    assert!(refusal(&both(&a, &a)).await.contains("holds already"));
+    assert!(refusal(&both(&a, &e)).await.contains("says nothing of itself"));
+    assert!(refusal(&both(&e, &e)).await.contains("the same database"));
+    assert!(refusal(&url(&a)).await.contains("a part of a store only"));
+    Owner::claim(open(&url(&e)).await.unwrap()).await.grow(&key("a"), 1).await;
+    let f = shared().unwrap();
+    assert!(refusal(&both(&e, &f)).await.contains("holds objects already"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_takes_only_its_own_objects_with_it() {
+    let start = || Postgres::start_with(&Options { fsync: false, ..Options::default() }).unwrap();
+    let (one, mut other) = (start(), start());
+    let url = |server: &Postgres| format!("{}?shards=16&wait=1", server.url());
+    let owner = Owner::claim(open(&join(&[url(&one), url(&other)])).await.unwrap()).await;
+    let holds = |wanted: std::ops::Range<u32>| {
+        let of = move |key: &Key| wanted.contains(&key.shard(16).number());
+        (0..).map(|n| key(&n.to_string())).find(of).unwrap()
+    };
+    let (here, there) = (holds(0..8), holds(8..16));
+    owner.done(vec![owner.put(&here, 0), owner.put(&there, 0)]).await;
+    other.kill9().unwrap();
+    let alone = owner.store.commit(vec![owner.put(&there, 1)]).await;
+    assert!(matches!(alone, Err(StoreError::Unavailable(_))), "{alone:?}");
+    let answers = owner.commit(vec![owner.put(&here, 1), owner.put(&there, 1)]).await;
+    assert_eq!(answers, [Committed::Done, Committed::Unavailable]);
+    assert_eq!(owner.head(&here).await, 2);
+    other.start_again().unwrap();
+    well("the other database", async || {
+        owner.store.commit(vec![owner.put(&there, 1)]).await.ok().filter(|answers| *answers == [Committed::Done])
+    })
+    .await;
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
+}
