@@ -66,6 +66,12 @@ impl CommandLine {
             .is_ok_and(|status| status.success())
     }
 
+    /// What it prints; `None` if it cannot be started or fails. For asking a tool for its version.
+    pub(crate) fn output(&self) -> Option<String> {
+        let output = self.command().stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Runs it without input, shows its output as it comes, and adds up the
     /// summaries of `runner` found in it. `None` if there was none.
     pub(crate) fn run_counting(&self, runner: Runner) -> anyhow::Result<(bool, Option<Counts>)> {

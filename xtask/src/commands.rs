@@ -6,6 +6,7 @@ mod lint;
 mod sim;
 mod test;
 mod verify;
+mod web;
 
 use std::process::ExitCode;
 
@@ -15,7 +16,8 @@ cargo xtask COMMAND
   lint [STEP…]              format, clippy, documentation, layering, file lengths,
                             unfinished work, licences, bans; changes nothing
   test [--seeds N] [STEP…]  every test there is: unit, integration and doc tests,
-                            simulator seeds (2000 unless told), fuzz targets;
+                            simulator seeds (2000 unless told), the TypeScript client,
+                            browser tests, fuzz targets;
                             the last line is `N passed, N failed`
   verify [--seeds N]        lint, then test: what CI runs
   bench [ARGS…]             the benchmarks; ARGS go to abide-bench

@@ -30,10 +30,18 @@ pub(crate) fn missing() -> Vec<&'static Service> {
 /// Installs what is missing, if this machine lets us. What is still missing afterwards.
 pub(crate) fn ensure() -> anyhow::Result<Vec<&'static Service>> {
     let missing = missing();
-    if missing.is_empty() || !program("apt-get", &["--version"]).succeeds_silently() {
+    if missing.is_empty() {
         return Ok(missing);
     }
-    let packages = missing.iter().map(|service| service.package);
+    install(&Vec::from_iter(missing.iter().map(|service| service.package)))?;
+    Ok(self::missing())
+}
+
+/// Installs packages, if this machine lets us.
+pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
+    if !program("apt-get", &["--version"]).succeeds_silently() {
+        return Ok(());
+    }
     let install = as_root("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
     for command in [as_root("apt-get").args(["update", "-qq"]), install] {
         headline("services", &command.to_string());
@@ -41,7 +49,7 @@ pub(crate) fn ensure() -> anyhow::Result<Vec<&'static Service>> {
             break;
         }
     }
-    Ok(self::missing())
+    Ok(())
 }
 
 /// What to say of services that are missing.

@@ -31,6 +31,8 @@ pub(crate) enum Runner {
     Nextest,
     /// `test result: ok. 5 passed; 0 failed; 0 ignored; …`, once a program
     Libtest,
+    /// `Tests  1 failed | 11 passed (12)`, once a project
+    Vitest,
     /// `5 passed, 0 failed` alone on a line
     Plain,
 }
@@ -50,6 +52,10 @@ impl Runner {
                 let rest = line.strip_prefix("test result: ")?;
                 let (_, list) = rest.split_once(". ")?;
                 counts(list, ';')
+            }
+            Self::Vitest => {
+                let list = line.strip_prefix("Tests  ")?;
+                counts(&without_parentheses(list), '|')
             }
             Self::Plain => {
                 let (passed, failed) = line.split_once(", ")?;
@@ -139,6 +145,13 @@ mod tests {
             2,
             1,
         );
+    }
+
+    #[test]
+    fn vitest_summaries_are_read_and_its_counts_of_files_are_not() {
+        check(Runner::Vitest, "      Tests  19 passed (19)", 19, 0);
+        check(Runner::Vitest, "      Tests  1 failed | 11 passed | 2 skipped (14)", 11, 1);
+        assert_eq!(Runner::Vitest.parse(" Test Files  3 passed (3)"), None);
     }
 
     #[test]

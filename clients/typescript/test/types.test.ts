@@ -1,4 +1,4 @@
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -11,7 +11,10 @@ const STRICT = {
   strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false,
   allowImportingTsExtensions: true, rewriteRelativeImportExtensions: false, verbatimModuleSyntax: true,
   target: "es2022", module: "nodenext", moduleResolution: "nodenext", lib: ["es2022", "dom", "dom.iterable"], types: [],
-  customConditions: ["development"], paths: { "@abide/client": [join(ROOT, "clients/typescript/src/index.ts")] },
+  customConditions: ["development"], paths: {
+    "@abide/client": [join(ROOT, "clients/typescript/src/index.ts")],
+    "@abide/client/react": [join(ROOT, "clients/typescript/src/react.ts")],
+  },
 };
 
 let node: Node;
@@ -30,11 +33,15 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function check(body: string): Promise<string> {
+/** What the compiler says of a program; nothing if it is right. */
+async function compile(program: string): Promise<string> {
+  await writeFile(join(folder, "program.ts"), program);
+  return run(join(ROOT, "node_modules/.bin/tsc"), ["-p", folder]).then(() => "", (error: Error) => error.message);
+}
+
+function check(body: string): Promise<string> {
   const head = 'import { connect } from "@abide/client";\nimport type { Kinds } from "./kinds.js";\n';
-  await writeFile(join(folder, "program.ts"), `${head}const db = await connect<Kinds>("http://localhost");\n${body}\n`);
-  const tsc = join(ROOT, "node_modules/.bin/tsc");
-  return run(tsc, ["-p", folder]).then(() => "", (error: Error) => error.message);
+  return compile(`${head}const db = await connect<Kinds>("http://localhost");\n${body}\n`);
 }
 
 test("what gen writes compiles strictly, and so does a program that uses it", async () => {
@@ -62,4 +69,18 @@ test("mistakes do not compile", async () => {
     const text: string = await db.object("Counter", "visits").call.get();
     export { text };`);
   for (const line of [5, 6, 7, 8, 9]) expect(said).toContain(`program.ts(${line},`);
+});
+
+test("the programs in the documentation compile", async () => {
+  for (const file of ["docs/clients.md", "README.md"]) {
+    const text = await readFile(join(ROOT, file), "utf8");
+    const programs = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map((found) => found[1] as string);
+    expect(programs.length, file).toBeGreaterThan(0);
+    for (const program of programs) expect(await compile(program), `${file}: ${program}`).toBe("");
+  }
+});
+
+test("the types of the examples' pages are what gen writes", async () => {
+  const written = await node.run("gen", "ts", "Arena", "ChatLobby", "ChatRoom", "TicTacToe");
+  expect(await readFile(join(ROOT, "examples/web/shared/kinds.ts"), "utf8")).toBe(written);
 });

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 
-use super::fuzz;
+use super::{fuzz, web};
 use crate::command_line::CommandLine;
 use crate::services;
 use crate::summary::{Counts, Runner};
@@ -55,6 +55,7 @@ const STEPS: &[Step] = &[
     Step { name: "seeds", plan: |options| Ok(program("abide-sim", &["run", "--seeds", &options.seeds.to_string()])) },
     Step { name: "mutants", plan: |_| Ok(program("abide-sim", &["mutants"])) },
     Step { name: "kill", plan: kill },
+    Step { name: "web", plan: |options| web::plan(options.ci) },
     Step { name: "fuzz", plan: |options| fuzz::plan(options.ci) },
 ];
 
