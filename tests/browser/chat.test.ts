@@ -67,6 +67,17 @@ test("the chat fits a phone", async () => {
   await here.eyes.picture(page, "chat-phone");
 });
 
+test("a whisper is heard by one alone", async () => {
+  const visit = (name: string) => here.eyes.visit(`${here.node.url}/chat/?name=${name}#/whispers`);
+  const [ada, bob, eve] = [await visit("Ada"), await visit("Bob"), await visit("Eve")];
+  for (const name of ["Bob", "Eve"]) await ada.locator(`.faces [title="${name}"]`).waitFor();
+  await say(ada, "/w Bob just for you");
+  await bob.getByText("Ada whispers: just for you").waitFor();
+  await say(bob, "aloud");
+  await eve.getByText("aloud").waitFor();
+  expect(await eve.getByText("just for you").count()).toBe(0);
+});
+
 test("what a name may not be is said at the door", async () => {
   const page = await here.eyes.visit(`${here.node.url}/chat/#/kitchen`);
   await page.getByLabel("Your name").evaluate((input) => input.removeAttribute("maxlength"));

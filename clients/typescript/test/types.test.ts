@@ -81,6 +81,6 @@ test("the programs in the documentation compile", async () => {
 });
 
 test("the types of the examples' pages are what gen writes", async () => {
-  const written = await node.run("gen", "ts", "Arena", "ChatLobby", "ChatRoom", "TicTacToe");
+  const written = await node.run("gen", "ts", "Arena", "ChatLobby", "ChatRoom", "ChatSession", "TicTacToe");
   expect(await readFile(join(ROOT, "examples/web/shared/kinds.ts"), "utf8")).toBe(written);
 });

@@ -3,6 +3,7 @@
 //! | kind | is |
 //! |---|---|
 //! | [`ChatRoom`] | one room: who has joined, and what was said |
+//! | [`ChatSession`] | a connected client's own object: its name, its rooms, whispers |
 //! | [`ChatLobby`] | the list of rooms; each room tells it about itself with a durable message |
 //!
 //! Who is looking and who is typing is presence: the clients show it to each other beside the room, and
@@ -11,15 +12,17 @@
 mod lobby;
 mod page;
 mod room;
+mod session;
 
 pub use lobby::{ChatLobby, Listed};
 pub use page::{File, PAGE};
-pub use room::{ChatRoom, Line, Refusal};
+pub use room::{ChatRoom, ChatRoomRef, Line, Refusal};
+pub use session::{ChatSession, ChatSessionRef};
 
 /// The lobby that every room tells about itself.
 pub const LOBBY: &str = "main";
 
 /// Registers the kinds.
 pub fn register(builder: abide::Builder) -> abide::Builder {
-    builder.register::<ChatLobby>().register::<ChatRoom>()
+    builder.register::<ChatLobby>().register::<ChatRoom>().register::<ChatSession>()
 }

@@ -56,7 +56,7 @@ impl ChatRoom {
     /// Comes in. Where callers are known, it is the caller's own name that counts.
     #[handler]
     pub fn join(&mut self, ctx: &mut Context, name: String) -> Result<String, Refusal> {
-        let name = who(ctx, &name)?;
+        let name = name_of(ctx, &name)?;
         if !self.members.contains(&name) {
             if self.members.len() >= MEMBERS_MAX {
                 return Err(Refusal::Full);
@@ -70,7 +70,7 @@ impl ChatRoom {
     /// Leaves.
     #[handler]
     pub fn leave(&mut self, ctx: &mut Context, name: String) -> Result<(), Refusal> {
-        let name = who(ctx, &name)?;
+        let name = name_of(ctx, &name)?;
         if self.members.remove(&name) {
             self.tell_lobby(ctx);
         }
@@ -80,7 +80,7 @@ impl ChatRoom {
     /// Says something; the number of the line.
     #[handler]
     pub fn say(&mut self, ctx: &mut Context, name: String, text: String) -> Result<u64, Refusal> {
-        let from = who(ctx, &name)?;
+        let from = name_of(ctx, &name)?;
         let text = text.trim().to_owned();
         if text.is_empty() || text.chars().count() > TEXT_MAX {
             return Err(Refusal::Text);
@@ -120,7 +120,7 @@ impl ChatRoom {
 }
 
 /// Who calls: the one that the node knows, or else the one that it says it is.
-fn who(ctx: &Context, name: &str) -> Result<String, Refusal> {
+pub(crate) fn name_of(ctx: &Context, name: &str) -> Result<String, Refusal> {
     let name = ctx.principal().map_or(name, |principal| &principal.subject).trim();
     let fits = (1..=NAME_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
     if fits { Ok(name.to_owned()) } else { Err(Refusal::Name) }

@@ -15,12 +15,19 @@ const LOBBY = "main";
 const FIRST_ROOM = "hall";
 const TYPING_MS = 3000;
 
-const db = await node<Kinds>();
+const db = await node<Kinds>({ session: "ChatSession" });
 
 /** What this client shows beside the room it looks at. */
 interface Shown {
   name: string;
   typing?: boolean;
+}
+
+/** What was said to one client alone. */
+interface Whisper {
+  from: string;
+  to?: string;
+  text: string;
 }
 
 function App() {
@@ -35,6 +42,12 @@ function App() {
     await db.object("ChatRoom", room).call.join({ name: given });
     setMe(given);
   };
+  useEffect(() => {
+    // A new connection may be a new client, with a session that does not know the name yet.
+    const introduce = () => me && db.status === "online" && db.session?.call.enter({ name: me }).catch(() => undefined);
+    introduce();
+    return db.onStatus(introduce);
+  }, [me]);
   if (!me) return <Door title="Chat" say="Rooms whose lines survive whatever happens to the server." enter={enter} />;
   return (
     <div class="chat">
@@ -78,6 +91,11 @@ function Room({ room, me }: { room: string; me: string }) {
   const others = usePresence(object);
   const [unsent, setUnsent] = useState<string[]>([]);
   const [error, setError] = useState("");
+  const [whispers, setWhispers] = useState<Whisper[]>([]);
+  useEffect(() => db.onPush((data) => {
+    const { whisper } = data as { whisper?: Whisper };
+    if (whisper) setWhispers((all) => [...all.slice(-9), whisper]);
+  }), []);
   useEffect(() => {
     object.presence.set({ name: me } satisfies Shown);
     object.call.join({ name: me }).catch((why: Error) => setError(why.message));
@@ -88,12 +106,22 @@ function Room({ room, me }: { room: string; me: string }) {
   const typing = [...new Set(shown.filter((other) => other.typing).map((other) => other.name))];
   const say = (text: string) => {
     setError("");
+    const [, to, secret] = /^\/w (\S+) (.+)$/.exec(text) ?? [];
+    if (to && secret) return whisper(to, secret);
     setUnsent((all) => [...all, text]);
     const done = () => setUnsent((all) => all.filter((_, at) => at !== all.indexOf(text)));
     object.call.say({ name: me, text }).then(done, (why: Error) => {
       done();
       setError(why.message);
     });
+  };
+  const whisper = (to: string, text: string) => {
+    const clients = shown.filter((other) => other.name === to);
+    if (!clients.length) return setError(`${to} is not here`);
+    setWhispers((all) => [...all.slice(-9), { from: me, to, text }]);
+    for (const { client } of clients) {
+      db.session?.call.whisper({ client, text }, { key: false }).catch((why: Error) => setError(why.message));
+    }
   };
   return (
     <main>
@@ -104,7 +132,7 @@ function Room({ room, me }: { room: string; me: string }) {
         </ul>
         <Connection db={db} />
       </header>
-      <Lines lines={state?.lines} me={me} unsent={unsent} />
+      <Lines lines={state?.lines} me={me} unsent={unsent} whispers={whispers} />
       <footer>
         <p class="typing soft" aria-live="polite">{sentence(typing)}</p>
         <p class="error" role="alert">{error}</p>
@@ -114,12 +142,17 @@ function Room({ room, me }: { room: string; me: string }) {
   );
 }
 
-function Lines({ lines, me, unsent }: { lines: Line[] | undefined; me: string; unsent: string[] }) {
+function Lines({ lines, me, unsent, whispers }: {
+  lines: Line[] | undefined;
+  me: string;
+  unsent: string[];
+  whispers: Whisper[];
+}) {
   const list = useRef<HTMLOListElement>(null);
   const last = lines?.at(-1)?.n;
   useLayoutEffect(() => {
     list.current?.scrollTo({ top: list.current.scrollHeight });
-  }, [last, unsent.length]);
+  }, [last, unsent.length, whispers]);
   return (
     <ol class="lines" ref={list} aria-label="Messages" aria-live="polite">
       {lines && !lines.length && <li class="empty soft">Nothing was said here yet. Open this page in a second tab and say hello.</li>}
@@ -135,6 +168,9 @@ function Lines({ lines, me, unsent }: { lines: Line[] | undefined; me: string; u
           </li>
         );
       })}
+      {whispers.map(({ from, to, text }, at) => (
+        <li key={`whisper${at}`} class="whisper"><p class="soft">{to ? `to ${to}` : `${from} whispers`}: <i>{text}</i></p></li>
+      ))}
       {unsent.map((text, at) => <li key={`unsent${at}`} class="mine unsent"><div><p class="text">{text}</p></div></li>)}
     </ol>
   );

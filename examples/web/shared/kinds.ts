@@ -54,6 +54,26 @@ export interface ChatRoomHandlers {
   members: (args?: NoArguments) => Array<string>;
 }
 
+/** A client's own object: it speaks in rooms under one name, whispers, and leaves its rooms when the client has left. It lives as long as the client is connected. */
+export interface ChatSessionState {
+  name: string;
+  rooms: Array<string>;
+}
+
+/** The handlers of ChatSession. */
+export interface ChatSessionHandlers {
+  /** Says who the client is; the name as it counts. */
+  enter: (args: { name: string }) => string;
+  /** Goes into a room; its last lines. */
+  join: (args: { room: string }) => Array<{ n: number; at: string; from: string; text: string }>;
+  /** Leaves a room. */
+  leave: (args: { room: string }) => null;
+  /** Says something in a room; the number of the line. */
+  say: (args: { room: string; text: string }) => number;
+  /** Says something to one client alone: it is pushed there, and kept nowhere. */
+  whisper: (args: { client: string; text: string }) => null;
+}
+
 /** A match between two: moves come one after the other, and an alarm ends a turn that takes too long. */
 export interface TicTacToeState {
   x: string | null;
@@ -89,5 +109,6 @@ export interface Kinds {
   Arena: { state: ArenaState; handlers: ArenaHandlers };
   ChatLobby: { state: ChatLobbyState; handlers: ChatLobbyHandlers };
   ChatRoom: { state: ChatRoomState; handlers: ChatRoomHandlers };
+  ChatSession: { state: ChatSessionState; handlers: ChatSessionHandlers };
   TicTacToe: { state: TicTacToeState; handlers: TicTacToeHandlers };
 }

@@ -1,8 +1,8 @@
 /** What the pages share: the connection to the node that serves them, and the name of who looks. */
-import { connect, type Db, type KindTypes } from "@abide/client";
+import { connect, type Db, type KindTypes, type Options } from "@abide/client";
 
 /** Connects to the node that this page came from. */
-export function node<Kinds extends { [Kind in keyof Kinds]: KindTypes }>(options = {}): Promise<Db<Kinds>> {
+export function node<Kinds extends { [Kind in keyof Kinds]: KindTypes }>(options: Options = {}): Promise<Db<Kinds>> {
   return connect<Kinds>({ url: location.origin, ...options });
 }
 
