@@ -33,9 +33,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** What the compiler says of a program; nothing if it is right. */
-async function compile(program: string): Promise<string> {
-  await writeFile(join(folder, "program.ts"), program);
+/** What the compiler says of programs; nothing if they are right. */
+async function compile(...programs: string[]): Promise<string> {
+  const name = (at: number) => join(folder, `program${at || ""}.ts`);
+  await Promise.all(programs.map((program, at) => writeFile(name(at), program)));
   return run(join(ROOT, "node_modules/.bin/tsc"), ["-p", folder]).then(() => "", (error: Error) => error.message);
 }
 
@@ -76,7 +77,7 @@ test("the programs in the documentation compile", async () => {
     const text = await readFile(join(ROOT, file), "utf8");
     const programs = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map((found) => found[1] as string);
     expect(programs.length, file).toBeGreaterThan(0);
-    for (const program of programs) expect(await compile(program), `${file}: ${program}`).toBe("");
+    expect(await compile(...programs), file).toBe("");
   }
 });
 
