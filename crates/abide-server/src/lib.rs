@@ -40,5 +40,5 @@ pub use server::{Door, Server, serve};
 /// The parsers that face a client, for fuzzing.
 #[doc(hidden)]
 pub mod parsers {
-    pub use crate::request::fuzz::*;
+    pub use crate::{link::script::converse, request::fuzz::*};
 }

@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Caller, Limits, ServerOptions,
     gate::Gate,
+    link::foreign_session,
     openapi,
     request::path::ObjectPath,
     routes::{inspect::node::LastCount, kinds},
@@ -96,7 +97,9 @@ impl Shared {
     /// The object that a path names, in the tenant in which the caller acts.
     pub(crate) fn key(&self, caller: &Caller, path: &ObjectPath<'_>) -> Result<Key> {
         let id = path.id.as_ref().map(Cow::as_ref).unwrap_or_default();
-        let key = Key::new(caller.namespace(), &self.kind(&path.kind)?, id);
-        key.map_err(|error| Error::bad_request(format!("{error}; nothing was changed")))
+        let key = Key::new(caller.namespace(), &self.kind(&path.kind)?, id)
+            .map_err(|error| Error::bad_request(format!("{error}; nothing was changed")))?;
+        // A request belongs to no connection, so no session can be its own.
+        if self.is_session(key.kind()) { Err(foreign_session(&key)) } else { Ok(key) }
     }
 }

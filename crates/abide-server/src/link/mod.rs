@@ -6,6 +6,7 @@
 
 mod connection;
 mod hello;
+pub(crate) mod script;
 mod text;
 mod watching;
 mod who;

@@ -38,7 +38,7 @@ impl Encoding {
 }
 
 /// MessagePack as the JSON text it stands for.
-pub(super) fn read(bytes: &[u8]) -> Result<String> {
+pub(crate) fn read(bytes: &[u8]) -> Result<String> {
     let refused = |error: &dyn std::fmt::Display| {
         let shown: String = error.to_string().chars().take(200).collect();
         Error::bad_request(format!("the message is not a frame in MessagePack: {shown}; nothing was changed"))

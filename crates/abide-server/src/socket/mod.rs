@@ -1,6 +1,6 @@
 //! `GET /v1/socket`: frames over a WebSocket, JSON as text or MessagePack as binary.
 
-mod encoding;
+pub(crate) mod encoding;
 mod link;
 
 use std::sync::Arc;

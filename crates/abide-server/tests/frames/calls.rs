@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{kinds::Counter, world::World};
 
 fn call(n: u64, handler: &str, args: &Value) -> Value {
     json!({"type": "call", "n": n, "kind": "Counter", "id": "a", "handler": handler, "args": args})
@@ -153,6 +153,23 @@ async fn a_push_reaches_its_client_and_only_when_its_turn_has_succeeded() {
     heard.sort_by_key(|frame| frame["type"].to_string());
     assert_eq!(heard[0], json!({"type": "push", "p": 1, "data": "all"}));
     assert_eq!(a.hear().await, json!({"type": "push", "p": 2, "data": "all"}));
+}
+
+#[tokio::test]
+async fn what_a_transaction_says_is_heard_only_if_it_is_committed() {
+    let world = World::new().await;
+    let (mut client, welcome) = world.hello(json!({"type": "hello", "proto": 1})).await;
+    let me = welcome["client"].as_str().unwrap().to_owned();
+    let counter = world.node.object::<Counter>("t");
+    for commits in [false, true] {
+        let me = me.clone();
+        let said = world.node.transaction(&[&counter], |tx| async move {
+            tx.object::<Counter>("t").tell(me, format!("commits: {commits}")).await?;
+            if commits { Ok(()) } else { Err(abide::Error::rejected("no")) }
+        });
+        assert_eq!(said.await.is_ok(), commits);
+    }
+    assert_eq!(client.hear().await, json!({"type": "push", "p": 1, "data": {"word": "commits: true"}}));
 }
 
 #[tokio::test]

@@ -204,6 +204,39 @@ async fn a_connection_that_is_half_open_is_found_out() {
 }
 
 #[tokio::test]
+async fn no_conversation_whatever_its_order_breaks_the_connection_or_the_node() {
+    let abide = abide::Abide::open("memory:").register::<crate::kinds::Counter>().start().await.unwrap();
+    let frames = [
+        r#"{"type":"call","n":1,"kind":"Counter","id":"a","handler":"increment","args":[1]}"#,
+        r#"{"type":"watch","n":1,"kind":"Counter","id":"a"}"#,
+        r#"{"type":"watch","n":2,"kind":"Counter","id":"a","after":9,"presence":true}"#,
+        r#"{"type":"present","n":2,"data":{"x":1}}"#,
+        r#"{"type":"unwatch","n":2}"#,
+        r#"{"type":"cancel","n":1}"#,
+        r#"{"type":"send","kind":"Counter","id":"a","data":null}"#,
+        r#"{"type":"hello","proto":1}"#,
+        r#"{"type":"ping"}"#,
+        "nonsense",
+        r#"{"type":"bye"}"#,
+    ];
+    let mut seed = 1_u64;
+    let mut draw = move |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(seed >> 33).unwrap() % below
+    };
+    for _ in 0..300 {
+        let some = (0..draw(30)).map(|_| frames[draw(frames.len())].as_bytes().to_vec());
+        let script = std::iter::once(br#"{"type":"hello","proto":1}"#.to_vec()).chain(some.collect::<Vec<_>>());
+        let said = abide_server::parsers::converse(abide.node().clone(), script.collect(), false).await.unwrap();
+        assert!(said[0].contains("welcome"));
+        for frame in said {
+            abide_core::ServerFrame::parse(&frame, 1 << 20).unwrap_or_else(|error| panic!("{frame}: {error}"));
+        }
+    }
+    assert_eq!((abide.node().clients(), abide.node().objects_watched()), (0, 0));
+}
+
+#[tokio::test]
 async fn a_page_of_another_origin_cannot_connect() {
     let world = World::new().await;
     for origin in ["http://evil.example", "null", "http://localhost:1"] {

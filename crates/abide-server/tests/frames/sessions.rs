@@ -42,6 +42,9 @@ async fn a_session_lives_from_connect_to_bye_and_calls_others_on_its_clients_beh
     assert_eq!(other.ask(named).await["code"], "denied");
     let watch = json!({"type": "watch", "n": 2, "kind": "Visitor", "id": me});
     assert_eq!(other.ask(watch).await["code"], "denied");
+    for request in [format!("GET /v1/objects/Visitor/{me}"), format!("POST /v1/objects/Visitor/{me}/name")] {
+        assert!(world.http(&request).await.starts_with("HTTP/1.1 403 "), "{request}");
+    }
     client.say(json!({"type": "bye"})).await;
     assert_eq!(client.next().await, Err(1000));
     assert_eq!(entries(&mut other, 2).await[1], json!(format!("Ada {me} left")));

@@ -2,11 +2,16 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use abide::{Abide, Result, Store};
+use abide::{Abide, Node, Result, Store};
 use abide_server::{Server, ServerOptions};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Error as WsError, Message, client::IntoClientRequest, http::HeaderValue},
@@ -20,6 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
+    pub(crate) node: Node,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) stop: CancellationToken,
     pub(crate) running: JoinHandle<Result<()>>,
@@ -40,13 +46,14 @@ impl World {
             .start()
             .await
             .unwrap();
-        let store = abide.node().store().clone();
+        let node = abide.node().clone();
+        let store = node.store().clone();
         let mut options = ServerOptions::on("127.0.0.1:0");
         change(&mut options);
-        let server = Server::bind(abide.node().clone(), options).await.unwrap();
+        let server = Server::bind(node.clone(), options).await.unwrap();
         let (address, stop) = (server.local_addr(), CancellationToken::new());
         let running = tokio::spawn(server.run_until(stop.clone().cancelled_owned()));
-        Self { address, store, stop, running }
+        Self { address, node, store, stop, running }
     }
 
     /// A socket that has not said anything yet.
@@ -72,6 +79,16 @@ impl World {
     /// A client that was let in.
     pub(crate) async fn client(&self) -> Client {
         self.hello(json!({"type": "hello", "proto": 1})).await.0
+    }
+
+    /// The answer to a request without a body.
+    pub(crate) async fn http(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let text = format!("{request} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("no answer in time").unwrap();
+        answer
     }
 
     /// Stops the server and waits for it.
