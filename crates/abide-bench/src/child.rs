@@ -17,6 +17,8 @@ const VARIABLE: &str = "ABIDE_BENCH_CHILD";
 pub(crate) enum Role {
     /// Serves counters or an echo over HTTP.
     Serve(crate::http::Serve),
+    /// Serves objects or an echo over WebSocket and gRPC.
+    Frames(crate::frames::ServeFrames),
     /// Tells a number of watchers what happens, and says when it did.
     Publish(crate::fanout::Publish),
     /// Fills its memory and weighs it.
@@ -37,6 +39,7 @@ pub(crate) fn run(role: Role) -> anyhow::Result<()> {
     runtime.block_on(async {
         match role {
             Role::Serve(serve) => serve.run().await,
+            Role::Frames(serve) => serve.run().await,
             Role::Publish(publish) => publish.run().await,
             Role::Weigh(weigh) => weigh.run().await,
             Role::Move(move_) => move_.run().await,

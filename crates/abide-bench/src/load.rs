@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use crate::child::processor_seconds;
 
 /// What a run came to.
+#[derive(Clone)]
 pub(crate) struct Measured {
     calls: u64,
     elapsed: Duration,

@@ -11,6 +11,7 @@ mod child;
 mod cold;
 mod durable;
 mod fanout;
+mod frames;
 mod http;
 mod kinds;
 mod load;
@@ -65,6 +66,8 @@ async fn run(name: &str, plan: &Plan, stored: &mut Option<Stored>) -> anyhow::Re
         "durable" => durable::run(plan).await,
         "volatile" => volatile::run(plan).await,
         "http" => http::run(plan).await,
+        "frames" => frames::run(plan).await,
+        "watchers" => frames::watchers(plan).await,
         "fanout" => fanout::run(plan).await,
         "cold" => cold::run(plan, Stored::once(stored, plan).await?).await,
         "startup" => startup::run(plan, Stored::once(stored, plan).await?).await,

@@ -157,6 +157,11 @@ async fn read(abide: &Abide, ids: std::ops::Range<usize>) -> anyhow::Result<()> 
 
 /// Bytes of this process that are in memory.
 fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    resident_of("self")
+}
+
+/// Bytes of a process that are in memory.
+pub(crate) fn resident_of(process: &str) -> usize {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).unwrap_or_default();
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * PAGE_BYTES
 }

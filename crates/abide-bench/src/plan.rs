@@ -7,16 +7,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 
 /// The scenarios, in the order in which they run.
-pub(crate) const SCENARIOS: [&str; 12] = [
-    "single", "durable", "volatile", "http", "fanout", "cold", "startup", "alarms", "memory", "moving", "postgres",
-    "redis",
+pub(crate) const SCENARIOS: [&str; 14] = [
+    "single", "durable", "volatile", "http", "frames", "watchers", "fanout", "cold", "startup", "alarms", "memory",
+    "moving", "postgres", "redis",
 ];
 
 /// What Abide costs, each figure beside its limit in the same run.
 #[derive(Parser, Debug)]
 #[command(name = "abide-bench")]
 pub(crate) struct Args {
-    /// Which to run; all if none is named: single, durable, volatile, http, fanout, cold, startup, alarms, memory,
+    /// Which to run; all if none is named: single, durable, volatile, http, frames, watchers, fanout, cold, startup, alarms, memory,
     /// moving, postgres, redis (these three need the servers installed).
     #[arg(value_parser = SCENARIOS)]
     pub(crate) scenarios: Vec<String>,
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// How many alarms are due at once.
     #[arg(long, default_value_t = 100_000)]
     alarms: usize,
-    /// How many watchers one object has.
+    /// How many watchers one object has; `watchers` has ten times as many.
     #[arg(long, default_value_t = 1_000)]
     watchers: usize,
     /// Where temporary databases go: what is measured is the disk of this folder.

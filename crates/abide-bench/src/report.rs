@@ -33,7 +33,7 @@ impl Spread {
 }
 
 /// The rounds of one cell.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Rounds(Vec<Measured>);
 
 impl Rounds {

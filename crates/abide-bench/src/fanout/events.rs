@@ -1,4 +1,4 @@
-//! Watchers over HTTP: very many streams of events, read by one thread.
+//! Watchers over HTTP or WebSockets: very many streams of events, read by one thread.
 
 use std::{net::SocketAddr, sync::mpsc, thread, thread::JoinHandle};
 
@@ -8,7 +8,8 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::Heard;
+use super::{Heard, Over};
+use crate::frames::Socket;
 
 /// Watchers that listen until they are dropped.
 pub(crate) struct Watchers {
@@ -18,15 +19,20 @@ pub(crate) struct Watchers {
 
 impl Watchers {
     /// Connects so many; all of them have got the head of their stream when this returns.
-    pub(crate) fn connect(address: SocketAddr, watchers: usize, heard: Heard) -> anyhow::Result<Self> {
+    pub(crate) fn connect(address: SocketAddr, over: Over, watchers: usize, heard: Heard) -> anyhow::Result<Self> {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 for _ in 0..watchers {
-                    let stream = watch(address).await?;
-                    tokio::spawn(listen(stream, heard.clone()));
+                    match over {
+                        Over::Events => drop(tokio::spawn(listen(watch(address).await?, heard.clone()))),
+                        Over::Sockets => {
+                            let socket = Socket::watch(address, "Counter", "1").await?;
+                            tokio::spawn(hear(socket, heard.clone()));
+                        }
+                    }
                 }
                 ready.send(())?;
                 let _ = stopped.await;
@@ -84,5 +90,16 @@ async fn listen(mut stream: TcpStream, heard: Heard) -> std::io::Result<()> {
             }
             line.clear();
         }
+    }
+}
+
+/// Notes each change.
+async fn hear(mut socket: Socket, heard: Heard) -> anyhow::Result<()> {
+    const SEQ: &[u8] = b"\"seq\":";
+    loop {
+        let text = socket.hear().await?;
+        let at = text.windows(SEQ.len()).position(|window| window == SEQ).map(|at| at + SEQ.len());
+        let digits = text[at.unwrap_or(text.len())..].iter().take_while(|byte| byte.is_ascii_digit());
+        heard.note(digits.fold(0, |seq, digit| seq * 10 + u64::from(digit - b'0')));
     }
 }

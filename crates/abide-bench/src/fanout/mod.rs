@@ -39,6 +39,13 @@ pub(crate) enum Publisher {
 
 const PUBLISHERS: [Publisher; 2] = [Publisher::Bare, Publisher::Abide];
 
+/// How the watchers listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Events,
+    Sockets,
+}
+
 /// One round: how long each call took to reach the last watcher, and what an event cost.
 pub(crate) struct Told {
     measured: Measured,
@@ -61,18 +68,24 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
         "abide CPU µs an event",
     ];
     let mut section = Section::new("fanout", title, &columns);
-    plan.expect(plan.rounds * 4);
-    let (mut here, mut events) = (Sides::default(), Sides::default());
+    plan.expect(plan.rounds * 5);
+    let (mut here, mut events, mut sockets) = (Sides::default(), Sides::default(), Sides::default());
     for _ in 0..plan.rounds {
         for publisher in PUBLISHERS {
             plan.step(format!("fanout: in process, {publisher:?}"));
             here.push(publisher, in_process::run(publisher, plan).await?);
             plan.step(format!("fanout: server-sent events, {publisher:?}"));
-            events.push(publisher, tokio::task::block_in_place(|| over_http(publisher, plan))?);
+            events.push(publisher, tokio::task::block_in_place(|| over_http(publisher, Over::Events, plan))?);
         }
+        plan.step("fanout: WebSocket");
+        let told = tokio::task::block_in_place(|| over_http(Publisher::Abide, Over::Sockets, plan))?;
+        sockets.push(Publisher::Abide, told);
     }
     section.row(here.row("in process"));
+    let bare = events.latency[0].clone();
     section.row(events.row("server-sent events"));
+    sockets.latency[0] = bare;
+    section.row(sockets.row("WebSocket (bare: events)"));
     Ok(section)
 }
 
@@ -105,14 +118,14 @@ impl Sides {
 }
 
 /// The publisher is a process of its own; all watchers are one thread of this one.
-fn over_http(publisher: Publisher, plan: &Plan) -> anyhow::Result<Told> {
+fn over_http(publisher: Publisher, over: Over, plan: &Plan) -> anyhow::Result<Told> {
     let folder = plan.folder()?;
     let times = plan.times();
     let role = Role::Publish(Publish { publisher, times, every: EVERY, folder: folder.path().into() });
     let mut child = Child::start(&role)?;
     let address: SocketAddr = child.hear()?;
     let heard = Heard::new();
-    let _watchers = events::Watchers::connect(address, plan.watchers, heard.clone())?;
+    let _watchers = events::Watchers::connect(address, over, plan.watchers, heard.clone())?;
     let used = processor_seconds(child.id());
     child.tell()?;
     let calls: Vec<(u64, u64)> = child.hear()?;
