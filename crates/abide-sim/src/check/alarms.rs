@@ -53,7 +53,36 @@ pub struct Horizon {
     pub end_ns: u64,
 }
 
-/// Checks the alarm events of `object`, in the order of their commits.
+/// What the clock that decides what is due has shown between two of its jumps: it went steadily from one to
+/// the other. Stretches are given in the order in which they were lived through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// What it showed first.
+    pub from_ns: u64,
+    /// What it showed last.
+    pub until_ns: u64,
+}
+
+impl Stretch {
+    fn shows(&self, at_ns: u64) -> bool {
+        (self.from_ns..=self.until_ns).contains(&at_ns)
+    }
+}
+
+/// The highest that the clock can have shown from the turn that ran at `from_ns` to the one that ran at
+/// `until_ns`. A clock that was set back has shown some times twice: both may be meant.
+fn highest_ns(shown: &[Stretch], from_ns: u64, until_ns: u64) -> u64 {
+    let first = shown.iter().position(|stretch| stretch.shows(from_ns));
+    let last = shown.iter().rposition(|stretch| stretch.shows(until_ns));
+    let (Some(first), Some(last)) = (first, last) else { return until_ns };
+    let between = shown.get(first..last).unwrap_or_default();
+    between.iter().map(|stretch| stretch.until_ns).fold(until_ns, u64::max)
+}
+
+/// Checks the alarm events of `object`, in the order of their commits, against what the clock has `shown`;
+/// nothing is to be said of a clock that never jumped.
+///
+/// An alarm is due when the clock shows its time, and stays so when the clock is set back before its turn runs.
 ///
 /// # Errors
 /// A [`Violation`] with these faults:
@@ -65,7 +94,7 @@ pub struct Horizon {
 ///
 /// # Panics
 /// If two turns scheduled with the same id.
-pub fn check(object: &str, events: &[AlarmEvent], horizon: Horizon) -> Result<(), Violation> {
+pub fn check(object: &str, events: &[AlarmEvent], shown: &[Stretch], horizon: Horizon) -> Result<(), Violation> {
     let mut alarms: BTreeMap<u64, Alarm<'_>> = BTreeMap::new();
     let mut pending: BTreeMap<&str, u64> = BTreeMap::new();
     let mut findings = Vec::new();
@@ -91,7 +120,8 @@ pub fn check(object: &str, events: &[AlarmEvent], horizon: Horizon) -> Result<()
                     if pending.get(alarm.name) == Some(id) {
                         pending.remove(alarm.name);
                     }
-                    alarm.fire(*at_ns, horizon, &mut found);
+                    let highest_ns = highest_ns(shown, alarm.scheduled_ns, *at_ns);
+                    alarm.fire((*at_ns, highest_ns), horizon, &mut found);
                 }
                 None => found(Fault::Invented, format!("alarm #{id} fired at {}, but nobody scheduled it", At(*at_ns))),
             },
@@ -121,10 +151,11 @@ enum End {
 }
 
 impl Alarm<'_> {
-    fn fire(&mut self, now_ns: u64, horizon: Horizon, found: &mut impl FnMut(Fault, String)) {
+    /// It fired at one time, and until then the clock had shown another at most.
+    fn fire(&mut self, (now_ns, highest_ns): (u64, u64), horizon: Horizon, found: &mut impl FnMut(Fault, String)) {
         let (what, now) = (self.describe(), At(now_ns));
         match self.end {
-            End::Pending if now_ns < self.due_ns => {
+            End::Pending if highest_ns < self.due_ns => {
                 found(Fault::Early, format!("{what} fired at {now}"));
             }
             End::Pending if now_ns > self.deadline_ns(horizon) => {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     check::{
         Outcome, Violation,
-        alarms::{self, AlarmAct, AlarmEvent, Horizon},
+        alarms::{self, AlarmAct, AlarmEvent, Horizon, Stretch},
         effects::{self, Attempt},
         linearizability::{self, Counter, CounterOp, FnModel},
         outbox::{self, Message, Turn},
@@ -196,6 +196,9 @@ pub(super) fn judge(scene: &Scene, healed_ms: i64) -> Result<(), String> {
         grace_ns: u64::try_from(GRACE.as_nanos()).unwrap_or(u64::MAX),
         end_ns: nanos(wall_ms(scene)),
     };
+    let ns = |at: Timestamp| nanos(since_before(at));
+    let shown = scene.clock.shown().into_iter();
+    let shown: Vec<_> = shown.map(|(from, until)| Stretch { from_ns: ns(from), until_ns: ns(until) }).collect();
     let records = scene.records.lock();
     for (book, record) in &records.books {
         let state = book_state(scene, *book)?;
@@ -206,7 +209,7 @@ pub(super) fn judge(scene: &Scene, healed_ms: i64) -> Result<(), String> {
         if !lossy {
             note(linearizability::check(&name, &Counter, &record.history, linearizability::STEPS_MAX));
         }
-        note(alarms::check(&name, &alarm_events(scene, &state.alarms), horizon));
+        note(alarms::check(&name, &alarm_events(&state.alarms), &shown, horizon));
     }
     note(outbox(scene)?);
     for (book, watch) in &records.watches {
@@ -248,15 +251,8 @@ fn known(attempts: &[Attempt], lossy: bool) -> Vec<Attempt> {
     attempts.iter().map(proves).collect()
 }
 
-/// The alarm notes of a ledger as the checker wants them. A turn may run after the clock has jumped
-/// back behind the due time that had come: it counts as run at the time before the jump.
-fn alarm_events(scene: &Scene, notes: &[AlarmNote]) -> Vec<AlarmEvent> {
-    const SOON_MS: i64 = 60_000;
-    let jumps = scene.clock.backward_jumps();
-    let ran_ms = |at: i64| {
-        let near = jumps.iter().filter(|(_, after)| (after.as_millis()..after.as_millis() + SOON_MS).contains(&at));
-        near.map(|(before, _)| before.as_millis()).fold(at, i64::max)
-    };
+/// The alarm notes of a ledger as the checker wants them.
+fn alarm_events(notes: &[AlarmNote]) -> Vec<AlarmEvent> {
     let ns = |at: i64| nanos(since_before(Timestamp::from_millis(at)));
     let event = |note: &AlarmNote| match note {
         AlarmNote::Set { at, name, id, due } => {
@@ -265,7 +261,7 @@ fn alarm_events(scene: &Scene, notes: &[AlarmNote]) -> Vec<AlarmEvent> {
         AlarmNote::Cancelled { at, name } => {
             AlarmEvent { at_ns: ns(*at), what: AlarmAct::Cancel { name: name.clone() } }
         }
-        AlarmNote::Fired { at, id } => AlarmEvent { at_ns: ns(ran_ms(*at)), what: AlarmAct::Fire { id: *id } },
+        AlarmNote::Fired { at, id } => AlarmEvent { at_ns: ns(*at), what: AlarmAct::Fire { id: *id } },
     };
     notes.iter().map(event).collect()
 }
@@ -332,7 +328,7 @@ fn metronome(scene: &Scene, healed_ms: i64) -> Option<String> {
     if late_ms > grace_ms {
         return Some(format!("Metronome/m: it has not ticked for {late_ms} ms"));
     }
-    let jumped = !scene.clock.backward_jumps().is_empty();
+    let jumped = scene.clock.was_set_back();
     let anchor_ms = since_before(Timestamp::from_millis(metronome.anchor));
     let period = |at_ms: i64| (at_ms - anchor_ms) / Metronome::PERIOD_MS;
     let twice = ticks.windows(2).find(|pair| period(pair[0]) == period(pair[1]) && !jumped);

@@ -23,8 +23,10 @@ struct State {
     base_ms: i64,
     /// The latest time the wall clock has shown before a jump back.
     highest: Timestamp,
-    /// Backward jumps: the time before and the time after.
-    back: Vec<(Timestamp, Timestamp)>,
+    /// What the wall clock showed first and last between its jumps, but for the time since the last one.
+    shown: Vec<(Timestamp, Timestamp)>,
+    /// What it showed first since the last jump.
+    since: Timestamp,
 }
 
 impl SimClock {
@@ -37,7 +39,8 @@ impl SimClock {
             dice: Dice::part(seed, "clock"),
             base_ms: Self::BEGINNING.as_millis(),
             highest: Self::BEGINNING,
-            back: Vec::new(),
+            shown: Vec::new(),
+            since: Self::BEGINNING,
         };
         Self { started: instant(), state: Mutex::new(state) }
     }
@@ -51,25 +54,32 @@ impl SimClock {
     pub fn jump(&self, by_ms: i64) {
         let before = self.now();
         let mut state = self.state.lock();
+        state.highest = state.highest.max(before);
+        let since = state.since;
+        state.shown.push((since, before));
         state.base_ms = state.base_ms.saturating_add(by_ms);
-        if by_ms < 0 {
-            state.highest = state.highest.max(before);
-            let after = Timestamp::from_millis(before.as_millis().saturating_add(by_ms));
-            state.back.push((before, after));
-        }
+        state.since = Timestamp::from_millis(before.as_millis().saturating_add(by_ms));
     }
 
     /// Ends the time of jumps: the clock goes to the latest time it has ever shown.
     pub fn settle(&self) {
         let now = self.now();
-        let mut state = self.state.lock();
-        let behind = state.highest.as_millis() - now.as_millis();
-        state.base_ms += behind.max(0);
+        let behind = self.state.lock().highest.as_millis() - now.as_millis();
+        if behind > 0 {
+            self.jump(behind);
+        }
     }
 
-    /// Backward jumps so far: the time before and the time after each.
-    pub fn backward_jumps(&self) -> Vec<(Timestamp, Timestamp)> {
-        self.state.lock().back.clone()
+    /// What the wall clock has shown so far: first and last between two jumps, in the order of time.
+    pub fn shown(&self) -> Vec<(Timestamp, Timestamp)> {
+        let now = self.now();
+        let state = self.state.lock();
+        state.shown.iter().copied().chain([(state.since, now)]).collect()
+    }
+
+    /// Whether it was ever set back.
+    pub fn was_set_back(&self) -> bool {
+        self.shown().windows(2).any(|two| two[1].0 < two[0].1)
     }
 }
 
@@ -97,7 +107,9 @@ mod tests {
         assert_eq!(clock.now().since(SimClock::BEGINNING), Duration::from_secs(12));
         clock.jump(-11_000);
         assert_eq!(clock.now().since(SimClock::BEGINNING), Duration::from_secs(1));
-        assert_eq!(clock.backward_jumps().len(), 1);
+        let at = |seconds: u64| SimClock::BEGINNING.plus(Duration::from_secs(seconds));
+        assert_eq!(clock.shown(), [(at(0), at(2)), (at(12), at(12)), (at(1), at(1))]);
+        assert!(clock.was_set_back());
         assert_eq!(clock.elapsed(), Duration::from_secs(2));
     }
 

@@ -95,7 +95,7 @@ fn fired(events: &[AlarmEvent], at: usize) -> (u64, u64) {
 
 /// Asserts that exactly this fault is found.
 fn found(events: &[AlarmEvent], fault: Fault) -> Result<(), TestCaseError> {
-    let Err(violation) = check("Clock/a", events, HORIZON) else {
+    let Err(violation) = check("Clock/a", events, &[], HORIZON) else {
         return Err(TestCaseError::fail(format!("{fault} was not found")));
     };
     let faults: Vec<Fault> = violation.findings().iter().map(|finding| finding.fault).collect();
@@ -108,7 +108,7 @@ proptest! {
 
     #[test]
     fn a_world_whose_alarms_fire_passes(events in histories()) {
-        prop_assert_eq!(check("Clock/a", &events, HORIZON), Ok(()));
+        prop_assert_eq!(check("Clock/a", &events, &[], HORIZON), Ok(()));
     }
 
     #[test]
@@ -171,7 +171,7 @@ proptest! {
 #[test]
 fn faults_excuse_lateness_until_the_grace_after_they_stop() {
     let horizon = Horizon { healed_ns: 1000, grace_ns: 50, end_ns: 2000 };
-    let with_fire_at = |at_ns| check("Clock/a", &[schedule(1, "bell", 1, 10), fire(at_ns, 1)], horizon);
+    let with_fire_at = |at_ns| check("Clock/a", &[schedule(1, "bell", 1, 10), fire(at_ns, 1)], &[], horizon);
     assert_eq!(with_fire_at(1050), Ok(()));
     assert!(with_fire_at(1051).unwrap_err().has(Fault::Late));
 }
@@ -179,14 +179,14 @@ fn faults_excuse_lateness_until_the_grace_after_they_stop() {
 #[test]
 fn an_alarm_need_not_have_fired_when_its_time_reaches_beyond_the_end() {
     let horizon = Horizon { healed_ns: 0, grace_ns: 50, end_ns: 100 };
-    assert_eq!(check("Clock/a", &[schedule(1, "bell", 1, 51)], horizon), Ok(()));
-    assert!(check("Clock/a", &[schedule(1, "bell", 1, 50)], horizon).unwrap_err().has(Fault::Missing));
+    assert_eq!(check("Clock/a", &[schedule(1, "bell", 1, 51)], &[], horizon), Ok(()));
+    assert!(check("Clock/a", &[schedule(1, "bell", 1, 50)], &[], horizon).unwrap_err().has(Fault::Missing));
 }
 
 #[test]
 fn an_alarm_scheduled_into_the_past_counts_from_its_scheduling() {
     let horizon = Horizon { healed_ns: 0, grace_ns: 50, end_ns: 1000 };
-    assert_eq!(check("Clock/a", &[schedule(100, "bell", 1, 10), fire(150, 1)], horizon), Ok(()));
+    assert_eq!(check("Clock/a", &[schedule(100, "bell", 1, 10), fire(150, 1)], &[], horizon), Ok(()));
 }
 
 #[test]
@@ -200,9 +200,47 @@ fn the_evidence_names_the_alarm_and_its_times() {
     ];
     let horizon = Horizon { healed_ns: 0, grace_ns: SECOND, end_ns: 60 * SECOND };
     assert_eq!(
-        check("Clock/a", &events, horizon).unwrap_err().to_string(),
+        check("Clock/a", &events, &[], horizon).unwrap_err().to_string(),
         "promise 4 (every alarm fires, its effect applies once): broken for Clock/a\n  \
            stale: alarm \"bell\" #1 (scheduled at 1s, due at 5s) was replaced by #2 at 2s, yet fired at 5s\n  \
            early: alarm \"bell\" #2 (scheduled at 2s, due at 6s) fired at 5.5s"
     );
+}
+
+/// A clock that was set back from 16 to 11 when the alarm, due at 15, had been handed out.
+const SET_BACK: [Stretch; 2] = [Stretch { from_ns: 0, until_ns: 16 }, Stretch { from_ns: 11, until_ns: 1000 }];
+
+#[test]
+fn an_alarm_that_came_due_before_the_clock_was_set_back_is_not_early() {
+    let events = [schedule(10, "bell", 1, 15), fire(12, 1)];
+    assert_eq!(check("Clock/a", &events, &SET_BACK, HORIZON), Ok(()));
+    assert!(check("Clock/a", &events, &[], HORIZON).unwrap_err().has(Fault::Early));
+}
+
+#[test]
+fn a_clock_that_was_set_back_excuses_nothing_that_it_never_showed() {
+    let never = [schedule(10, "bell", 1, 17), fire(14, 1)];
+    assert!(check("Clock/a", &never, &SET_BACK, HORIZON).unwrap_err().has(Fault::Early));
+    // Set after the clock was set back, in times that it shows for the first time.
+    let after = [schedule(20, "bell", 1, 25), fire(22, 1)];
+    assert!(check("Clock/a", &after, &SET_BACK, HORIZON).unwrap_err().has(Fault::Early));
+    // A jump forward shows what it leads to, and nothing more.
+    let forward = [Stretch { from_ns: 0, until_ns: 12 }, Stretch { from_ns: 20, until_ns: 1000 }];
+    assert_eq!(check("Clock/a", &[schedule(10, "bell", 1, 15), fire(20, 1)], &forward, HORIZON), Ok(()));
+    assert!(check("Clock/a", &[schedule(10, "bell", 1, 25), fire(20, 1)], &forward, HORIZON).is_err());
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn what_is_early_without_jumps_is_early_however_the_time_before_is_cut(
+        mut events in histories(), which: Index, cut in 1..2_000_u64,
+    ) {
+        let at = pick(&fires(&events), which)?;
+        events[at].at_ns = fired(&events, at).1 - 1;
+        let steady = [Stretch { from_ns: 0, until_ns: cut }, Stretch { from_ns: cut, until_ns: HORIZON.end_ns }];
+        let violation = check("Clock/a", &events, &steady, HORIZON);
+        prop_assert!(violation.is_err_and(|violation| violation.has(Fault::Early)));
+    }
 }
