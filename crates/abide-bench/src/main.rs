@@ -23,6 +23,7 @@ mod single;
 mod startup;
 mod stored;
 mod stores;
+mod transfers;
 mod volatile;
 
 use clap::Parser;
@@ -64,6 +65,7 @@ async fn run(name: &str, plan: &Plan, stored: &mut Option<Stored>) -> anyhow::Re
     match name {
         "single" => single::run(plan).await,
         "durable" => durable::run(plan).await,
+        "transfers" => transfers::run(plan).await,
         "volatile" => volatile::run(plan).await,
         "http" => http::run(plan).await,
         "frames" => frames::run(plan).await,

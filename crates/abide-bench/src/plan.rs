@@ -7,16 +7,29 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 
 /// The scenarios, in the order in which they run.
-pub(crate) const SCENARIOS: [&str; 14] = [
-    "single", "durable", "volatile", "http", "frames", "watchers", "fanout", "cold", "startup", "alarms", "memory",
-    "moving", "postgres", "redis",
+pub(crate) const SCENARIOS: [&str; 15] = [
+    "single",
+    "durable",
+    "transfers",
+    "volatile",
+    "http",
+    "frames",
+    "watchers",
+    "fanout",
+    "cold",
+    "startup",
+    "alarms",
+    "memory",
+    "moving",
+    "postgres",
+    "redis",
 ];
 
 /// What Abide costs, each figure beside its limit in the same run.
 #[derive(Parser, Debug)]
 #[command(name = "abide-bench")]
 pub(crate) struct Args {
-    /// Which to run; all if none is named: single, durable, volatile, http, frames, watchers, fanout, cold, startup, alarms, memory,
+    /// Which to run; all if none is named: single, durable, transfers, volatile, http, frames, watchers, fanout, cold, startup, alarms, memory,
     /// moving, postgres, redis (these three need the servers installed).
     #[arg(value_parser = SCENARIOS)]
     pub(crate) scenarios: Vec<String>,

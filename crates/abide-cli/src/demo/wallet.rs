@@ -27,6 +27,30 @@ pub struct InsufficientFunds {
 /// A transfer is two turns on two objects: the debit here, and the credit there. The credit is a
 /// durable message, stored in the same commit as the debit, delivered after it and applied once:
 /// whatever crashes in between, it arrives. Call a transfer with a key, and a retry moves nothing.
+///
+/// A program that may never see one half without the other moves money in a transaction:
+///
+/// ```
+/// use abide::prelude::*;
+/// use abide_cli::demo::Wallet;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> abide::Result<()> {
+/// let abide = Abide::open("memory:").register::<Wallet>().start().await?;
+/// let (alice, bob) = (abide.object::<Wallet>("alice"), abide.object::<Wallet>("bob"));
+/// alice.deposit(100).await?;
+/// let moved = abide.transaction(&[&alice, &bob], |tx| {
+///     let (from, to) = (alice.within(&tx), bob.within(&tx));
+///     async move {
+///         from.withdraw(30).await?;
+///         to.deposit(30).await
+///     }
+/// });
+/// assert_eq!(moved.key("order-78").await?, 30);
+/// assert_eq!((alice.balance().await?, bob.balance().await?), (70, 30));
+/// # Ok(())
+/// # }
+/// ```
 #[object(history = 1000)]
 impl Wallet {
     /// Puts money in and answers with the new balance.
@@ -162,6 +186,31 @@ mod tests {
             sum += abide.object::<Wallet>(name).balance().await?;
         }
         assert_eq!(sum, 4000);
+        Ok(())
+    }
+
+    /// Moves money in a transaction: it is there when this answers.
+    async fn transfer_now(abide: &Abide, from: &WalletRef, to: &WalletRef, amount: u64) -> Result<u64> {
+        let moved = abide.transaction(&[from, to], |tx| {
+            let (from, to) = (from.within(&tx), to.within(&tx));
+            async move {
+                to.deposit(amount).await?;
+                from.withdraw(amount).await
+            }
+        });
+        moved.await
+    }
+
+    #[tokio::test]
+    async fn a_transfer_in_a_transaction_is_there_at_once_or_moves_nothing() -> Result<()> {
+        let abide = running().await?;
+        let (alice, bob) = (abide.object::<Wallet>("alice"), abide.object::<Wallet>("bob"));
+        alice.deposit(100).await?;
+        assert_eq!(transfer_now(&abide, &alice, &bob, 30).await?, 70);
+        assert_eq!((alice.balance().await?, bob.balance().await?), (70, 30));
+        let refusal = transfer_now(&abide, &alice, &bob, 100).await.unwrap_err();
+        assert_eq!(refusal.rejection(), Some(InsufficientFunds { balance: 70, missing: 30 }));
+        assert_eq!((alice.balance().await?, bob.balance().await?), (70, 30));
         Ok(())
     }
 
