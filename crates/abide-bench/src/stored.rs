@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use abide::{
-    ChangeRecord, Incarnation, Json, Key, Seq, Store, Timestamp,
+    ChangeRecord, Json, Key, Seq, Store, Timestamp,
     port::store::{Commit, Write},
     store::{SqliteOptions, SqliteStore},
 };
@@ -72,21 +72,8 @@ pub(crate) fn state_bytes() -> usize {
 fn commit(key: Key, shard: abide::Shard, epoch: abide::Epoch) -> Commit {
     let at = Timestamp::EPOCH.plus(std::time::Duration::from_secs(1_767_225_600));
     Commit {
-        key,
-        shard,
-        epoch,
-        id: 1,
-        group: None,
-        expected: Seq::ZERO,
-        incarnation: Incarnation::ZERO.next(),
         write: Write::Put { state: Json::trusted(state(1)), version: 1, created_at: at, updated_at: at },
         changes: vec![ChangeRecord { seq: Seq::new(1), at, json: Json::trusted(change(1)), snapshot: None }],
-        keep_changes: true,
-        trim: None,
-        alarms: Vec::new(),
-        outbox: Vec::new(),
-        received: Vec::new(),
-        outcomes: Vec::new(),
-        taken: Default::default(),
+        ..Commit::keep(key, shard, epoch, 1, Seq::ZERO)
     }
 }

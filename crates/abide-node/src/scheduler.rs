@@ -246,29 +246,14 @@ impl NodeCore {
 
     /// The mutant: takes an alarm off the list before its turn.
     async fn delete_alarm_early(&self, key: &Key, alarm: &Alarm) {
-        use abide_core::port::store::{AlarmWrite, Commit, Write};
+        use abide_core::port::store::{AlarmWrite, Commit};
         let Ok(Some(loaded)) = self.store.load(key).await else {
             return;
         };
         let shard = key.shard(self.shards);
-        let commit = Commit {
-            key: key.clone(),
-            shard,
-            epoch: self.epoch(shard),
-            id: self.next_commit_id(),
-            group: None,
-            expected: loaded.head,
-            incarnation: loaded.incarnation,
-            write: Write::Keep,
-            changes: Vec::new(),
-            keep_changes: true,
-            trim: None,
-            alarms: vec![AlarmWrite::Remove(alarm.name.clone())],
-            outbox: Vec::new(),
-            received: Vec::new(),
-            outcomes: Vec::new(),
-            taken: Default::default(),
-        };
+        let kept = Commit::keep(key.clone(), shard, self.epoch(shard), self.next_commit_id(), loaded.head);
+        let alarms = vec![AlarmWrite::Remove(alarm.name.clone())];
+        let commit = Commit { incarnation: loaded.incarnation, alarms, ..kept };
         // A mutant may lose this.
         let _ = self.store.commit(vec![commit]).await;
     }

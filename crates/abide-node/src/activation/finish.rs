@@ -95,6 +95,29 @@ impl NodeCore {
         }
     }
 
+    /// Ends the turn of an object that cannot be decoded. Its alarm is put off as after any failure, and
+    /// given up in the end: nothing else would ever take it off the list.
+    pub(super) fn finish_undecoded(self: &Arc<Self>, activation: &Arc<Activation>, envelope: Envelope, error: Error) {
+        let mut cell = activation.cell.lock();
+        let fired = match &envelope.origin {
+            Origin::Alarm { name, token } if activation.kind.is_durable() && !cell.broken => {
+                cell.alarms().iter().find(|alarm| alarm.name == *name && alarm.token == *token).cloned()
+            }
+            _ => None,
+        };
+        let Some(fired) = fired else {
+            drop(cell);
+            return envelope.job.release(Err(error));
+        };
+        let alarms = vec![AlarmWrite::Set(self.put_off(&fired, self.clock.now(), &error))];
+        apply_alarms(&mut cell.extras().alarms, &alarms);
+        let issued = Issued { alarm: alarms.iter().filter_map(due_of).min(), ..Issued::nothing() };
+        let (key, shard) = (activation.key.clone(), activation.key.shard(self.shards));
+        let kept = Commit::keep(key, shard, self.epoch(shard), self.next_commit_id(), cell.head);
+        let commit = Commit { incarnation: cell.incarnation, alarms, ..kept };
+        self.issue(activation, cell, commit, issued, envelope.job, Some(error));
+    }
+
     /// Moves the cell past the turn and says what has to be made durable, if anything.
     pub(super) fn commit_of(
         &self,

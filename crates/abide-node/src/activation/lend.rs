@@ -298,35 +298,10 @@ impl NodeCore {
 
     /// A commit that changes nothing: it holds the group to what the transaction saw of the object.
     fn guard_of(&self, activation: &Activation, cell: &Cell) -> Box<Behind> {
-        let shard = activation.key.shard(self.shards);
-        let commit = Commit {
-            key: activation.key.clone(),
-            shard,
-            epoch: self.epoch(shard),
-            id: self.next_commit_id(),
-            group: None,
-            expected: cell.head,
-            incarnation: cell.incarnation,
-            write: Write::Keep,
-            changes: Vec::new(),
-            keep_changes: true,
-            trim: None,
-            alarms: Vec::new(),
-            outbox: Vec::new(),
-            received: Vec::new(),
-            outcomes: Vec::new(),
-            taken: Default::default(),
-        };
-        let issued = Issued {
-            activation: None,
-            number: 0,
-            changes: Vec::new(),
-            messages: Vec::new(),
-            alarm: None,
-            signals: Vec::new(),
-            doomed: None,
-        };
-        Box::new(Behind { commit, issued })
+        let (key, shard) = (activation.key.clone(), activation.key.shard(self.shards));
+        let kept = Commit::keep(key, shard, self.epoch(shard), self.next_commit_id(), cell.head);
+        let commit = Commit { incarnation: cell.incarnation, ..kept };
+        Box::new(Behind { commit, issued: Issued::nothing() })
     }
 }
 

@@ -21,6 +21,21 @@ pub(crate) struct Issued {
     pub(crate) doomed: Option<Error>,
 }
 
+impl Issued {
+    /// With a commit that nobody hears of.
+    pub(super) fn nothing() -> Self {
+        Self {
+            activation: None,
+            number: 0,
+            changes: Vec::new(),
+            messages: Vec::new(),
+            alarm: None,
+            signals: Vec::new(),
+            doomed: None,
+        }
+    }
+}
+
 /// What the store said of one commit.
 pub(crate) type Verdict = Result<(), Error>;
 

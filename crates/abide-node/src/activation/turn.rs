@@ -72,7 +72,7 @@ impl NodeCore {
         let mut live = match live.map_or_else(|| activation.revive(), Ok) {
             Ok(live) => live,
             Err(error) => {
-                envelope.job.release(Err(error));
+                self.finish_undecoded(activation, envelope, error);
                 return None;
             }
         };

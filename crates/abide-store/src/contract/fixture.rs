@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use abide_core::{
-    ChangeRecord, Epoch, Incarnation, Json, Key, Seq, Store, Timestamp,
+    ChangeRecord, Epoch, Json, Key, Seq, Store, Timestamp,
     port::store::{Alarm, AlarmWrite, Commit, Committed, Loaded, MessageId, OutboxMessage, Outcome, Write},
 };
 
@@ -97,24 +97,9 @@ impl Owner {
     /// A commit on head `expected` that does nothing yet.
     pub fn keep(&self, key: &Key, expected: u64) -> Commit {
         let shard = key.shard(self.store.shards());
-        Commit {
-            key: key.clone(),
-            shard,
-            epoch: self.epochs[shard.number() as usize],
-            id: self.ids.fetch_add(1, Ordering::Relaxed),
-            group: None,
-            expected: Seq::new(expected),
-            incarnation: Incarnation::new(1),
-            write: Write::Keep,
-            changes: Vec::new(),
-            keep_changes: true,
-            trim: None,
-            alarms: Vec::new(),
-            outbox: Vec::new(),
-            received: Vec::new(),
-            outcomes: Vec::new(),
-            taken: Default::default(),
-        }
+        let epoch = self.epochs[shard.number() as usize];
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        Commit::keep(key.clone(), shard, epoch, id, Seq::new(expected))
     }
 
     /// A commit of one change that makes the counter's state its new seq.

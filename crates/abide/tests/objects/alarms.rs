@@ -136,3 +136,84 @@ async fn alarms_that_came_due_while_the_node_was_down_fire_when_it_is_back() {
     }
     abide.shutdown().await.unwrap();
 }
+
+/// The kind as it was, and as it is now: what was stored then cannot be read any more.
+mod before {
+    use abide::prelude::*;
+
+    #[derive(State, Default)]
+    pub struct Changed {
+        pub value: i64,
+    }
+
+    #[object]
+    impl Changed {
+        #[handler]
+        pub fn set(&mut self, ctx: &mut Context, value: i64) {
+            self.value = value;
+            ctx.alarm("ring").after(std::time::Duration::from_millis(200));
+            ctx.alarm("later").after(std::time::Duration::from_secs(3_600));
+        }
+
+        #[alarm]
+        pub fn ring(&mut self) {}
+
+        #[alarm]
+        pub fn later(&mut self) {}
+    }
+}
+
+mod now {
+    use abide::prelude::*;
+
+    #[derive(State, Default)]
+    pub struct Changed {
+        pub value: Vec<String>,
+    }
+
+    #[object]
+    impl Changed {
+        #[alarm]
+        pub fn ring(&mut self) {
+            self.value.push("rang".into());
+        }
+
+        #[alarm]
+        pub fn later(&mut self) {}
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_of_an_object_that_cannot_be_read_is_given_up_and_kept() {
+    use abide::{Backoff, Key, Namespace, Store, port::store::AlarmsQuery, store::MemoryStore};
+
+    let store = MemoryStore::new(16);
+    let written = Abide::over(std::sync::Arc::new(store.clone())).register::<before::Changed>().start().await.unwrap();
+    written.object::<before::Changed>("a").set(7).await.unwrap();
+    written.abort();
+    let key = Key::parse("default", "Changed", "a").unwrap();
+    let query = AlarmsQuery { key: Some(key), namespace: Namespace::default(), dead: false, after: None, limit: 9 };
+    let attempts = Backoff {
+        first: Duration::from_millis(1),
+        max: Duration::from_millis(2),
+        attempts_max: Some(2),
+        ..Backoff::default()
+    };
+    let alarms = store.alarms(query.clone()).await.unwrap();
+    assert_eq!(alarms.len(), 2, "{alarms:?}");
+    let abide = Abide::over(std::sync::Arc::new(store.clone())).register::<now::Changed>();
+    let abide = abide.configure(|options| options.alarm_backoff = attempts).start().await.unwrap();
+    let dead = loop {
+        let alarms = store.alarms(query.clone()).await.unwrap();
+        if let Some(dead) = alarms.iter().find(|due| due.alarm.dead.is_some()) {
+            assert_eq!(alarms.len(), 2, "the other one waits for its time: {alarms:?}");
+            break dead.alarm.clone();
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    assert_eq!((&*dead.name, dead.attempt), ("ring", 3));
+    let loaded = store.load(&Key::parse("default", "Changed", "a").unwrap()).await.unwrap().unwrap();
+    assert_eq!(loaded.state.unwrap().as_str(), r#"{"value":7}"#, "the object is as it was");
+    assert!(store.verify(9).await.unwrap().is_empty());
+    abide.shutdown().await.unwrap();
+}

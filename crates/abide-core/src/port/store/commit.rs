@@ -74,6 +74,28 @@ pub enum Write {
 }
 
 impl Commit {
+    /// A commit to an object of this `shard` that builds on `expected` and does nothing yet.
+    pub fn keep(key: Key, shard: Shard, epoch: Epoch, id: u64, expected: Seq) -> Self {
+        Self {
+            key,
+            shard,
+            epoch,
+            id,
+            group: None,
+            expected,
+            incarnation: Incarnation::ZERO.next(),
+            write: Write::Keep,
+            changes: Vec::new(),
+            keep_changes: true,
+            trim: None,
+            alarms: Vec::new(),
+            outbox: Vec::new(),
+            received: Vec::new(),
+            outcomes: Vec::new(),
+            taken: Strings::default(),
+        }
+    }
+
     /// The object's head after this commit.
     pub fn head(&self) -> Seq {
         self.changes.last().map_or(self.expected, |change| change.seq)
