@@ -135,9 +135,9 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     this.link.send({ type: "send", kind, id, data });
   }
 
-  /** @internal Shows others what this client says of itself. */
-  present({ n, mine }: Watcher): void {
-    if (mine !== undefined) this.link.send({ type: "present", n, data: mine });
+  /** @internal Shows others what this client says of itself, once the node has begun to tell who is there. */
+  present({ n, mine, greeted }: Watcher): void {
+    if (mine !== undefined && greeted) this.link.send({ type: "present", n, data: mine });
   }
 
   private ear(): Ear {
@@ -190,6 +190,10 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
   private watched(frame: WatchFrame): void {
     const watcher = this.watchers.get(frame.n);
     if (watcher && !watcher.take(frame)) this.rewatch(watcher);
+    else if (watcher && frame.type === "presence" && !watcher.greeted) {
+      watcher.greeted = true;
+      this.present(watcher);
+    }
   }
 
   /** A call failed, or a watch: one that may go well later is asked for again. */
@@ -216,7 +220,7 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     const { n, kind, id, presence } = watcher;
     const after = watcher.after();
     this.link.send({ type: "watch", n, kind, id, ...(after !== undefined && { after }), ...(presence && { presence }) });
-    this.present(watcher);
+    watcher.greeted = false;
   }
 }
 

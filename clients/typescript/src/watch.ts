@@ -16,6 +16,8 @@ export interface Watcher {
   readonly presence?: boolean;
   /** What others see of this client, if anything. */
   readonly mine?: unknown;
+  /** Whether the node has said who is there since the watch began. */
+  greeted?: boolean;
   /** The last change it has, from which the node goes on. */
   after(): number | undefined;
   /** Takes a frame; `false` if it does not fit what came before, and the watch must begin anew. */
@@ -37,6 +39,7 @@ export class Watch implements Watcher {
   readonly ears = new Set<(message: Message) => void>();
 
   mine: unknown;
+  greeted = false;
   /** Those who are there, by client; a new value whenever it changes. */
   peers: readonly Peer[] = [];
   readonly hosts = new Set<() => void>();
