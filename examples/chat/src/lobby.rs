@@ -1,5 +1,7 @@
 //! The list of rooms.
 
+use std::cmp::Reverse;
+
 use abide::{collection::Map, prelude::*};
 
 /// How many rooms are listed; the one that was quiet longest makes place.
@@ -41,7 +43,7 @@ impl ChatLobby {
     #[handler]
     pub fn rooms(&self) -> Vec<(String, Listed)> {
         let mut rooms: Vec<_> = self.rooms.iter().map(|(name, listed)| (name.clone(), listed.clone())).collect();
-        rooms.sort_by(|(_, a), (_, b)| b.active_at.cmp(&a.active_at));
+        rooms.sort_by_key(|(_, listed)| Reverse(listed.active_at));
         rooms
     }
 }

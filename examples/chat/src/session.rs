@@ -65,7 +65,7 @@ impl ChatSession {
     /// The client has left: so it is in no room any more.
     #[hook]
     async fn on_disconnect(&mut self, ctx: &mut Context) -> Result<()> {
-        for room in self.rooms.iter() {
+        for room in &self.rooms {
             ctx.object::<ChatRoom>(room).leave(self.name.clone()).await?;
         }
         Ok(())
