@@ -15,6 +15,7 @@ mod front;
 mod gate;
 mod grpc;
 mod guard;
+mod inspector;
 mod link;
 mod metrics;
 mod openapi;

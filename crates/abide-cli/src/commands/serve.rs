@@ -127,6 +127,7 @@ fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
   {name} {version} on {store}
 
   look      {page}
+  inspect   {inspector}
   chat      {chat}
   play      {tic_tac_toe}  {arena}
   API       {openapi}
@@ -142,6 +143,7 @@ fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
   {stop}
 ",
         page = link("/"),
+        inspector = link("/inspector/"),
         chat = link("/chat/"),
         tic_tac_toe = link("/tic-tac-toe/"),
         arena = link("/arena/"),

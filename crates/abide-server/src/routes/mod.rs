@@ -23,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::{Caller, Problem, request::path::ObjectPath, shared::Shared, socket};
+use crate::{Caller, Problem, inspector, request::path::ObjectPath, shared::Shared, socket};
 
 /// Every path of the surface. What it does not have is looked for in `others`.
 pub(crate) fn router(shared: Arc<Shared>, others: Router) -> Router {
@@ -42,6 +42,7 @@ pub(crate) fn router(shared: Arc<Shared>, others: Router) -> Router {
         .route("/v1/projections/{name}/rebuild", post(projections::rebuild))
         .route("/v1/socket", get(socket::open))
         .merge(inspect::routes())
+        .merge(inspector::routes())
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -116,3 +116,21 @@ async fn the_changes_of_all_objects_are_heard_as_they_happen() {
     until(&mut body, &mut text, "shown").await;
     assert!(!text.contains("hidden"), "{text}");
 }
+
+#[tokio::test]
+async fn the_inspector_is_served_under_a_strict_policy_and_sent_once() {
+    let world = World::new().await;
+    let page = world.get("/inspector/").await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("script-src 'self'") && policy.contains("default-src 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    for file in ["app.js", "index.css", "drawing.js", "chart.js"] {
+        assert_eq!(world.get(&format!("/inspector/{file}")).await.status, 200, "{file}");
+    }
+    assert_eq!(world.get("/inspector").await.header("location"), "/inspector/");
+    world.get("/inspector/nothing.js").await.problem(404, "not_found", "nothing.js");
+    let tag = page.header("etag").to_owned();
+    let again = world.request("GET", "/inspector/").header("if-none-match", tag).body(Body::empty()).unwrap();
+    assert_eq!(world.send(again).await.status, 304);
+}
