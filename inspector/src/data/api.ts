@@ -1,5 +1,5 @@
 /** Requests to the node. */
-import { found, lost, refused, token } from "./link";
+import { found, lost, refuse, token } from "./link";
 import { isObject, parse, write, type Json } from "./json";
 
 /** What went wrong, in the node's own words where it has some. */
@@ -34,15 +34,16 @@ export async function send(path: string, init: RequestInit = {}): Promise<Respon
   }
   found();
   if (answer.ok) return answer;
-  throw await problem(answer);
+  throw await problem(answer, path);
 }
 
-async function problem(answer: Response): Promise<Problem> {
+async function problem(answer: Response, path: string): Promise<Problem> {
   const body = await answer.text().then(parse).catch(() => null);
   const said = isObject(body) ? body : {};
   const text = (name: string, otherwise: string) => (typeof said[name] === "string" ? (said[name] as string) : otherwise);
   const detail = text("detail", answer.statusText || `the node answered with status ${answer.status}`);
-  if (answer.status === 401 || (answer.status === 403 && token.value)) refused.value = { status: answer.status, detail };
+  // A rule may forbid one call or one object to somebody who may look inside.
+  if (answer.status === 401 || (answer.status === 403 && path.startsWith("/v1/inspect/"))) refuse(answer.status, detail);
   const code = text("code", String(answer.status));
   return new Problem(answer.status, code, detail, said["retryable"] === true, said["maybe_applied"] === true, said["data"]);
 }

@@ -1,6 +1,7 @@
 /** What the metrics were, sample by sample: a bounded ring, filled for as long as the page is open. */
 import { signal } from "@preact/signals";
 import { getText, Problem } from "./api";
+import { refused } from "./link";
 import { histograms, minus, parseMetrics, percentile, sum, type Buckets, type Samples } from "./prometheus";
 
 export const EVERY_MS = 2000;
@@ -164,7 +165,7 @@ function keepHandlers(samples: Samples, at: number): void {
 /** Samples for as long as the page is open and seen. */
 export function sampleForEver(): void {
   const again = async () => {
-    if (document.visibilityState === "visible") await sample(Date.now());
+    if (document.visibilityState === "visible" && !refused.value) await sample(Date.now());
     setTimeout(again, EVERY_MS);
   };
   void again();

@@ -13,6 +13,12 @@ export const epoch = signal(0);
 /** What the node refused, if it wants to know who we are. */
 export const refused = signal<{ status: number; detail: string } | null>(null);
 
+/** The node wants another token. Said once, however many requests hear it. */
+export function refuse(status: number, detail: string): void {
+  const before = refused.value;
+  if (before?.status !== status || before.detail !== detail) refused.value = { status, detail };
+}
+
 const TOKEN = "abide.token";
 
 export const token = signal(sessionStorage.getItem(TOKEN) ?? "");

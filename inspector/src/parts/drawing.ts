@@ -13,6 +13,13 @@ const ALARMS = "alarms";
 const places = new Map<string, { x: number; y: number }>();
 const PLACES_MAX = 2000;
 
+/** A graph of so many nodes is arranged roughly and without being moved before one's eyes. */
+const MANY = 40;
+
+/** How often a graph is arranged anew by itself, and from which share of newcomers on. */
+const ARRANGED_EVERY_MS = 10_000;
+const NEWCOMERS = 0.2;
+
 type Shown = { nodes: Map<string, { name: Name | null; rate: number }>; edges: Map<string, { from: string; to: string; edge: Edge }> };
 
 export function draw(box: HTMLElement, open: (name: Name) => void): Drawing {
@@ -38,8 +45,11 @@ export function draw(box: HTMLElement, open: (name: Name) => void): Drawing {
       graph.center();
     }
   };
+  let arranged = 0;
   const arrange = (anew: boolean) => {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches || graph.nodes().length > 80;
+    const many = graph.nodes().length > MANY;
+    const calm = many || matchMedia("(prefers-reduced-motion: reduce)").matches;
+    arranged = performance.now();
     const layout = graph.layout({
       name: "cose",
       animate: calm ? false : ("end" as unknown as boolean),
@@ -53,7 +63,7 @@ export function draw(box: HTMLElement, open: (name: Name) => void): Drawing {
       nodeOverlap: 24,
       gravity: 0.4,
       componentSpacing: 70,
-      numIter: graph.nodes().length > 80 ? 400 : 900,
+      numIter: many ? 120 : 700,
     });
     layout.one("layoutstop", () => {
       graph.nodes().forEach((node) => remember(node));
@@ -67,7 +77,8 @@ export function draw(box: HTMLElement, open: (name: Name) => void): Drawing {
       const first = before === 0;
       const grown = update(graph, digest(edges));
       if (first) recolour();
-      if (grown) arrange(first && graph.nodes().toArray().some((node) => !places.has(node.id())));
+      const due = first || (grown > NEWCOMERS * graph.nodes().length && performance.now() - arranged > ARRANGED_EVERY_MS);
+      if (grown > 0 && due) arrange(first && places.size === 0);
       else if (graph.nodes().length !== before) fit();
     },
     recolour,
@@ -103,9 +114,9 @@ function digest(edges: Edge[]): Shown {
   return shown;
 }
 
-/** Brings the graph up to date; whether nodes came that have no place yet. */
-function update(graph: Core, shown: Shown): boolean {
-  let grown = false;
+/** Brings the graph up to date; how many nodes came that have no place yet. */
+function update(graph: Core, shown: Shown): number {
+  let grown = 0;
   graph.batch(() => {
     graph.elements().forEach((element) => {
       const id = (element as cytoscape.SingularElementReturnValue).id();
@@ -120,9 +131,9 @@ function update(graph: Core, shown: Shown): boolean {
         continue;
       }
       const position = places.get(id);
-      grown ||= !position;
+      if (!position) grown++;
       const classes = name ? `hue-${kindColour(name.kind)}` : "outside";
-      added.push({ group: "nodes", data: { id, name, ...data }, classes, ...(position ? { position: { ...position } } : { position: beside(graph, shown, id) }) });
+      added.push({ group: "nodes", data: { id, name, ...data }, classes, ...(position ? { position: { ...position } } : { position: beside(shown, id) }) });
     }
     for (const [id, { from, to, edge }] of shown.edges) {
       const data = { width: Math.min(5, 0.6 + Math.log10(1 + edge.per_minute) * 1.1) };
@@ -136,11 +147,12 @@ function update(graph: Core, shown: Shown): boolean {
 }
 
 /** A new node begins beside one that it has to do with. */
-function beside(graph: Core, shown: Shown, id: string): { x: number; y: number } {
+function beside(shown: Shown, id: string): { x: number; y: number } {
   const edge = [...shown.edges.values()].find(({ from, to }) => from === id || to === id);
   const other = edge ? places.get(edge.from === id ? edge.to : edge.from) : undefined;
-  const turn = (graph.nodes().length + shown.nodes.size) * 2.4 + id.length;
-  return { x: (other?.x ?? 0) + 70 * Math.cos(turn), y: (other?.y ?? 0) + 70 * Math.sin(turn) };
+  const n = [...shown.nodes.keys()].indexOf(id);
+  const [turn, far] = [n * 2.4, 60 + 26 * Math.sqrt(n)];
+  return { x: (other?.x ?? 0) + far * Math.cos(turn), y: (other?.y ?? 0) + far * Math.sin(turn) };
 }
 
 function remember(node: NodeSingular): void {

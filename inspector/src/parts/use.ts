@@ -1,7 +1,7 @@
 /** Hooks. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "../data/api";
-import { epoch } from "../data/link";
+import { epoch, refused } from "../data/link";
 
 export type Loaded<T> = { data: T | undefined; problem: Problem | null; loading: boolean; reload(): void };
 
@@ -31,7 +31,7 @@ export function useLoad<T>(key: string | null, read: (signal: AbortSignal) => Pr
       if (everyMs > 0 && !gone.signal.aborted) timer = setTimeout(poll, everyMs);
     };
     const poll = () => {
-      if (document.visibilityState === "visible") void load();
+      if (document.visibilityState === "visible" && !refused.value) void load();
       else timer = setTimeout(poll, everyMs);
     };
     void load();

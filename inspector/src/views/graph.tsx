@@ -11,7 +11,7 @@ import type { Drawing } from "../parts/drawing";
 import { useLoad } from "../parts/use";
 
 /** More edges than these cannot be told apart. */
-const EDGES = 120;
+const EDGES = 100;
 
 const EVERY_MS = 3000;
 

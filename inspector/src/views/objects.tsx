@@ -15,7 +15,7 @@ import { GraphPanel } from "./graph";
 import { ObjectPage } from "./object";
 
 /** How many objects are read at a time. */
-const PAGE = 200;
+const PAGE = 400;
 
 /** How many of each kind a search over all kinds shows. */
 const SEARCH_PAGE = 20;
