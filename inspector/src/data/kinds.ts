@@ -18,7 +18,7 @@ export async function readKinds(): Promise<void> {
 }
 
 /** How many colours kinds have. */
-export const COLOURS = 8;
+export const COLOURS = 12;
 
 /** The colour of a kind: by its place among the kinds, so that few of them share one. */
 export function kindColour(kind: string): number {

@@ -24,7 +24,7 @@ export function GraphPanel({ kind }: { kind: string | undefined }) {
   return (
     <div class="graph">
       <header class="bar">
-        <h2>Who calls whom{kind ? `: ${kind}` : ""}</h2>
+        {kind ? <h2>Who calls whom: {kind}</h2> : <h1 class="graph-title">Who calls whom</h1>}
         <label class="tick">
           <input type="checkbox" checked={clients} onChange={(event) => showClients(event.currentTarget.checked)} />
           clients and alarms

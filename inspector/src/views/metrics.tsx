@@ -1,7 +1,7 @@
 /** What the node's metrics say, as charts. */
 import { useEffect, useState } from "preact/hooks";
 import { EVERY_MS, handlers, metricsProblem, points, sample, type Point } from "../data/history";
-import { kinds } from "../data/kinds";
+import { COLOURS, kinds } from "../data/kinds";
 import { compact, latency } from "../data/text";
 import { Card, Command, Empty, KindMark, Trouble, Waiting } from "../parts/bits";
 import { ChartCard, type Series } from "../parts/chart-card";
@@ -75,7 +75,7 @@ function Charts({ all, span }: { all: Point[]; span: number }) {
   const end = all.at(-1)!.at;
   const shown = all.filter((point) => point.at >= end - span - EVERY_MS);
   const gauge = (name: string) => (point: Point) => point.gauges[name] ?? null;
-  const active: Series[] = kinds.value.map((kind, i) => ({ name: kind.kind, hue: i % 8, of: (point) => point.active[kind.kind] ?? null }));
+  const active: Series[] = kinds.value.map((kind, i) => ({ name: kind.kind, hue: i % COLOURS, of: (point) => point.active[kind.kind] ?? null }));
   const common = { points: shown, span, end };
   return (
     <div class="charts">

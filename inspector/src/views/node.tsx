@@ -9,7 +9,7 @@ import { useLoad } from "../parts/use";
 
 export function NodeView() {
   const node = useLoad("node", (signal) => get<NodeInfo>("/v1/inspect/node", signal), 2000);
-  const store = useLoad("store", (signal) => get<StoreInfo>("/v1/inspect/store", signal), 10_000);
+  const store = useLoad("store", (signal) => get<StoreInfo>("/v1/inspect/store", signal), 3000);
   return (
     <div class="page node">
       <header class="bar">

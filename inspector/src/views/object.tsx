@@ -246,7 +246,7 @@ function StateCard({ kind, id, known, now, at }: { kind: string; id: string; kno
     <Card
       title="State"
       aside={
-        <span class={wanted === null ? "as-of live" : "as-of then"}>{wanted === null ? "now" : `as of seq ${count(wanted)}`}</span>
+        <span class={wanted === null ? "as-of live" : "as-of past"}>{wanted === null ? "now" : `as of seq ${count(wanted)}`}</span>
       }
     >
       {lasting ? (

@@ -54,7 +54,7 @@ export function Objects() {
 function Overview() {
   const [text, type] = useState("");
   const wanted = useRested(text.trim(), 200);
-  const store = useLoad("store", (signal) => get<StoreInfo>("/v1/inspect/store", signal), 10_000);
+  const store = useLoad("store", (signal) => get<StoreInfo>("/v1/inspect/store", signal), 3000);
   if (kindsProblem.value && !kindsRead.value) return <Trouble problem={kindsProblem.value} retry={() => void readKinds()} />;
   return (
     <>

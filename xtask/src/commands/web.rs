@@ -56,7 +56,7 @@ fn commands(browser: bool, inspector: bool) -> Vec<CommandLine> {
     let npm = |args: &[&str]| CommandLine::new("npm").args(args);
     let mut all = vec![npm(&["ci"]), npm(&["run", "check"])];
     if inspector {
-        all.extend([npm(&["ci", "--prefix", "inspector"]), npm(&["run", "check", "--prefix", "inspector"])]);
+        all.extend([&["ci"][..], &["run", "check"], &["test"]].map(|what| npm(what).args(["--prefix", "inspector"])));
     }
     for (folders, build) in BUILT.iter().take(1 + usize::from(inspector)) {
         let check = CommandLine::new("node").args(["tests/harness/built.mjs"]);

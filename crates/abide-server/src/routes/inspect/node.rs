@@ -13,12 +13,27 @@ use tokio::{sync::Mutex, time::Instant};
 use super::graph;
 use crate::{Caller, Limits, Problem, answer::json::fresh, request::query::Query, shared::Shared};
 
-/// For how long a count of everything in the store is shown again: counting reads a lot.
-const COUNTED_FOR: Duration = Duration::from_secs(10);
+/// For how long a count of everything in the store is shown again: at least so long, and so many times as long
+/// as counting took. Whoever asks all the time keeps the store busy for a small share of it.
+const COUNTED_FOR: Duration = Duration::from_secs(2);
+const COUNTED_TIMES: u32 = 20;
 
 /// The last count of what the store holds. Those who ask meanwhile wait for the one that is under way.
 #[derive(Default)]
-pub(crate) struct LastCount(Mutex<Option<(Instant, Status)>>);
+pub(crate) struct LastCount(Mutex<Option<Count>>);
+
+#[derive(Clone)]
+struct Count {
+    at: Instant,
+    took: Duration,
+    status: Status,
+}
+
+impl Count {
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < COUNTED_FOR.max(self.took * COUNTED_TIMES)
+    }
+}
 
 /// `GET /v1/inspect/node`: version, time, memory, limits. Cheap enough to ask every second.
 pub(crate) async fn node(
@@ -45,7 +60,7 @@ pub(crate) async fn node(
     Ok(fresh(answer.to_string()))
 }
 
-/// `GET /v1/inspect/store`: what the store holds, counted at most every ten seconds.
+/// `GET /v1/inspect/store`: what the store holds, counted at most every two seconds.
 pub(crate) async fn store(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -54,13 +69,12 @@ pub(crate) async fn store(
     super::admit(&shared, &caller)?;
     Query::parse(request.uri().query())?.finish()?;
     let mut last = shared.last_count.0.lock().await;
-    let (at, status) = match &*last {
-        Some((at, status)) if at.elapsed() < COUNTED_FOR => (*at, status.clone()),
+    let Count { at, status, .. } = match &*last {
+        Some(count) if count.is_fresh() => count.clone(),
         _ => {
+            let began = Instant::now();
             let status = shared.node.store_status().await?;
-            let now = Instant::now();
-            *last = Some((now, status.clone()));
-            (now, status)
+            last.insert(Count { at: Instant::now(), took: began.elapsed(), status }).clone()
         }
     };
     let objects: serde_json::Map<String, Value> =
