@@ -3,6 +3,7 @@
 mod bench;
 mod fuzz;
 mod lint;
+mod openapi;
 mod sim;
 mod test;
 mod verify;
@@ -17,12 +18,14 @@ cargo xtask COMMAND
                             unfinished work, licences, bans; changes nothing
   test [--seeds N] [STEP…]  every test there is: unit, integration and doc tests,
                             simulator seeds (2000 unless told), the TypeScript client,
-                            browser tests, fuzz targets;
+                            browser tests, fuzz targets, requests made up from
+                            /openapi.json;
                             the last line is `N passed, N failed`
   verify [--seeds N]        lint, then test: what CI runs
   bench [ARGS…]             the benchmarks; ARGS go to abide-bench
   sim [ARGS…]               the simulator; ARGS go to abide-sim
                             (`run --seeds N`, `mutants`, …)
+  openapi                   requests made up from /openapi.json, by schemathesis
 
 STEP is the name of one step, as the command prints it; without one, all run.";
 
@@ -40,6 +43,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<ExitCode> {
         "verify" => verify::run(rest)?,
         "bench" => bench::run(rest)?,
         "sim" => sim::run(rest)?,
+        "openapi" => openapi::run()?,
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             true

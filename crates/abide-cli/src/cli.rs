@@ -1,13 +1,13 @@
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     commands::{
-        alarms::Alarms, backup::Backup, bench::Bench, call::Call, completions::Completions, generate::Generate,
-        get::Get, kinds::Kinds, log::Log, ls::Ls, new::New, projections::Projections, restore::Restore, rm::Rm,
-        serve::Serve, store::Store, watch::Watch,
+        access::Access, alarms::Alarms, backup::Backup, bench::Bench, call::Call, completions::Completions,
+        generate::Generate, get::Get, keys::Keys, kinds::Kinds, log::Log, ls::Ls, new::New, projections::Projections,
+        restore::Restore, rm::Rm, serve::Serve, store::Store, watch::Watch,
     },
     failure::Outcome,
     output::Output,
@@ -21,6 +21,15 @@ pub(crate) struct Cli {
     /// The address of the node.
     #[arg(long, global = true, env = "ABIDE_URL", default_value = "http://127.0.0.1:7070", hide_env_values = true)]
     url: String,
+    /// The token or API key to show to the node. A secret is safer in ABIDE_TOKEN: others see flags.
+    #[arg(long, global = true, env = "ABIDE_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The tenant whose objects are meant, for those whose role reaches several.
+    #[arg(long, global = true, env = "ABIDE_NAMESPACE")]
+    namespace: Option<String>,
+    /// The file with the certificate that vouches for the node, as PEM, if the system does not know it.
+    #[arg(long, global = true, value_name = "FILE", env = "ABIDE_CA")]
+    ca: Option<PathBuf>,
     /// Print JSON, for programs; errors too.
     #[arg(long, global = true)]
     json: bool,
@@ -50,6 +59,8 @@ enum Command {
     Alarms(Alarms),
     Kinds(Kinds),
     Projections(Projections),
+    Access(Access),
+    Keys(Keys),
     Store(Store),
     Backup(Backup),
     Restore(Restore),
@@ -70,7 +81,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let session = Session { url: cli.url, output: Output::new(cli.json) };
+    let session =
+        Session { url: cli.url, token: cli.token, namespace: cli.namespace, ca: cli.ca, output: Output::new(cli.json) };
     let Some(command) = cli.command else {
         let _ = Cli::command().print_help();
         return ExitCode::SUCCESS;
@@ -100,6 +112,8 @@ impl Command {
             Self::Alarms(command) => alone()?.block_on(command.run(session)),
             Self::Kinds(command) => alone()?.block_on(command.run(session)),
             Self::Projections(command) => alone()?.block_on(command.run(session)),
+            Self::Access(command) => command.run(session),
+            Self::Keys(command) => command.run(session),
             Self::Store(command) => alone()?.block_on(command.run(session)),
             Self::Backup(command) => alone()?.block_on(command.run(session)),
             Self::Restore(command) => alone()?.block_on(command.run(session)),

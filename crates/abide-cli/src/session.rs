@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use crate::{client::Client, failure::Outcome, output::Output};
 
 /// What every command is given: where the node is, and how to print.
@@ -5,6 +7,12 @@ use crate::{client::Client, failure::Outcome, output::Output};
 pub(crate) struct Session {
     /// The address of the node.
     pub(crate) url: String,
+    /// The token to show to it.
+    pub(crate) token: Option<String>,
+    /// The tenant whose objects are meant, if it is not the caller's own.
+    pub(crate) namespace: Option<String>,
+    /// The certificate that vouches for the node.
+    pub(crate) ca: Option<PathBuf>,
     /// Where to print.
     pub(crate) output: Output,
 }
@@ -12,6 +20,6 @@ pub(crate) struct Session {
 impl Session {
     /// A client of the node.
     pub(crate) fn client(&self) -> Outcome<Client> {
-        Client::new(&self.url)
+        Client::new(&self.url, self.ca.as_deref())?.known_by(self.token.as_deref(), self.namespace.as_deref())
     }
 }

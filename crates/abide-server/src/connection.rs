@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     io,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,14 +18,18 @@ use hyper_util::{
 };
 use metrics::{Gauge, gauge};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Limits,
     front::Front,
+    tls::HANDSHAKE_TIMEOUT,
     wire::{Asked, Wire},
 };
 
@@ -42,13 +47,14 @@ pub(crate) struct Connections {
     /// Cancelled to end connections at once.
     abort: CancellationToken,
     connected: Gauge,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Connections {
-    pub(crate) fn new(front: Arc<Front>) -> Self {
+    pub(crate) fn new(front: Arc<Front>, tls: Option<TlsAcceptor>) -> Self {
         let builder = Arc::new(builder(&front.shared.limits));
         let connected = gauge!("abide_clients_connected");
-        Self { front, builder, tasks: TaskTracker::new(), abort: CancellationToken::new(), connected }
+        Self { front, builder, tasks: TaskTracker::new(), abort: CancellationToken::new(), connected, tls }
     }
 
     /// Accepts connections for ever.
@@ -59,8 +65,8 @@ impl Connections {
                 return;
             };
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    let connection = self.serve(stream);
+                Ok((stream, peer)) => {
+                    let connection = self.serve(stream, peer.ip());
                     self.tasks.spawn(async move {
                         connection.await;
                         drop(place);
@@ -87,39 +93,73 @@ impl Connections {
         false
     }
 
-    fn serve(&self, stream: TcpStream) -> impl Future<Output = ()> + use<> {
-        let (front, builder) = (self.front.clone(), self.builder.clone());
-        let (abort, connected) = (self.abort.clone(), Connected::new(&self.connected));
-        let (closing, patience) = (front.shared.closing.clone(), front.shared.limits.keep_alive);
+    fn serve(&self, stream: TcpStream, peer: IpAddr) -> impl Future<Output = ()> + use<> {
+        let connection = Connection {
+            front: self.front.clone(),
+            builder: self.builder.clone(),
+            abort: self.abort.clone(),
+            peer,
+            _connected: Connected::new(&self.connected),
+        };
+        let tls = self.tls.clone();
         async move {
-            let _connected = connected;
             // Answers are small and must not wait for more.
             let _ = stream.set_nodelay(true);
-            let (asked, asks) = (AtomicBool::new(false), Asked::default());
-            let wire = Wire::new(stream, front.shared.limits.header_bytes, asks.clone());
-            let service = service_fn(|request| {
-                asked.store(true, Ordering::Relaxed);
-                asks.note();
-                let front = front.clone();
-                async move { Ok::<_, Infallible>(front.answer(request).await) }
-            });
-            let silent = silent(&asked, patience);
-            let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(wire), service));
-            let ended = tokio::select! {
-                biased;
-                ended = connection.as_mut() => ended,
-                () = silent => Ok(()),
-                () = closing.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        ended = connection.as_mut() => ended,
-                        () = abort.cancelled() => Ok(()),
-                    }
-                }
+            let Some(tls) = tls else {
+                return connection.run(stream).await;
             };
-            if let Err(error) = ended {
-                tracing::debug!(error = %error, "a connection ended");
+            let closing = connection.front.shared.closing.clone();
+            let agreed = tokio::select! {
+                agreed = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => agreed,
+                () = closing.cancelled() => return,
+            };
+            match agreed {
+                Ok(Ok(stream)) => connection.run(stream).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "a caller could not agree on TLS"),
+                Err(_) => tracing::debug!(%peer, "a caller took too long to agree on TLS"),
             }
+        }
+    }
+}
+
+/// One connection, and what it needs of the server.
+struct Connection {
+    front: Arc<Front>,
+    builder: Arc<Builder<TokioExecutor>>,
+    abort: CancellationToken,
+    peer: IpAddr,
+    _connected: Connected,
+}
+
+impl Connection {
+    /// Serves it until it ends or the server does.
+    async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let Self { front, builder, abort, peer, _connected } = self;
+        let (closing, patience) = (front.shared.closing.clone(), front.shared.limits.keep_alive);
+        let (asked, asks) = (AtomicBool::new(false), Asked::default());
+        let wire = Wire::new(stream, front.shared.limits.header_bytes, asks.clone());
+        let service = service_fn(|request| {
+            asked.store(true, Ordering::Relaxed);
+            asks.note();
+            let front = front.clone();
+            async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
+        });
+        let silent = silent(&asked, patience);
+        let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(wire), service));
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = silent => Ok(()),
+            () = closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = abort.cancelled() => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error = %error, "a connection ended");
         }
     }
 }

@@ -1,18 +1,19 @@
 //! From a request to its answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{convert::Infallible, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use abide_core::{Code, Error, duration::format_duration};
 use axum::{
     Router,
     body::Body,
-    http::{Method, Request},
+    http::{HeaderValue, Method, Request, header},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
-use tower::Service;
+use tower::{Layer, Service, service_fn};
+use tower_http::cors::CorsLayer;
 use tracing::Instrument;
 
 use crate::{
@@ -33,30 +34,47 @@ pub(crate) struct Front {
     pub(crate) shared: Arc<Shared>,
     guard: Guard,
     grpc: Grpc,
+    cors: Option<CorsLayer>,
     router: Router,
 }
 
 impl Front {
-    pub(crate) fn new(shared: Arc<Shared>, guard: Guard, others: Router) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, guard: Guard, cors: Option<CorsLayer>, others: Router) -> Self {
         let grpc = Grpc::new(&shared);
-        Self { router: routes::router(shared.clone(), others), grpc, guard, shared }
+        Self { router: routes::router(shared.clone(), others), grpc, guard, cors, shared }
     }
 
-    /// Answers one request. Whatever happens, there is an answer.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response {
-        if let Err(error) = self.guard.check(&request) {
+    /// Answers one request that came from this address. Whatever happens, there is an answer.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response {
+        let checked = self.guard.check(&request).and_then(|()| self.shared.gate.arrive(address));
+        if let Err(error) = checked {
             return Problem::from(error).into_response();
         }
+        let mut response = match &self.cors {
+            Some(cors) if request.headers().contains_key(header::ORIGIN) => {
+                let inner = service_fn(|request| self.respond(request, address).map(Ok::<_, Infallible>));
+                match cors.layer(inner).call(request).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            }
+            _ => self.respond(request, address).await,
+        };
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    }
+
+    async fn respond(&self, request: Request<Incoming>, address: IpAddr) -> Response {
         let accepted = accepted(request.headers());
         let response = match trace::span(request.method().as_str(), request.uri().path(), request.headers()) {
-            None => self.safely(request).await,
-            Some(span) => self.safely(request).instrument(span).await,
+            None => self.safely(request, address).await,
+            Some(span) => self.safely(request, address).instrument(span).await,
         };
         compress(response, accepted).await
     }
 
-    async fn safely(&self, request: Request<Incoming>) -> Response {
-        AssertUnwindSafe(self.dispatch(request)).catch_unwind().await.unwrap_or_else(|panic| {
+    async fn safely(&self, request: Request<Incoming>, address: IpAddr) -> Response {
+        AssertUnwindSafe(self.dispatch(request, address)).catch_unwind().await.unwrap_or_else(|panic| {
             let message = panic
                 .downcast_ref::<&str>()
                 .copied()
@@ -67,12 +85,12 @@ impl Front {
         })
     }
 
-    async fn dispatch(&self, mut request: Request<Incoming>) -> Response {
+    async fn dispatch(&self, mut request: Request<Incoming>, address: IpAddr) -> Response {
         if is_grpc(request.headers()) {
             return self.grpc.answer(request).await;
         }
         if asks_who(request.uri().path()) {
-            match self.shared.gate.identify(request.headers()) {
+            match self.shared.gate.identify(request.headers(), address) {
                 Ok(caller) if is_call(&request) => {
                     return routes::call::call(&self.shared, &caller, request).await.into_response();
                 }

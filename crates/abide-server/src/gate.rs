@@ -1,14 +1,23 @@
 //! Who is calling, and may they? Every route, frame and stream asks here and nowhere else.
 
+use std::{net::IpAddr, num::NonZeroU32};
+
 use abide_core::{Code, Error, Key, Namespace, Result};
 use abide_node::CallOptions;
 use axum::http::{HeaderMap, HeaderName, header};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use metrics::counter;
 
 use crate::{
     Access, Action, Ask, Caller, Decision, Reason, ServerOptions,
+    audit::Audit,
     auth::{Authenticator, Refusal},
+    rate::Shares,
     request::headers::text,
 };
+
+/// How many refusals a second are logged: whoever knocks on the door a million times must not fill the disk.
+const TOLD_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 
 /// The header that names a tenant.
 pub(crate) const NAMESPACE: HeaderName = HeaderName::from_static("abide-namespace");
@@ -17,10 +26,15 @@ pub(crate) const NAMESPACE: HeaderName = HeaderName::from_static("abide-namespac
 const METRICS: &str = "metrics";
 
 /// The one place that knows who may do what.
+///
+/// A server has one of its own; by itself it answers what the server with these options would decide.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub struct Gate {
     auth: Option<Authenticator>,
     access: Access,
+    shares: Shares,
+    audit: Audit,
+    told: Told,
 }
 
 impl Gate {
@@ -28,14 +42,15 @@ impl Gate {
     ///
     /// # Errors
     /// `bad_request` if a file or a rule cannot be used.
-    pub(crate) fn new(options: &ServerOptions) -> Result<Self> {
+    pub fn new(options: &ServerOptions) -> Result<Self> {
         let auth = options.auth.as_ref().map(Authenticator::new).transpose()?;
         let access = Access::new(&options.access).map_err(|error| Error::bad_request(error.to_string()))?;
         if auth.is_none() && !options.access.is_empty() {
             let detail = "there are access rules and no auth: nobody is asked who they are, so rules cannot hold";
             return Err(Error::bad_request(detail));
         }
-        Ok(Self { auth, access })
+        let (shares, audit) = (Shares::new(options.rates), Audit::new(options.audit.as_deref())?);
+        Ok(Self { auth, access, shares, audit, told: Told::default() })
     }
 
     /// Whether callers are asked who they are.
@@ -48,16 +63,22 @@ impl Gate {
         self.auth.as_ref().is_none_or(Authenticator::admits_anybody)
     }
 
-    /// Who sent these headers, and in which tenant it acts.
+    /// Lets a request in that came from this address, and says who sent it and in which tenant it acts.
     ///
     /// # Errors
-    /// `unauthenticated`; `denied` if it names a tenant that it may not; `bad_request`.
-    pub(crate) fn identify(&self, headers: &HeaderMap) -> Result<Caller> {
-        let namespace = text(headers, &NAMESPACE)?;
-        match &self.auth {
-            None => self.identify_token(None, namespace),
-            Some(_) => self.identify_token(bearer(headers)?, namespace),
-        }
+    /// `unauthenticated`; `denied` if it names a tenant that it may not; `rate_limited`; `bad_request`.
+    pub(crate) fn identify(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
+        let known = || {
+            let namespace = text(headers, &NAMESPACE)?;
+            let token = if self.asks() { bearer(headers)? } else { None };
+            let caller = self.known(token, namespace, Some(address))?;
+            if caller.entered() {
+                self.audit.record(&caller, "tenant", caller.namespace().as_str(), true);
+            }
+            self.spend(&caller)?;
+            Ok(caller)
+        };
+        known().inspect_err(|error| self.tell(error, &address))
     }
 
     /// Who opens a connection: by its first frame's token, or by the headers of the request that opened it.
@@ -65,21 +86,27 @@ impl Gate {
     /// # Errors
     /// Those of [`Gate::identify`].
     pub(crate) fn identify_opening(&self, token: Option<&str>, headers: &HeaderMap) -> Result<Caller> {
-        match token {
-            Some(token) => self.identify_token(Some(token), text(headers, &NAMESPACE)?),
-            None => self.identify(headers),
-        }
+        let known = || {
+            let sent = if self.asks() && token.is_none() { bearer(headers)? } else { token };
+            self.known(sent, text(headers, &NAMESPACE)?, None)
+        };
+        known().inspect_err(|error| self.tell(error, &"a connection"))
     }
 
     /// Who presents this token, and in which tenant it acts if it names one.
     ///
     /// # Errors
-    /// Those of [`Gate::identify`].
-    pub(crate) fn identify_token(&self, token: Option<&str>, namespace: Option<&str>) -> Result<Caller> {
+    /// Those of a request: `unauthenticated`, or `denied` if it names a tenant that it may not.
+    pub fn identify_token(&self, token: Option<&str>, namespace: Option<&str>) -> Result<Caller> {
+        self.known(token, namespace, None).inspect_err(|error| self.tell(error, &"a token"))
+    }
+
+    fn known(&self, token: Option<&str>, namespace: Option<&str>, address: Option<IpAddr>) -> Result<Caller> {
         let caller = match &self.auth {
             None => Caller::unasked(),
             Some(auth) => auth.identify(token)?,
         };
+        let caller = address.into_iter().fold(caller, Caller::at);
         match namespace {
             Some(name) if name != caller.namespace().as_str() => self.enter(caller, name),
             _ => Ok(caller),
@@ -89,13 +116,44 @@ impl Gate {
     /// Lets a caller into another tenant.
     fn enter(&self, caller: Caller, name: &str) -> Result<Caller> {
         if !self.auth.as_ref().is_some_and(|auth| auth.reaches_all_tenants(&caller)) {
+            self.audit.record(&caller, "tenant", &name.chars().take(80).collect::<String>(), false);
             return Err(Error::new(Code::Denied, "the caller may not name another tenant; nothing was changed"));
         }
         Ok(caller.acting_in(Namespace::new(name)?))
     }
 
+    /// Takes one request from the share of an address, before anything else is looked at.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub(crate) fn arrive(&self, address: IpAddr) -> Result<()> {
+        self.shares.take_of_address(address).inspect_err(|error| self.tell(error, &address))
+    }
+
+    /// Takes one request or frame from the share of a caller.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub(crate) fn spend(&self, caller: &Caller) -> Result<()> {
+        match caller.name() {
+            Some(name) if self.shares.has_principals() => {
+                let home = caller.principal().map(|principal| &principal.namespace);
+                self.shares.take_of_principal(&(home, name))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a refusal, and logs it unless there are very many.
+    fn tell(&self, error: &Error, whose: &dyn std::fmt::Display) {
+        counter!("abide_refused_total", "code" => error.code().as_str()).increment(1);
+        if self.told.check() {
+            tracing::info!(from = %whose, %error, "refused");
+        }
+    }
+
     /// Whether this caller may do this, and what says so.
-    pub(crate) fn decide(&self, caller: &Caller, ask: &Ask<'_>) -> Decision {
+    pub fn decide(&self, caller: &Caller, ask: &Ask<'_>) -> Decision {
         match &self.auth {
             None => Decision::allow(Reason::Open),
             Some(_) if *ask.namespace != *caller.namespace() => Decision::deny(Reason::Tenant),
@@ -109,11 +167,16 @@ impl Gate {
     /// `denied`.
     pub(crate) fn allow(&self, caller: &Caller, ask: &Ask<'_>) -> Result<()> {
         let decision = self.decide(caller, ask);
+        // Looking is no act: an inspector looks every second.
+        if ask.action == Action::Delete || (ask.action == Action::Admin && !decision.allowed) {
+            self.audit.record(caller, ask.action.as_str(), &ask.to_string(), decision.allowed);
+        }
         if decision.allowed {
             return Ok(());
         }
-        tracing::debug!(caller = caller.label(), %ask, %decision, "denied");
-        Err(denied(ask, decision.reason))
+        let error = denied(ask, decision.reason);
+        self.tell(&error, &caller.label());
+        Err(error)
     }
 
     /// Refuses a call that the caller may not make; otherwise how it is to be made on the caller's behalf.
@@ -154,6 +217,28 @@ impl Gate {
     }
 }
 
+/// What was told of refusals lately.
+struct Told(DefaultDirectRateLimiter);
+
+impl Default for Told {
+    fn default() -> Self {
+        Self(RateLimiter::direct(Quota::per_second(TOLD_PER_SECOND)))
+    }
+}
+
+impl Told {
+    /// Whether one more may be told.
+    fn check(&self) -> bool {
+        self.0.check().is_ok()
+    }
+}
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Told")
+    }
+}
+
 fn denied(ask: &Ask<'_>, reason: Reason) -> Error {
     let more = match reason {
         Reason::Partly(_) => " (some of it is not for it: ask for less, for example by prefix)",
@@ -163,7 +248,7 @@ fn denied(ask: &Ask<'_>, reason: Reason) -> Error {
 }
 
 /// The token in the headers.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let Some(value) = text(headers, &header::AUTHORIZATION)? else {
         return Ok(None);
     };

@@ -9,8 +9,10 @@
 mod access;
 mod address;
 mod answer;
+mod audit;
 mod auth;
 mod connection;
+mod cors;
 mod front;
 mod gate;
 mod grpc;
@@ -20,6 +22,7 @@ mod link;
 mod metrics;
 mod openapi;
 mod options;
+mod rate;
 mod request;
 mod routes;
 mod server;
@@ -27,19 +30,23 @@ mod session;
 mod shared;
 mod signal;
 mod socket;
+mod tls;
 mod watched;
 mod wire;
 
 pub use access::{Access, Action, Ask, Decision, Ids, InvalidRule, Reason, Rule};
 pub use answer::problem::Problem;
 pub use auth::{Anonymous, ApiKey, ApiKeys, AuthOptions, Caller, JwtOptions, Means};
+pub use gate::Gate;
 pub use metrics::install_metrics;
 pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use options::{Limits, ServerOptions};
+pub use rate::{InvalidRate, Rate, Rates};
 pub use server::{Door, Server, serve};
+pub use tls::TlsOptions;
 
 /// The parsers that face a client, for fuzzing.
 #[doc(hidden)]
 pub mod parsers {
-    pub use crate::{link::script::converse, request::fuzz::*};
+    pub use crate::{auth::fuzz::*, link::script::converse, request::fuzz::*};
 }

@@ -1,11 +1,11 @@
 //! How the front door is set up.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use abide_node::NodeOptions;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::{AuthOptions, Rule};
+use crate::{AuthOptions, Rates, Rule, TlsOptions};
 
 /// Where a server listens, who may talk to it and how much of everything it takes.
 #[derive(Clone, Debug)]
@@ -24,6 +24,12 @@ pub struct ServerOptions {
     /// Who may do what; the first rule that matches decides. Without any, whoever is known may do everything
     /// in its own tenant, and the role `admin` look after the node.
     pub access: Vec<Rule>,
+    /// What the server shows to prove who it is. `None`: it speaks without TLS.
+    pub tls: Option<TlsOptions>,
+    /// How much callers may ask.
+    pub rates: Rates,
+    /// The file to which administrative acts are appended, besides the log.
+    pub audit: Option<PathBuf>,
     /// How much of everything.
     pub limits: Limits,
     /// What `/metrics` shows. `None`: what [`install_metrics`](crate::install_metrics) collects.
@@ -38,6 +44,9 @@ impl Default for ServerOptions {
             origins: Vec::new(),
             auth: None,
             access: Vec::new(),
+            tls: None,
+            rates: Rates::default(),
+            audit: None,
             limits: Limits::default(),
             metrics: None,
         }

@@ -1,16 +1,22 @@
 //! The server: bound, run, stopped.
 
-use std::{future::Future, net::SocketAddr, sync::Arc};
+use std::{
+    future::Future,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use abide_core::{Error, Result};
 use abide_node::Node;
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower_http::cors::CorsLayer;
 
 use crate::{
-    ServerOptions, address, connection::Connections, front::Front, gate::Gate, guard::Guard, metrics, shared::Shared,
-    signal::Signals,
+    ServerOptions, address, connection::Connections, cors, front::Front, gate::Gate, guard::Guard, metrics,
+    shared::Shared, signal::Signals, tls,
 };
 
 /// Serves HTTP on `address` until the process is told to stop (Ctrl-C or SIGTERM), then drains the node.
@@ -25,7 +31,7 @@ use crate::{
 pub async fn serve(node: Node, address: &str) -> Result<()> {
     let server = Server::bind(node, ServerOptions::on(address)).await?;
     if !tracing::dispatcher::has_been_set() {
-        eprintln!("serving on http://{}; Ctrl-C stops it", server.local_addr());
+        eprintln!("serving on {}; Ctrl-C stops it", server.url());
     }
     server.run_until_signal().await
 }
@@ -39,6 +45,8 @@ pub struct Door {
     local_addr: SocketAddr,
     options: ServerOptions,
     gate: Gate,
+    cors: Option<CorsLayer>,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Door {
@@ -48,17 +56,23 @@ impl Door {
     /// `bad_request` if the address is not one, or is public although nobody is asked who they are; if a file
     /// of keys or an access rule cannot be used; `unavailable` if the address is taken.
     pub async fn bind(options: ServerOptions) -> Result<Self> {
-        let gate = Gate::new(&options)?;
+        let (gate, cors) = (Gate::new(&options)?, cors::layer(&options)?);
+        let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let listener = address::listen(&options.address, gate.asks()).await?;
         let local_addr = listener
             .local_addr()
             .map_err(|error| Error::unavailable(format!("{} has no local address: {error}", options.address)))?;
-        Ok(Self { listener, local_addr, options, gate })
+        Ok(Self { listener, local_addr, options, gate, cors, tls })
     }
 
     /// The address it is bound to.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The URL under which callers on this machine reach it.
+    pub fn url(&self) -> String {
+        url(self.local_addr, self.tls.is_some())
     }
 
     /// The server that lets callers in to `node`.
@@ -90,6 +104,11 @@ impl Server {
         self.door.local_addr
     }
 
+    /// The URL under which callers on this machine reach it.
+    pub fn url(&self) -> String {
+        self.door.url()
+    }
+
     /// Adds routes of the program's own, for paths that Abide does not have. Their requests pass the same
     /// checks of host and origin; what they do not answer is a problem as everywhere.
     pub fn extra_routes(mut self, routes: Router) -> Self {
@@ -104,11 +123,15 @@ impl Server {
     /// # Errors
     /// `deadline` if the node could not finish everything within its drain timeout.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<()> {
-        let Self { door: Door { listener, local_addr, options, gate }, node, others } = self;
+        let Self { door: Door { listener, local_addr, options, gate, cors, tls }, node, others } = self;
         let guard = Guard::new(&options, &gate, local_addr);
         let shared = Arc::new(Shared::new(node.clone(), &options, gate));
-        let connections = Connections::new(Arc::new(Front::new(shared.clone(), guard, others)));
+        let connections = Connections::new(Arc::new(Front::new(shared.clone(), guard, cors, others)), tls);
         let limits = &options.limits;
+        let protected = options.tls.is_some() || local_addr.ip().is_loopback();
+        if !protected {
+            tracing::warn!(address = %local_addr, "serving other machines without TLS: tokens can be read on their way, unless a proxy with TLS stands in front");
+        }
         tracing::info!(address = %local_addr, "serving HTTP");
         {
             let mut accept = std::pin::pin!(connections.accept(&listener));
@@ -161,4 +184,12 @@ impl Server {
             () = twice => Err(Error::unavailable("told to stop twice: stopped at once; what was not committed is undone")),
         }
     }
+}
+
+/// An address that is any of this machine's is none that can be called.
+fn url(mut address: SocketAddr, tls: bool) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    format!("{}://{address}", if tls { "https" } else { "http" })
 }

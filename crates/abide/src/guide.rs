@@ -32,6 +32,9 @@ mod testing_your_objects {}
 #[doc = include_str!("../../../docs/guide/operations.md")]
 mod operations {}
 
+#[doc = include_str!("../../../docs/security.md")]
+mod security {}
+
 #[doc = include_str!("../../../docs/errors/README.md")]
 mod errors {}
 

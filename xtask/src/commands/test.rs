@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 
-use super::{fuzz, web};
+use super::{fuzz, openapi, web};
 use crate::command_line::CommandLine;
 use crate::services;
 use crate::summary::{Counts, Runner};
@@ -57,6 +57,7 @@ const STEPS: &[Step] = &[
     Step { name: "kill", plan: kill },
     Step { name: "web", plan: |options| web::plan(options.ci) },
     Step { name: "fuzz", plan: |options| fuzz::plan(options.ci) },
+    Step { name: "openapi", plan: |options| openapi::plan(options.ci) },
 ];
 
 /// Runs every step, or those that `args` name. Whether all passed.

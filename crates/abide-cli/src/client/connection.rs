@@ -6,9 +6,13 @@ use hyper::{
     client::conn::http1::{SendRequest, handshake},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::AbortHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::AbortHandle,
+};
 
-use super::BaseUrl;
+use super::{BaseUrl, Tls};
 
 /// What a request carries.
 pub(crate) type Body = Full<Bytes>;
@@ -22,10 +26,17 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Connects.
-    #[expect(clippy::disallowed_methods, reason = "the connection's task ends with the connection")]
-    pub(crate) async fn open(base: &BaseUrl) -> std::io::Result<Self> {
+    pub(crate) async fn open(base: &BaseUrl, tls: Option<&Tls>) -> std::io::Result<Self> {
         let stream = TcpStream::connect(base.target()).await?;
         stream.set_nodelay(true)?;
+        match tls {
+            Some(tls) => Self::over(tls.agree(base.target().0, stream).await?).await,
+            None => Self::over(stream).await,
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the connection's task ends with the connection")]
+    async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> std::io::Result<Self> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
         let task = tokio::spawn(async move {
             // A fault of the connection reaches whoever waits for an answer on it.

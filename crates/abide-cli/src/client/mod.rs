@@ -2,12 +2,17 @@
 
 mod connection;
 mod events;
+mod tls;
 mod url;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -15,6 +20,7 @@ pub(crate) use connection::{Body, Connection};
 pub(crate) use events::{Event, EventStream};
 pub(crate) use url::{BaseUrl, encode, object_path, query};
 
+use self::tls::Tls;
 use crate::failure::{Failure, Outcome};
 
 /// How long to wait for a connection.
@@ -28,6 +34,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     base: BaseUrl,
+    tls: Option<Tls>,
+    headers: HeaderMap,
 }
 
 /// A call to make.
@@ -45,13 +53,31 @@ pub(crate) struct CallRequest<'a> {
 
 impl Client {
     /// A client of the node at this address.
-    pub(crate) fn new(url: &str) -> Outcome<Self> {
-        Ok(Self { base: BaseUrl::parse(url)? })
+    pub(crate) fn new(url: &str, ca: Option<&Path>) -> Outcome<Self> {
+        let base = BaseUrl::parse(url)?;
+        let tls = base.is_secure().then(|| Tls::new(ca)).transpose()?;
+        Ok(Self { base, tls, headers: HeaderMap::new() })
+    }
+
+    /// The same client, which shows this token and names this tenant with every request.
+    pub(crate) fn known_by(mut self, token: Option<&str>, namespace: Option<&str>) -> Outcome<Self> {
+        let unusable = |what: &str| Failure::usage(format!("{what} has characters that cannot be sent"));
+        if let Some(token) = token {
+            let value = HeaderValue::from_str(&format!("Bearer {token}"));
+            let mut value = value.map_err(|_| unusable("the token"))?;
+            value.set_sensitive(true);
+            self.headers.insert(header::AUTHORIZATION, value);
+        }
+        if let Some(namespace) = namespace {
+            let value = HeaderValue::from_str(namespace).map_err(|_| unusable("the namespace"))?;
+            self.headers.insert("abide-namespace", value);
+        }
+        Ok(self)
     }
 
     /// Opens a connection.
     pub(crate) async fn connect(&self) -> Outcome<Connection> {
-        match timeout(CONNECT_TIMEOUT, Connection::open(&self.base)).await {
+        match timeout(CONNECT_TIMEOUT, Connection::open(&self.base, self.tls.as_ref())).await {
             Ok(connected) => connected.map_err(|error| self.unreachable(&error.to_string())),
             Err(_) => Err(self.unreachable("nothing answers")),
         }
@@ -107,7 +133,9 @@ impl Client {
 
     /// A request to this node, to be sent over a connection to it.
     pub(crate) fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
-        Request::builder().method(method).uri(self.base.path(path)).header(header::HOST, self.base.authority())
+        let request = Request::builder().method(method).uri(self.base.path(path));
+        let request = request.header(header::HOST, self.base.authority());
+        self.headers.iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     async fn exchange(&self, request: hyper::http::request::Builder, body: Bytes, wait: Duration) -> Outcome<Value> {

@@ -10,22 +10,29 @@ pub(crate) struct BaseUrl {
     host: String,
     port: u16,
     prefix: String,
+    secure: bool,
 }
 
 impl BaseUrl {
-    /// Reads `http://HOST[:PORT][/PREFIX]`; the scheme may be left out.
+    /// Reads `http://HOST[:PORT][/PREFIX]`, or the same with `https`; the scheme may be left out.
     pub(crate) fn parse(text: &str) -> Outcome<Self> {
         let wrong = |why: &str| Failure::usage(format!("{text:?} is not the address of a node: {why}"));
         let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let uri: Uri = whole.parse().map_err(|_| wrong("write for example http://127.0.0.1:7070"))?;
         match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(wrong("this version speaks plain HTTP; write http://, or use a TLS proxy")),
-            _ => return Err(wrong("it begins with http://")),
+            Some("http" | "https") => {}
+            _ => return Err(wrong("it begins with http:// or https://")),
         }
+        let secure = uri.scheme_str() == Some("https");
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("it has no host"))?;
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { host: host.into(), port: uri.port_u16().unwrap_or(80), prefix })
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        Ok(Self { host: host.into(), port, prefix, secure })
+    }
+
+    /// Whether to speak TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Host and port, to connect to.
@@ -84,6 +91,7 @@ mod tests {
             ("localhost:7070", "localhost:7070", "/x"),
             ("http://abide.test/node/1/", "abide.test:80", "/node/1/x"),
             ("http://[::1]:7070", "[::1]:7070", "/x"),
+            ("https://abide.test", "abide.test:443", "/x"),
         ] {
             let base = BaseUrl::parse(text).unwrap();
             assert_eq!((base.authority().as_str(), base.path("/x").as_str()), (authority, path), "{text}");
@@ -93,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_address_that_cannot_be_used_is_bad_usage() {
-        for text in ["https://x", "ftp://x", "http://", "", "http://a b"] {
+        for text in ["ftp://x", "http://", "", "http://a b"] {
             assert_eq!(BaseUrl::parse(text).unwrap_err().exit(), 2, "{text:?}");
         }
     }

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod access;
 pub(crate) mod alarms;
 pub(crate) mod backup;
 pub(crate) mod bench;
@@ -7,6 +8,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod generate;
 pub(crate) mod get;
+pub(crate) mod keys;
 pub(crate) mod kinds;
 pub(crate) mod log;
 pub(crate) mod ls;

@@ -49,10 +49,10 @@ impl Serve {
         start_log(&config.log)?;
         let metrics = install_metrics();
         // The port first: if it is taken, no store is made or opened.
-        let door = Door::bind(options(&config, metrics)).await.map_err(|error| explain(error, &config))?;
+        let door = Door::bind(options(&config, metrics)?).await.map_err(|error| explain(error, &config))?;
         let abide = start(&config).await?;
         let server = door.open(abide.node().clone()).extra_routes(web::routes());
-        banner(session, &config, &format!("http://{}", server.local_addr()))?;
+        banner(session, &config, &server.url())?;
         Ok(server.run_until_signal().await?)
     }
 }
@@ -70,7 +70,7 @@ async fn start(config: &Config) -> Outcome<Abide> {
     Ok(builder.start().await?)
 }
 
-fn options(config: &Config, metrics: abide::server::PrometheusHandle) -> ServerOptions {
+fn options(config: &Config, metrics: abide::server::PrometheusHandle) -> Outcome<ServerOptions> {
     let mut options = ServerOptions::on(&config.listen);
     let (given, limits) = (&config.limits, &mut options.limits);
     limits.body_bytes = given.body.unwrap_or(limits.body_bytes);
@@ -78,8 +78,10 @@ fn options(config: &Config, metrics: abide::server::PrometheusHandle) -> ServerO
     limits.connections = given.connections.unwrap_or(limits.connections);
     limits.drain_timeout = given.drain.unwrap_or(limits.drain_timeout);
     options.hosts.clone_from(&config.hosts);
+    options.origins.clone_from(&config.origins);
     options.metrics = Some(metrics);
-    options
+    config.security.apply(&mut options)?;
+    Ok(options)
 }
 
 /// An address that is refused is bad usage; one that is taken is not.

@@ -2,7 +2,7 @@ use super::{KEYS, Key, Setting, Value, key::refuse};
 use crate::failure::Outcome;
 
 /// Variables that are read elsewhere.
-const OTHERS: [&str; 2] = ["ABIDE_URL", "ABIDE_CONFIG"];
+const OTHERS: [&str; 5] = ["ABIDE_URL", "ABIDE_CONFIG", "ABIDE_TOKEN", "ABIDE_NAMESPACE", "ABIDE_CA"];
 
 /// The settings in the environment.
 pub(super) fn read(environment: impl Iterator<Item = (String, String)>) -> Outcome<Vec<Setting>> {

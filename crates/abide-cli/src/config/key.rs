@@ -13,6 +13,9 @@ pub(crate) struct Key {
     pub(crate) quoted: bool,
 }
 
+/// The list of access rules, which is no key: it has tables of its own.
+pub(super) const ACCESS: &str = "access";
+
 /// Every key of this version.
 pub(crate) const KEYS: &[Key] = &[
     Key::new("listen", "where to listen", r#""127.0.0.1:7070""#),
@@ -22,6 +25,23 @@ pub(crate) const KEYS: &[Key] = &[
         r#""sqlite:data/abide.db""#,
     ),
     Key::new("hosts", "more names that callers may know the node by", r#"["abide.test"]"#),
+    Key::new("origins", "origins whose web pages may use the node", r#"["https://app.example"]"#),
+    Key::new("auth.jwt.jwks", "the file with the keys that sign tokens, a JSON Web Key Set", r#""keys.json""#),
+    Key::new("auth.jwt.audience", "whom tokens are meant for", r#""abide""#),
+    Key::new("auth.jwt.issuer", "who tokens come from", r#"["https://login.example"]"#),
+    Key::new("auth.jwt.leeway", "by how much clocks may differ", r#""30s""#),
+    Key::new("auth.jwt.roles_claim", "the claim with the caller's roles", r#""roles""#),
+    Key::new("auth.jwt.namespace_claim", "the claim with the caller's tenant", r#""namespace""#),
+    Key::new("auth.keys", "the file with the hashes of API keys", r#""keys.toml""#),
+    Key::new("auth.anonymous", "whether callers without a token are let in", "true"),
+    Key::new("auth.anonymous_roles", "the roles of callers without a token", r#"["guest"]"#),
+    Key::new("auth.tenant_roles", "roles that may name any tenant", r#"["operator"]"#),
+    Key::new("audit.file", "the file to which administrative acts are appended", r#""audit.jsonl""#),
+    Key::new("tls.cert", "the file with the certificate, as PEM", r#""server.pem""#),
+    Key::new("tls.key", "the file with the certificate's private key, as PEM", r#""server-key.pem""#),
+    Key::new("limits.rate.per_principal", "how much each caller may ask", r#""200/s""#),
+    Key::new("limits.rate.per_address", "how much each address may ask", r#""500/s""#),
+    Key::new("limits.rate.burst", "how much of that at once", "400"),
     Key::new("limits.body", "the longest body of a request", r#""1MiB""#),
     Key::new("limits.decompressed", "the longest body once it is decompressed", r#""4MiB""#),
     Key::new("limits.connections", "connections served at a time", "16384"),
@@ -34,12 +54,9 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// Keys that this version does not have, and what that means.
-const LATER: [(&str, &str); 6] = [
+const LATER: [(&str, &str); 3] = [
     ("cluster", "this one runs one node; remove the section"),
-    ("auth", "this one listens on this machine only; remove the section"),
-    ("access", "this one listens on this machine only; remove the section"),
-    ("tls", "this one listens on this machine only, without TLS; remove the section"),
-    ("limits.rate", "this one has no rate limit; remove the key"),
+    ("tls.client_ca", "this one has no peers; remove the key"),
     ("telemetry.otlp", "this one has /metrics and logs; remove the key"),
 ];
 
@@ -59,11 +76,18 @@ impl Key {
     }
 }
 
-/// The sections there are.
+/// The sections there are, and `[[access]]`.
 pub(super) fn sections() -> impl Iterator<Item = &'static str> {
     let mut sections: Vec<_> = KEYS.iter().filter_map(|key| Some(key.path.split_once('.')?.0)).collect();
+    sections.push(ACCESS);
+    sections.sort_unstable();
     sections.dedup();
     sections.into_iter()
+}
+
+/// Whether keys begin with this path.
+pub(super) fn is_table(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// Why a path is no key: it is of a later version, or unknown.

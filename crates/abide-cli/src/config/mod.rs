@@ -3,11 +3,13 @@
 mod environment;
 mod file;
 mod key;
+mod security;
 mod size;
 
 use std::{path::PathBuf, time::Duration};
 
 pub(crate) use key::{KEYS, Key};
+pub(crate) use security::Security;
 pub(crate) use size::{format_size, parse_size};
 
 use crate::failure::{Failure, Outcome};
@@ -26,6 +28,10 @@ pub(crate) struct Config {
     pub(crate) store: String,
     /// More names that callers may know the node by.
     pub(crate) hosts: Vec<String>,
+    /// Origins whose pages may use the node.
+    pub(crate) origins: Vec<String>,
+    /// Who callers are, and what they may do.
+    pub(crate) security: Security,
     /// What to log: `info`, or `warn,abide_node=debug`.
     pub(crate) log: String,
     /// How much of everything.
@@ -89,6 +95,8 @@ impl Default for Config {
             listen: "127.0.0.1:7070".into(),
             store: store_in(DATA.as_ref()),
             hosts: Vec::new(),
+            origins: Vec::new(),
+            security: Security::default(),
             log: "info".into(),
             limits: Limits::default(),
         }
@@ -99,7 +107,9 @@ impl Config {
     /// Reads all three sources; the later ones win.
     pub(crate) fn load(flags: &Flags, environment: impl Iterator<Item = (String, String)>) -> Outcome<Self> {
         let mut config = Self::default();
-        for setting in file::read(flags.config.as_deref())? {
+        let (settings, rules) = file::read(flags.config.as_deref())?;
+        config.security.access = rules;
+        for setting in settings {
             config.set(&setting)?;
         }
         for setting in environment::read(environment)? {
@@ -118,11 +128,15 @@ impl Config {
     }
 
     fn set(&mut self, setting: &Setting) -> Outcome {
+        if self.security.set(setting)? {
+            return Ok(());
+        }
         let limits = &mut self.limits;
         match setting.key.path {
             "listen" => self.listen = setting.text()?,
             "store" => self.store = setting.store()?,
             "hosts" => self.hosts = setting.list(),
+            "origins" => self.origins = setting.list(),
             "telemetry.log" => self.log = setting.text()?,
             "limits.body" => limits.body = Some(setting.size()?),
             "limits.decompressed" => limits.decompressed = Some(setting.size()?),
@@ -172,6 +186,14 @@ impl Setting {
         let text = self.text()?;
         let number = text.replace('_', "").parse().ok().filter(|&number| number > 0);
         number.ok_or_else(|| self.wrong("a whole number from 1"))
+    }
+
+    fn flag(&self) -> Outcome<bool> {
+        match self.text()?.as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(self.wrong("true or false")),
+        }
     }
 
     fn duration(&self) -> Outcome<Duration> {
@@ -266,11 +288,8 @@ mod tests {
     #[test]
     fn keys_of_later_versions_get_a_sentence_of_their_own() {
         for (file, word) in [
-            ("[auth]\njwt = { jwks = \"keys.json\" }", "[auth]"),
             ("[cluster]\nname = \"prod\"", "[cluster]"),
-            ("[tls]\ncert = \"x\"", "[tls]"),
-            ("[[access]]\nallow = [\"call\"]", "[access]"),
-            ("[limits]\nrate = { per_principal = \"200/s\" }", "limits.rate"),
+            ("[tls]\nclient_ca = \"x\"", "tls.client_ca"),
             ("[telemetry]\notlp = \"http://x\"", "telemetry.otlp"),
         ] {
             let sentence = refusal(file, &[]);

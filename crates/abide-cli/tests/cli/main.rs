@@ -10,5 +10,6 @@ mod new_project;
 mod node;
 mod page;
 mod readme;
+mod security;
 mod stores;
 mod walk_through;

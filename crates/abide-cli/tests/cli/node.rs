@@ -35,6 +35,12 @@ impl Node {
         Self::start_on(None)
     }
 
+    /// Starts a node in a folder that has its configuration.
+    pub(crate) fn start_in(folder: TempDir, address: &str) -> Self {
+        let (process, url) = serve(folder.path(), address, None);
+        Self { process, url, folder, on: None }
+    }
+
     /// Starts a node on this store, or on the default one.
     pub(crate) fn start_on(store: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use self::pattern::{Match, Pattern};
+use self::pattern::Match;
+pub(crate) use self::pattern::Pattern;
 pub use self::{
     action::Action,
     ask::{Ask, Ids},

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Caller, Means, Refusal, caller::ANONYMOUS};
 
 /// What all API keys begin with, so that people and scanners know one when they see it.
-pub(crate) const PREFIX: &str = "abide_";
+pub(crate) const PREFIX: &str = "abide-";
 
 /// How many random bytes a key has: nobody guesses them, and so a plain hash hides them.
 const SECRET_BYTES: usize = 32;
@@ -101,7 +101,7 @@ impl ApiKeys {
         let mut secret = [0; SECRET_BYTES];
         SystemRandom::new().fill(&mut secret).expect("BUG: the system has no randomness");
         let id = ulid::Ulid::generate().to_string();
-        let token = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret));
+        let token = format!("{PREFIX}{id}-{}", URL_SAFE_NO_PAD.encode(secret));
         let Principal { subject, roles, namespace } = principal;
         self.keys.push(ApiKey { id, hash: hash(&token), subject, roles, namespace, created_at, expires_at });
         token

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use abide_core::{Namespace, Timestamp};
 use abide_node::Principal;
@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 pub struct Caller {
     who: Option<Arc<Who>>,
     namespace: Namespace,
+    address: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -40,14 +41,14 @@ pub(crate) const ANONYMOUS: &str = "anonymous";
 impl Caller {
     /// A caller whom nobody asked: there is no authentication.
     pub fn unasked() -> Self {
-        Self { who: None, namespace: Namespace::default() }
+        Self { who: None, namespace: Namespace::default(), address: None }
     }
 
     /// A caller whose token said so.
     pub fn known(principal: Principal, means: Means) -> Self {
         let namespace = principal.namespace.clone();
         let who = Who { principal: Arc::new(principal), claims: Map::new(), expires_at: None, means };
-        Self { who: Some(Arc::new(who)), namespace }
+        Self { who: Some(Arc::new(who)), namespace, address: None }
     }
 
     /// Adds what else its token says, and until when it holds.
@@ -62,6 +63,17 @@ impl Caller {
     #[must_use]
     pub(crate) fn acting_in(self, namespace: Namespace) -> Self {
         Self { namespace, ..self }
+    }
+
+    /// The same caller, at this address.
+    #[must_use]
+    pub fn at(self, address: IpAddr) -> Self {
+        Self { address: Some(address), ..self }
+    }
+
+    /// The address that it called from, if that is known.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// What handlers see of it; `None` if nobody asked.
@@ -92,6 +104,11 @@ impl Caller {
     /// What its token claims under this name. `sub`, `namespace` and `roles` are asked for otherwise.
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.who.as_ref()?.claims.get(name)
+    }
+
+    /// Whether it acts in another tenant than its own.
+    pub(crate) fn entered(&self) -> bool {
+        self.principal().is_some_and(|principal| principal.namespace != self.namespace)
     }
 
     /// Its own name, if it has one to itself.

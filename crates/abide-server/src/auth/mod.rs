@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod caller;
+pub(crate) mod fuzz;
 mod jwt;
 mod options;
 mod refusal;

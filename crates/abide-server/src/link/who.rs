@@ -49,11 +49,13 @@ impl Who {
 
     /// Refuses a call that it may not make; otherwise it is made on its behalf.
     pub(crate) fn may_call(&self, shared: &Shared, key: &Key, handler: &str, options: &mut CallOptions) -> Result<()> {
+        shared.gate.spend(&self.0)?;
         shared.gate.allow_call(&self.0, key, handler, options)
     }
 
     /// Refuses to let it see an object, or talk to those who do.
     pub(crate) fn may_watch(&self, shared: &Shared, key: &Key) -> Result<()> {
+        shared.gate.spend(&self.0)?;
         shared.gate.allow_object(&self.0, Action::Watch, key)
     }
 

@@ -24,9 +24,18 @@ pub(crate) fn document(kinds: &[KindDescription]) -> Value {
                 whether it may have taken effect although it failed.",
         },
         "servers": [{"url": "/"}],
+        "security": [{}, {"token": []}],
         "tags": tags(kinds),
         "paths": paths,
-        "components": {"schemas": schemas, "responses": schemas::problems()},
+        "components": {
+            "schemas": schemas,
+            "responses": schemas::problems(),
+            "securitySchemes": {"token": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A signed JWT or an API key, where callers are asked who they are",
+            }},
+        },
     })
 }
 
@@ -45,11 +54,14 @@ fn answer(description: &str, schema: &Value) -> Value {
     json!({"description": description, "content": {"application/json": {"schema": schema}}})
 }
 
+/// The problems that any request may meet: at the door, or within.
+const ALWAYS: [&str; 4] = ["400", "403", "429", "500"];
+
 /// The answers of an operation: what it gives, and the problems it may meet, by status.
 fn answers(ok: Value, problems: &[&str]) -> Value {
     let mut all = Map::new();
     all.insert("200".into(), ok);
-    for status in problems {
+    for status in ALWAYS.iter().chain(problems) {
         all.insert((*status).into(), json!({"$ref": format!("#/components/responses/{status}")}));
     }
     Value::Object(all)

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::{answer, answers, schema};
 
 /// The problems of anything that looks at an object.
-const LOOK: [&str; 5] = ["400", "403", "404", "500", "503"];
+const LOOK: [&str; 3] = ["401", "404", "503"];
 /// The problems of a call.
-const CALL: [&str; 11] = ["400", "403", "404", "408", "409", "413", "415", "422", "429", "503", "504"];
+const CALL: [&str; 9] = ["401", "404", "408", "409", "413", "415", "422", "503", "504"];
 
 /// Path templates and what they answer.
 pub(super) fn paths() -> Map<String, Value> {
@@ -205,7 +205,7 @@ fn kinds() -> Value {
         "operationId": "kinds",
         "tags": ["node"],
         "summary": "The kinds of this node, with the schemas of states, arguments and results",
-        "responses": answers(answer("The kinds", &list), &["400", "403"]),
+        "responses": answers(answer("The kinds", &list), &["401"]),
     })
 }
 
@@ -214,7 +214,7 @@ fn one_kind() -> Value {
         "operationId": "kind",
         "tags": ["node"],
         "summary": "One kind",
-        "responses": answers(answer("The kind", &schema("Kind")), &["400", "403", "404"]),
+        "responses": answers(answer("The kind", &schema("Kind")), &["401", "404"]),
     })
 }
 
@@ -309,7 +309,7 @@ fn metrics() -> Value {
         "operationId": "metrics",
         "tags": ["operations"],
         "summary": "Metrics",
-        "responses": answers(ok, &["403", "404"]),
+        "responses": answers(ok, &["401", "404"]),
     })
 }
 
@@ -318,6 +318,6 @@ fn openapi() -> Value {
         "operationId": "openapi",
         "tags": ["operations"],
         "summary": "This document",
-        "responses": answers(answer("OpenAPI 3.1", &json!({"type": "object"})), &["403"]),
+        "responses": answers(answer("OpenAPI 3.1", &json!({"type": "object"})), &["401"]),
     })
 }

@@ -166,6 +166,18 @@ impl World {
         self.send(self.request("GET", path).body(Body::empty()).unwrap()).await
     }
 
+    /// Reads with a token.
+    pub(crate) async fn get_with(&self, path: &str, token: &str) -> Answer {
+        self.send_with("GET", path, token, &[]).await
+    }
+
+    /// Sends a request without a body, with a token and more headers.
+    pub(crate) async fn send_with(&self, method: &str, path: &str, token: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = self.request(method, path).header("authorization", format!("Bearer {token}"));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(self.request("DELETE", path).body(Body::empty()).unwrap()).await
     }

@@ -38,7 +38,7 @@ impl Target {
             Err(_) => {
                 let url = self.serve().await?;
                 self.session.output.note(format!("no node runs at {}: measuring one of our own", self.session.url));
-                Client::new(&url)?
+                Client::new(&url, None)?
             }
         };
         self.client = Some(client.clone());

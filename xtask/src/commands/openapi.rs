@@ -1,0 +1,116 @@
+//! The OpenAPI step of `cargo xtask test`: schemathesis makes up requests from `/openapi.json` of a running
+//! node, right ones and wrong ones, and looks whether the answers are what the document says.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use super::test::{Counting, Plan};
+use crate::{command_line::CommandLine, metadata, services};
+
+/// The version whose checks the node is known to pass.
+const PACKAGE: &str = "schemathesis==4.32.5";
+
+/// How long it may look for faults, in seconds.
+const SECONDS: &str = "45";
+
+/// What it looks at. Not whether every request that the document does not allow is refused: the node takes
+/// `null` for no arguments, for example, and says so nowhere else.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,unsupported_method,use_after_free";
+
+/// Runs schemathesis if it is here or can be installed into a folder of its own.
+pub(crate) fn plan(ci: bool) -> anyhow::Result<Plan> {
+    if let Some(venv) = services::missing().into_iter().find(|service| service.tests == "distobject") {
+        return Ok(left_out(ci, services::sentence(&[venv])));
+    }
+    match install()? {
+        Some(_) => Ok(Plan::Run(vec![CommandLine::cargo(["xtask", "openapi"])], Counting::Whole)),
+        None => Ok(left_out(ci, format!("{PACKAGE} cannot be installed from here"))),
+    }
+}
+
+fn left_out(ci: bool, why: String) -> Plan {
+    if ci { Plan::Failed(why) } else { Plan::NotRun(why) }
+}
+
+/// `cargo xtask openapi`: whether nothing was found.
+pub(crate) fn run() -> anyhow::Result<bool> {
+    let program = install()?.with_context(|| format!("{PACKAGE} cannot be installed from here"))?;
+    ensure!(CommandLine::cargo(["build", "-p", "abide-cli", "--bin", "abide"]).run()?, "the node cannot be built");
+    let node = Node::start()?;
+    let arguments = [
+        "run",
+        &format!("{}/openapi.json", node.url),
+        "--max-time",
+        SECONDS,
+        "--workers",
+        "2",
+        "--checks",
+        CHECKS,
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--request-timeout",
+        "10",
+        "--exclude-path",
+        "/v1/inspect/changes",
+        "--suppress-health-check",
+        "all",
+        "--no-color",
+    ];
+    CommandLine::new(&program.display().to_string()).args(arguments).run()
+}
+
+/// The program in an environment of its own, made once.
+fn install() -> anyhow::Result<Option<PathBuf>> {
+    let folder = target()?.join("schemathesis");
+    let program = folder.join("bin/schemathesis");
+    let version = || CommandLine::new(&program.display().to_string()).args(["--version"]).succeeds_silently();
+    if program.exists() && version() {
+        return Ok(Some(program));
+    }
+    let venv = CommandLine::new("python3").args(["-m", "venv", "--clear", &folder.display().to_string()]);
+    let pip = CommandLine::new(&folder.join("bin/python").display().to_string());
+    let made = venv.succeeds_silently() && pip.args(["-m", "pip", "install", "--quiet", PACKAGE]).succeeds_silently();
+    Ok((made && version()).then_some(program))
+}
+
+/// The folder that cargo builds into.
+fn target() -> anyhow::Result<PathBuf> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(metadata::workspace_root())
+        .output()?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(Path::new(metadata["target_directory"].as_str().context("cargo has no target directory")?).to_owned())
+}
+
+/// A node in memory, on a free port, for as long as it is looked at.
+struct Node {
+    process: Child,
+    url: String,
+}
+
+impl Node {
+    fn start() -> anyhow::Result<Self> {
+        let program = target()?.join("debug/abide");
+        let arguments = ["serve", "--json", "--log", "error", "--store", "memory:", "--listen", "127.0.0.1:0"];
+        let mut process = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("BUG: stdout is piped")?).read_line(&mut line)?;
+        let started: Value = serde_json::from_str(&line).context("the node did not say where it listens")?;
+        let url = started["url"].as_str().context("the node did not say where it listens")?.to_owned();
+        Ok(Self { process, url })
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
