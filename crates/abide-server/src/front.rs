@@ -90,7 +90,7 @@ impl Front {
             return self.grpc.answer(request).await;
         }
         if asks_who(request.uri().path()) {
-            match self.shared.gate.identify(request.headers(), address) {
+            match self.shared.gate.identify_at(request.headers(), Some(address)) {
                 Ok(caller) if is_call(&request) => {
                     return routes::call::call(&self.shared, &caller, request).await.into_response();
                 }

@@ -63,22 +63,31 @@ impl Gate {
         self.auth.as_ref().is_none_or(Authenticator::admits_anybody)
     }
 
-    /// Lets a request in that came from this address, and says who sent it and in which tenant it acts.
+    /// Lets a request in, and says who sent it and in which tenant it acts.
     ///
     /// # Errors
     /// `unauthenticated`; `denied` if it names a tenant that it may not; `rate_limited`; `bad_request`.
-    pub(crate) fn identify(&self, headers: &HeaderMap, address: IpAddr) -> Result<Caller> {
+    pub(crate) fn identify(&self, headers: &HeaderMap) -> Result<Caller> {
+        self.identify_at(headers, None)
+    }
+
+    /// The same for a request that came from this address.
+    ///
+    /// # Errors
+    /// Those of [`Gate::identify`].
+    pub(crate) fn identify_at(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller> {
         let known = || {
             let namespace = text(headers, &NAMESPACE)?;
             let token = if self.asks() { bearer(headers)? } else { None };
-            let caller = self.known(token, namespace, Some(address))?;
+            let caller = self.known(token, namespace, address)?;
             if caller.entered() {
                 self.audit.record(&caller, "tenant", caller.namespace().as_str(), true);
             }
             self.spend(&caller)?;
             Ok(caller)
         };
-        known().inspect_err(|error| self.tell(error, &address))
+        let from = || address.map_or_else(|| "a caller".into(), |address| address.to_string());
+        known().inspect_err(|error| self.tell(error, &from()))
     }
 
     /// Who opens a connection: by its first frame's token, or by the headers of the request that opened it.
