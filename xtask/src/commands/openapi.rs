@@ -19,9 +19,9 @@ const PACKAGE: &str = "schemathesis==4.32.5";
 /// How long it may look for faults, in seconds.
 const SECONDS: &str = "45";
 
-/// What it looks at. Not whether every request that the document does not allow is refused: the node takes
-/// `null` for no arguments, for example, and says so nowhere else.
-const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,unsupported_method,use_after_free";
+/// What it does not look at: whether every request that the schemas allow is taken (a handler may refuse what
+/// no schema can say), and `Allow` (a handler may be called as a part of an object is: `alarms`, `changes`).
+const LEFT_OUT: &str = "positive_data_acceptance,allow_header_conformance";
 
 /// Runs schemathesis if it is here or can be installed into a folder of its own.
 pub(crate) fn plan(ci: bool) -> anyhow::Result<Plan> {
@@ -43,26 +43,17 @@ pub(crate) fn run() -> anyhow::Result<bool> {
     let program = install()?.with_context(|| format!("{PACKAGE} cannot be installed from here"))?;
     ensure!(CommandLine::cargo(["build", "-p", "abide-cli", "--bin", "abide"]).run()?, "the node cannot be built");
     let node = Node::start()?;
-    let arguments = [
-        "run",
-        &format!("{}/openapi.json", node.url),
-        "--max-time",
-        SECONDS,
-        "--workers",
-        "2",
-        "--checks",
-        CHECKS,
-        "--phases",
-        "examples,coverage,fuzzing",
-        "--request-timeout",
-        "10",
-        "--exclude-path",
-        "/v1/inspect/changes",
-        "--suppress-health-check",
-        "all",
-        "--no-color",
-    ];
-    CommandLine::new(&program.display().to_string()).args(arguments).run()
+    let document = format!("{}/openapi.json", node.url);
+    let bounds = ["--max-time", SECONDS, "--workers", "1", "--request-timeout", "10", "--phases", "coverage,fuzzing"];
+    // A stream without an end is left to tests of its own.
+    let scope = ["--exclude-checks", LEFT_OUT, "--exclude-path", "/v1/inspect/changes"];
+    let manner = ["--continue-on-failure", "--suppress-health-check", "all", "--warnings", "off", "--no-color"];
+    CommandLine::new(&program.display().to_string())
+        .args(["run", &document])
+        .args(bounds)
+        .args(scope)
+        .args(manner)
+        .run()
 }
 
 /// The program in an environment of its own, made once.

@@ -57,7 +57,8 @@ fn header(name: &str, description: &str, schema: Value) -> Value {
 }
 
 fn kind() -> Value {
-    path("kind", "The kind's name", json!({"type": "string"}))
+    let schema = json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$", "maxLength": 128});
+    path("kind", "The kind's name", schema)
 }
 
 /// The parameter that names an object.
@@ -79,7 +80,7 @@ fn limit() -> Value {
 }
 
 fn cursor() -> Value {
-    query("cursor", "The `cursor` of the page before", json!({"type": "string"}))
+    query("cursor", "The `cursor` of the page before", json!({"type": "string", "minLength": 1}))
 }
 
 /// The headers of a call.
