@@ -6,6 +6,8 @@
 mod cluster;
 #[path = "redis/contract.rs"]
 mod contract;
+#[path = "redis/hints.rs"]
+mod hints;
 #[path = "redis/hurt.rs"]
 mod hurt;
 #[path = "redis/open.rs"]

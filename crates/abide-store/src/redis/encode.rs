@@ -42,8 +42,12 @@ impl Args {
         self.ends.push(self.bytes.len());
     }
 
-    fn give_to(mut self, cmd: &mut Cmd) {
-        let count = format!("{:0COUNT_WIDTH$}", self.ends.len());
+    /// Puts them behind those of others. Those of a plain commit begin with a `p`.
+    fn give_to(mut self, cmd: &mut Cmd, plain: bool) {
+        let mut count = format!("{:0COUNT_WIDTH$}", self.ends.len());
+        if plain {
+            count.replace_range(..1, "p");
+        }
         self.bytes[..COUNT_WIDTH].copy_from_slice(count.as_bytes());
         let mut from = 0;
         for end in self.ends {
@@ -63,9 +67,14 @@ pub(super) fn commits<'c>(
 ) -> Cmd {
     let mut cmd = call(names, declared, part, commits.len());
     for commit in commits {
+        let layout = distobject::of(layouts, &commit.key);
+        if let Some(args) = plain(commit, declared, layout) {
+            args.give_to(&mut cmd, true);
+            continue;
+        }
         let mut args = args(commit, declared);
-        add_flat(&mut args, commit, distobject::of(layouts, &commit.key));
-        args.give_to(&mut cmd);
+        add_flat(&mut args, commit, layout);
+        args.give_to(&mut cmd, false);
     }
     cmd
 }
@@ -104,8 +113,48 @@ fn add_strings(args: &mut Args, strings: &[(&String, &String)]) {
     }
 }
 
-fn args(commit: &Commit, declared: &Declared) -> Args {
+/// How many fields a plain commit has at most: Lua's stack holds a few thousand values.
+const PLAIN_FIELDS: usize = 1_000;
+
+/// A commit that does what most do: a state in fields, one change, nothing else. The script has a short
+/// way for it.
+fn plain(commit: &Commit, declared: &Declared, layout: Option<&SharedKind>) -> Option<Args> {
+    let (Write::Put { state, version, created_at, updated_at }, [change]) = (&commit.write, &commit.changes[..]) else {
+        return None;
+    };
+    let more = commit.group.is_some()
+        || change.snapshot.is_some()
+        || !commit.keep_changes
+        || commit.trim.is_some()
+        || !(commit.alarms.is_empty() && commit.outbox.is_empty())
+        || !(commit.received.is_empty() && commit.outcomes.is_empty())
+        || layout.is_some()
+        || !declared.paths(commit.key.kind()).is_empty();
+    if more {
+        return None;
+    }
+    let Layout::Fields { order, fields } = split(state) else { return None };
+    if fields.len() > PLAIN_FIELDS {
+        return None;
+    }
     let mut args = Args::new();
+    add_head(&mut args, commit);
+    args.number(updated_at.as_millis());
+    args.number(version);
+    args.number(created_at.as_millis());
+    args.number(commit.incarnation);
+    args.add(order);
+    args.add(format!("{} {}", change.at.as_millis(), change.json));
+    args.number(fields.len());
+    for (name, value) in fields {
+        args.add(name);
+        args.add(value);
+    }
+    Some(args)
+}
+
+/// Of which object a commit is, and on what it builds.
+fn add_head(args: &mut Args, commit: &Commit) {
     args.add(commit.key.namespace().as_str());
     args.add(commit.key.kind().as_str());
     args.add(commit.key.id());
@@ -114,6 +163,11 @@ fn args(commit: &Commit, declared: &Declared) -> Args {
     args.number(commit.id);
     args.number(commit.expected);
     args.number(commit.head());
+}
+
+fn args(commit: &Commit, declared: &Declared) -> Args {
+    let mut args = Args::new();
+    add_head(&mut args, commit);
     args.number(commit.incarnation);
     match commit.group {
         Some(group) => args.number(group),

@@ -129,6 +129,26 @@ pub(super) fn outcome_field(caller: &str, call_key: &str) -> Vec<u8> {
     out
 }
 
+/// Reads the field of an outcome: its caller, and the call's key.
+pub(super) fn parse_outcome_field(field: &[u8]) -> Option<(String, String)> {
+    let ends = |n: usize| field[n] == 0 && field.get(n + 1) != Some(&255);
+    let end = (0..field.len()).find(|n| ends(*n))?;
+    let mut caller = Vec::with_capacity(end);
+    let mut bytes = field[..end].iter();
+    while let Some(byte) = bytes.next() {
+        caller.push(*byte);
+        if *byte == 0 {
+            bytes.next();
+        }
+    }
+    Some((String::from_utf8(caller).ok()?, String::from_utf8(field[end + 1..].to_vec()).ok()?))
+}
+
+/// A text as the pattern that matches it alone.
+pub(super) fn pattern(text: &str) -> String {
+    text.chars().flat_map(|c| "*?[]\\".contains(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
 /// A state's field in the object's hash: no field of ours, which begin with one `@`.
 pub(super) fn field(name: &str) -> String {
     if name.starts_with('@') { format!("@{name}") } else { name.into() }
@@ -185,6 +205,12 @@ mod tests {
             let mut ids: Vec<_> = all.into_iter().map(|(sender, n)| MessageId { sender, n }).collect();
             ids.sort();
             prop_assert!(ids.iter().map(message_member).is_sorted());
+        }
+
+        #[test]
+        fn the_field_of_an_outcome_reads_back(caller in "[a\0é]{0,3}", call_key in "[a\0é]{0,3}") {
+            let field = outcome_field(&caller, &call_key);
+            prop_assert_eq!(parse_outcome_field(&field), Some((caller, call_key)));
         }
 
         #[test]

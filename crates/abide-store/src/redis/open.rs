@@ -12,7 +12,7 @@ use super::{
 use crate::error::OpenError;
 
 /// The version of what `docs/format/redis.md` describes.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 /// How many parts a store gets in a cluster.
 const CLUSTER_PARTS: u32 = 256;
 /// The oldest server whose scripts check memory and rights before they begin.
@@ -21,7 +21,6 @@ const SERVER_MIN: u32 = 7;
 /// What was found.
 pub(super) struct Opened {
     pub(super) names: Names,
-    pub(super) id: String,
     pub(super) writes: Servers,
     pub(super) reads: Servers,
     /// To listen on channels.
@@ -57,9 +56,9 @@ pub(super) async fn open(url: &str, base: &str, options: &RedisOptions) -> Resul
         servers.refresh().await.map_err(|fault| refusal.failed(&fault.into_error()))?;
     }
     check_durability(&refusal, &writes, options.durability).await?;
-    let (names, id) = meta(&refusal, &writes, options).await?;
+    let names = meta(&refusal, &writes, options).await?;
     let client = Client::open(info).map_err(|error| refusal.bad(error.to_string()))?;
-    Ok(Opened { names, id, writes, reads, client })
+    Ok(Opened { names, writes, reads, client })
 }
 
 fn check_version(refusal: &Refusal<'_>, about: &str) -> Result<(), OpenError> {
@@ -124,7 +123,7 @@ async fn check_durability(refusal: &Refusal<'_>, servers: &Servers, wanted: Dura
 }
 
 /// Reads what the store was created with, or creates it.
-async fn meta(refusal: &Refusal<'_>, servers: &Servers, options: &RedisOptions) -> Result<(Names, String), OpenError> {
+async fn meta(refusal: &Refusal<'_>, servers: &Servers, options: &RedisOptions) -> Result<Names, OpenError> {
     let (key, slot) = Names::meta(&options.prefix);
     let parts = options.parts.unwrap_or(if servers.is_cluster() { CLUSTER_PARTS } else { 1 });
     let (shards, parts) = (options.shards_of_new(), parts.min(options.shards_of_new()));
@@ -160,11 +159,17 @@ async fn meta(refusal: &Refusal<'_>, servers: &Servers, options: &RedisOptions) 
             known: SCHEMA,
         });
     }
+    if schema < SCHEMA {
+        return Err(refusal.bad(format!(
+            "the store has schema {schema}, of a version that was never released; this one writes {SCHEMA}: export it with \
+             the program that wrote it"
+        )));
+    }
     let (shards, parts) = (number("shards")?, number("parts")?);
     if let Some(wanted) = options.shards.filter(|wanted| *wanted != shards) {
         return Err(OpenError::Shards { path: without_password(refusal.url).into(), found: shards, wanted });
     }
-    Ok((Names::new(&options.prefix, shards, parts), text("id")))
+    Ok(Names::new(&options.prefix, shards, parts))
 }
 
 async fn ask(servers: &Servers, cmd: &Cmd) -> Result<Value, StoreError> {

@@ -12,6 +12,10 @@ pub(super) fn is_refusal(value: &Value) -> bool {
     matches!(value, Value::Array(all) if matches!(&all[..], [Value::BulkString(one)] if one == b"I"))
 }
 
+pub(super) fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::Array(all) if all.is_empty())
+}
+
 pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
     match value {
         Value::Array(all) | Value::Set(all) => Ok(all),

@@ -6,17 +6,27 @@ use redis::{Cmd, Script};
 
 /// A script, known by its hash.
 pub(super) struct Lua {
-    source: &'static str,
+    source: LazyLock<String>,
     hash: LazyLock<String>,
 }
 
+/// What takes members apart, for the scripts that do.
+const MEMBERS: &str = include_str!("scripts/members.lua");
+const NOTHING: &str = "";
+
+/// A script with what it uses put before it: its first line says how it is to be run, and stays the first.
+fn with(prelude: &str, script: &str) -> String {
+    let (first, rest) = script.split_once('\n').unwrap_or((script, ""));
+    format!("{first}\n{prelude}{rest}")
+}
+
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $prelude:ident + $file:literal;)+) => {
         $(
             $(#[$doc])*
             pub(super) static $name: Lua = Lua {
-                source: include_str!(concat!("scripts/", $file)),
-                hash: LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $file))).get_hash().to_owned()),
+                source: LazyLock::new(|| with($prelude, include_str!(concat!("scripts/", $file)))),
+                hash: LazyLock::new(|| Script::new(&with($prelude, include_str!(concat!("scripts/", $file)))).get_hash().to_owned()),
             };
         )+
 
@@ -27,27 +37,31 @@ macro_rules! scripts {
 
 scripts! {
     /// Applies commits.
-    COMMIT = "commit.lua";
+    COMMIT = NOTHING + "commit.lua";
     /// Raises epochs.
-    CLAIM = "claim.lua";
+    CLAIM = NOTHING + "claim.lua";
     /// Removes messages.
-    ACKNOWLEDGE = "acknowledge.lua";
+    ACKNOWLEDGE = NOTHING + "acknowledge.lua";
     /// Removes what is over.
-    CLEAN = "clean.lua";
+    CLEAN = MEMBERS + "clean.lua";
     /// Fills an index.
-    INDEX = "index.lua";
+    INDEX = NOTHING + "index.lua";
+    /// Takes rows in.
+    IMPORT = NOTHING + "import.lua";
+    /// Reads whole objects.
+    EXPORT = NOTHING + "export.lua";
     /// Reads changes.
-    CHANGES = "changes.lua";
+    CHANGES = NOTHING + "changes.lua";
     /// Reads alarms.
-    ALARMS = "alarms.lua";
+    ALARMS = MEMBERS + "alarms.lua";
     /// Reads messages.
-    OUTBOX = "outbox.lua";
+    OUTBOX = NOTHING + "outbox.lua";
     /// Reads objects.
-    LIST = "list.lua";
+    LIST = NOTHING + "list.lua";
     /// Reads an object that distobject shares.
-    LOOK = "look.lua";
+    LOOK = NOTHING + "look.lua";
     /// Reads the feed.
-    FEED = "feed.lua";
+    FEED = NOTHING + "feed.lua";
 }
 
 impl Lua {
@@ -61,7 +75,7 @@ impl Lua {
     /// What makes a server know it.
     pub(super) fn load(&self) -> Cmd {
         let mut cmd = redis::cmd("SCRIPT");
-        cmd.arg("LOAD").arg(self.source);
+        cmd.arg("LOAD").arg(self.source.as_str());
         cmd
     }
 }

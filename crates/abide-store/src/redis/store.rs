@@ -5,8 +5,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
-            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, SharedKind, Shares, Status,
+            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes,
+            ListPage, ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, SharedKind, Shares, Status,
         },
     },
 };
@@ -19,7 +19,8 @@ use tokio::sync::{
 
 use super::{
     distobject::RedisSharing,
-    indexing, names,
+    hints::Hints,
+    indexing, moving, names,
     open::{self, Opened},
     options::RedisOptions,
     read::{alarms, feed, list, messages, objects, status},
@@ -33,9 +34,9 @@ use crate::error::OpenError;
 pub struct RedisStore {
     shared: Arc<Shared>,
     requests: Arc<RwLock<Option<mpsc::Sender<Request>>>>,
-    id: Arc<str>,
     feed_keep: u64,
     client: redis::Client,
+    hints: Arc<Hints>,
 }
 
 type Answered<T> = BoxFuture<'static, Result<T, StoreError>>;
@@ -57,7 +58,8 @@ impl RedisStore {
     /// [`OpenError`] says what stands in the way and what to do.
     #[expect(clippy::disallowed_methods, reason = "the one task of a store; it ends with the store's last handle")]
     pub async fn open_with(url: &str, options: RedisOptions) -> Result<Self, OpenError> {
-        let Opened { names, id, writes, reads, client } = open::open(url, url, &options).await?;
+        let Opened { names, writes, reads, client } = open::open(url, url, &options).await?;
+        let hints = Hints::new(&names, client.clone());
         let shared = Arc::new(Shared { names, writes, reads, declared: RwLock::default(), layouts: RwLock::default() });
         indexing::reload(&shared).await.map_err(|error| OpenError::Failed {
             path: super::options::without_password(url).into(),
@@ -68,8 +70,8 @@ impl RedisStore {
         Ok(Self {
             shared,
             requests: Arc::new(RwLock::new(Some(requests))),
-            id: id.into(),
             feed_keep: options.feed_keep,
+            hints: Arc::new(hints),
             client,
         })
     }
@@ -129,7 +131,7 @@ impl RedisStore {
 
 impl std::fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisStore").field("names", &self.shared.names).field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("names", &self.shared.names).finish_non_exhaustive()
     }
 }
 
@@ -157,9 +159,15 @@ impl Store for RedisStore {
             cmd.arg(tag).arg(part).arg(shards).arg(parts);
             cmd
         }));
+        let shared = self.shared.clone();
         Box::pin(async move {
+            let claimed = claimed.await?;
+            if claimed.iter().any(reply::is_empty) {
+                moving::whole(&shared).await?;
+                return Err(StoreError::Unavailable("an import ended just now".into()));
+            }
             let mut epochs = vec![Epoch::ZERO; shards as usize];
-            for (part, found) in claimed.await?.into_iter().enumerate() {
+            for (part, found) in claimed.into_iter().enumerate() {
                 let own = epochs.iter_mut().skip(part).step_by(parts as usize);
                 for (epoch, value) in own.zip(reply::list(found)?) {
                     *epoch = Epoch::new(reply::number(value)?);
@@ -196,7 +204,13 @@ impl Store for RedisStore {
             (names.slot(part), cmd)
         });
         let run = self.run(commands.collect());
-        Box::pin(async move { run.await.map(drop) })
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            match run.await?.into_iter().any(|answer| answer == Value::Int(-1)) {
+                true => moving::whole(&shared).await,
+                false => Ok(()),
+            }
+        })
     }
 
     fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {
@@ -219,6 +233,10 @@ impl Store for RedisStore {
 
     fn namespaces(&self, after: Option<Namespace>, limit: usize) -> Answered<Vec<Namespace>> {
         self.read(async move |shared| list::namespaces(&shared, after.as_ref(), limit).await)
+    }
+
+    fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
+        Box::pin(self.hints.wait(shard))
     }
 
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {
@@ -285,14 +303,29 @@ impl Store for RedisStore {
     }
 
     fn status(&self) -> Answered<Status> {
-        let id = self.id.clone();
-        self.read(async move |shared| status::status(&shared, &id).await)
+        self.read(async move |shared| status::status(&shared).await)
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
         let closed = self.ask(|answer| Request::Close { answer });
         *self.requests.write() = None;
         Box::pin(async move { drop(closed.await) })
+    }
+
+    fn export(&self) -> Answered<Box<dyn Export>> {
+        self.read(moving::export)
+    }
+
+    fn import_begin(&self, source: String, replace: bool) -> Answered<u64> {
+        self.read(async move |shared| moving::begin(&shared, source, replace).await)
+    }
+
+    fn import(&self, from: u64, rows: Vec<Row>) -> Answered<()> {
+        self.read(async move |shared| moving::import(&shared, from, rows).await)
+    }
+
+    fn import_done(&self, rows: u64) -> Answered<()> {
+        self.read(async move |shared| moving::done(&shared, rows).await)
     }
 
     fn verify(&self, limit: usize) -> Answered<Vec<String>> {

@@ -7,6 +7,7 @@ use redis::Value;
 
 use super::{
     fault::Fault,
+    moving,
     names::{self, Names},
     read::{self, objects},
     reply, value,
@@ -19,6 +20,9 @@ const SCAN: usize = 500;
 /// The faults found, at most `limit`. The store may be in use: each object is looked at by itself.
 pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>, StoreError> {
     let mut faults = Vec::new();
+    if let Some(underway) = moving::underway(shared).await? {
+        faults.push(crate::import::fault(&underway.importing));
+    }
     for link in shared.reads.all() {
         let mut cursor = "0".to_owned();
         loop {
@@ -115,8 +119,11 @@ async fn places(
         (slot, cmd)
     };
     let kinds = format!("{}:{}", key.namespace(), key.kind());
-    let mut wanted = vec![("its kind's list".to_owned(), loaded.state.is_some())];
-    let mut commands = vec![score(&format!("k:{kinds}"), key.id().as_bytes().to_vec())];
+    let mut wanted = vec![("the list of all".to_owned(), true), ("its kind's list".to_owned(), loaded.state.is_some())];
+    let mut commands = vec![
+        score("objects", names::name(key).into_bytes()),
+        score(&format!("k:{kinds}"), key.id().as_bytes().to_vec()),
+    ];
     for alarm in &loaded.alarms {
         let cursor =
             abide_core::port::store::AlarmCursor { due: alarm.due, key: key.clone(), name: alarm.name.clone() };

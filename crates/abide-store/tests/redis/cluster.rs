@@ -10,9 +10,9 @@ use abide_services::RedisCluster;
 use abide_store::{
     RedisStore,
     contract::{
-        Subject, alarms, changes, commits, feed,
+        Subject, alarms, changes, commits, exports, feed,
         fixture::{Owner, key},
-        indexes, lists, messages, objects, orders, upkeep,
+        imports, indexes, lists, messages, objects, orders, upkeep,
     },
 };
 
@@ -77,6 +77,23 @@ async fn a_cluster_keeps_the_contract() {
         upkeep::clean_removes_at_most_its_limit,
         upkeep::status_counts_what_is_there,
         upkeep::verify_finds_nothing_in_a_store_that_was_used_well,
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_is_moved_like_any_other_store() {
+    let cluster = RedisCluster::start().unwrap();
+    check! { cluster;
+        exports::an_export_is_of_one_moment_or_says_so,
+        exports::pages_of_any_size_join_to_the_same_rows,
+        exports::what_is_exported_is_all_that_was_committed,
+        imports::a_restored_store_goes_on_where_the_other_was,
+        imports::a_store_that_holds_something_is_replaced_only_when_asked,
+        imports::an_import_goes_on_where_it_was_broken_off,
+        imports::an_unfinished_import_is_not_a_store,
+        imports::rows_that_do_not_belong_together_are_refused,
+        imports::what_is_imported_is_all_that_was_exported,
+        imports::whoever_owned_the_store_before_an_import_is_fenced,
     }
 }
 

@@ -22,3 +22,9 @@ impl Subject for OneServer {
 }
 
 abide_store::store_contract!(OneServer::new());
+
+mod moving {
+    use super::OneServer;
+
+    abide_store::store_contract!(moving OneServer::new());
+}

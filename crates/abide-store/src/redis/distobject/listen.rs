@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{Layouts, flat, look, object, order::Order};
-use crate::redis::{fault::Fault, read, reply, writer::Shared};
+use crate::redis::{fault::Fault, names, read, reply, writer::Shared};
 
 /// How long it waits after a lost subscription, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -207,7 +207,7 @@ impl Listener {
                 let mut cursor = "0".to_owned();
                 loop {
                     let mut scan = redis::cmd("SCAN");
-                    scan.arg(&cursor).arg("MATCH").arg(format!("{}:*", escaped(&layout.prefix)));
+                    scan.arg(&cursor).arg("MATCH").arg(format!("{}:*", names::pattern(&layout.prefix)));
                     scan.arg("COUNT").arg(SCAN).arg("TYPE").arg("hash");
                     let answer = link.send(&[&scan]).await.pop().unwrap_or(Ok(Value::Nil));
                     let mut answer = reply::list(answer.map_err(Fault::into_read_error)?)?.into_iter();
@@ -229,9 +229,4 @@ impl Listener {
         }
         Ok(())
     }
-}
-
-/// A text as the pattern that matches it alone.
-fn escaped(text: &str) -> String {
-    text.chars().flat_map(|c| "*?[]\\".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }

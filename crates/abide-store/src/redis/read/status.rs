@@ -4,9 +4,9 @@ use abide_core::{StoreError, port::store::Status};
 use redis::Cmd;
 
 use super::{many, parts};
-use crate::redis::{open::SCHEMA, reply, writer::Shared};
+use crate::redis::{moving, names::Names, open::SCHEMA, reply, writer::Shared};
 
-pub(in crate::redis) async fn status(shared: &Shared, id: &str) -> Result<Status, StoreError> {
+pub(in crate::redis) async fn status(shared: &Shared) -> Result<Status, StoreError> {
     let size = |set: &'static str| {
         move |tag: &str| {
             let mut cmd = redis::cmd("ZCARD");
@@ -30,7 +30,7 @@ pub(in crate::redis) async fn status(shared: &Shared, id: &str) -> Result<Status
     }
     Ok(Status {
         store: "redis".into(),
-        id: id.into(),
+        id: id(shared).await?,
         schema: SCHEMA,
         objects: objects(shared).await?,
         indexes,
@@ -40,8 +40,17 @@ pub(in crate::redis) async fn status(shared: &Shared, id: &str) -> Result<Status
         outbox: sum(&size("outbox")).await?,
         outcomes: sum(&size("expire")).await?,
         bytes: bytes(shared).await?,
-        importing: None,
+        importing: moving::underway(shared).await?.map(|underway| underway.importing),
     })
+}
+
+/// The store's id, which an import changes.
+async fn id(shared: &Shared) -> Result<String, StoreError> {
+    let (meta, slot) = Names::meta(shared.names.prefix());
+    let mut get = redis::cmd("HGET");
+    get.arg(meta).arg("id");
+    let [found] = super::all(shared, [(slot, get)]).await?;
+    Ok(reply::maybe(found)?.unwrap_or_default())
 }
 
 /// Objects by kind, of all namespaces together.

@@ -2,19 +2,8 @@
 -- Removes expired outcomes, then feed entries beyond what each shard keeps.
 local tag, now, left, keep = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local removed = 0
-local function unescaped(text)
-  return (string.gsub(text, '%z\255', '\0'))
-end
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', tag .. ':expire', '-inf', now, 'LIMIT', 0, left)) do
-  local parts, from, look = {}, 1, 1
-  while #parts < 3 do
-    local stop = string.find(member, '\0', look, true)
-    look = stop + 1
-    if string.byte(member, look) ~= 255 then
-      parts[#parts + 1] = unescaped(string.sub(member, from, stop - 1))
-      from = look
-    end
-  end
+  local parts, from = object_of(member, 1)
   local name = parts[1] .. ':' .. parts[2] .. ':' .. parts[3]
   redis.call('HDEL', tag .. ':q:' .. name, string.sub(member, from))
   redis.call('ZREM', tag .. ':expire', member)

@@ -6,6 +6,16 @@ local tag, channel = ARGV[1], ARGV[2]
 local at = 5
 local kept = 0
 local epochs = {}
+local known = {}
+local moved, moves = {}, {}
+
+-- How many values the commit that begins at s has, and whether it is a plain one. Most are: a state in
+-- fields, one change, nothing else.
+local function size(s)
+  local first = ARGV[s]
+  if string.byte(first, 1) == 112 then return tonumber(string.sub(first, 2)), true end
+  return tonumber(first), false
+end
 
 -- The epochs of all shards of the batch.
 local function read_epochs()
@@ -16,7 +26,7 @@ local function read_epochs()
       epochs[shard] = '0'
       shards[#shards + 1] = shard
     end
-    s = s + tonumber(ARGV[s])
+    s = s + size(s)
   end
   for first = 1, #shards, 2000 do
     local last = math.min(first + 1999, #shards)
@@ -76,25 +86,8 @@ local function due_set(flag)
   return tag .. (flag == '-' and ':dead' or ':due')
 end
 
-local function put_fields(object, order, found_order, set, gone)
-  local names, values = {}, {}
-  for i = 1, number() do
-    names[i] = take()
-    values[i] = take()
-  end
-  if found_order == order then
-    for first = 1, #names, 2000 do
-      local last = math.min(first + 1999, #names)
-      local stored = call('HMGET', object, unpack(names, first, last))
-      for i = first, last do
-        if stored[i - first + 1] ~= values[i] then
-          set[#set + 1] = names[i]
-          set[#set + 1] = values[i]
-        end
-      end
-    end
-    return
-  end
+-- All fields, where there were others or none.
+local function put_all(object, order, found_order, names, values, set, gone)
   local keep = {}
   for i, name in ipairs(names) do
     keep[name] = true
@@ -107,6 +100,27 @@ local function put_fields(object, order, found_order, set, gone)
     for _, field in ipairs(call('HKEYS', object)) do
       if is_user(field) and not keep[field] then
         gone[#gone + 1] = field
+      end
+    end
+  end
+end
+
+local function put_fields(object, order, found, set, gone)
+  local names, values = {}, {}
+  for i = 1, number() do
+    names[i] = take()
+    values[i] = take()
+  end
+  if found[3] ~= order then
+    return put_all(object, order, found[3], names, values, set, gone)
+  end
+  for first = 1, #names, 1000 do
+    local last = math.min(first + 999, #names)
+    local stored = call('HMGET', object, unpack(names, first, last))
+    for i = first, last do
+      if stored[i - first + 1] ~= values[i] then
+        set[#set + 1] = names[i]
+        set[#set + 1] = values[i]
       end
     end
   end
@@ -184,12 +198,21 @@ local function write_changes(name, head0, head, floor0, buried, set)
   return entries
 end
 
+-- That a shard's feed moved is told once, when all is done.
+local function move(shard)
+  if not moved[shard] then
+    moved[shard] = true
+    moves[#moves + 1] = shard
+  end
+end
+
 local function write_feed(s, name, head0, entries)
   if #entries == 0 then return end
   local shard = ARGV[s + 4]
   local first = format('%.0f', head0 + 1)
   local id = call('XADD', tag .. ':f:' .. shard, '0-*', 'k', name, 'a', first, 'z', ARGV[s + 8])
   if id == '0-1' then call('SADD', tag .. ':feed', shard) end
+  move(shard)
   for _, entry in ipairs(entries) do
     call('PUBLISH', channel .. name, string.sub(entry, string.find(entry, ' ', 1, true) + 1))
   end
@@ -288,6 +311,73 @@ local function write_flat(s, name, buried)
   end
 end
 
+-- Whether the object has a state that is not in fields.
+local function is_whole(object, found)
+  return found[1] and not found[3] and call('HEXISTS', object, '@state') == 1
+end
+
+local function create(kinds, id)
+  call('ZADD', tag .. ':k:' .. kinds, 0, id)
+  if not known[kinds] then call('SADD', tag .. ':kinds', kinds) end
+  known[kinds] = true
+end
+
+-- A state in fields takes the place of none, or of one that was not in fields.
+local function create_or_replace(object, found, kinds, id, gone)
+  if found[3] then return end
+  if is_whole(object, found) then
+    gone[#gone + 1] = '@state'
+  else
+    create(kinds, id)
+  end
+end
+
+-- A plain commit: what is in the way of it, or nothing. It takes five commands.
+local function plain(s)
+  local epoch = epochs[ARGV[s + 4]]
+  if epoch ~= ARGV[s + 5] then return 'F' .. epoch end
+  local kind, id, head, order, fields = ARGV[s + 2], ARGV[s + 3], ARGV[s + 8], ARGV[s + 13], tonumber(ARGV[s + 15])
+  local kinds = ARGV[s + 1] .. ':' .. kind
+  local name, first = kinds .. ':' .. id, s + 16
+  local object = tag .. ':o:' .. name
+  local ask = { 'HMGET', object, '@head', '@version', '@order', '@incarnation' }
+  for i = 1, fields do ask[6 + i] = ARGV[first + 2 * i - 2] end
+  local found = call(unpack(ask))
+  if (found[1] or '0') ~= ARGV[s + 7] then return 'C' .. (found[1] or '0') end
+  local set = { 'HSET', object, '@head', head, '@commit', ARGV[s + 6], '@updated', ARGV[s + 9] }
+  local n = 8
+  if found[3] == order and found[2] == ARGV[s + 10] and found[4] == ARGV[s + 12] then
+    for i = 1, fields do
+      local value = ARGV[first + 2 * i - 1]
+      if found[4 + i] ~= value then
+        set[n + 1], set[n + 2] = ARGV[first + 2 * i - 2], value
+        n = n + 2
+      end
+    end
+  else
+    local names, values, gone = {}, {}, {}
+    for i = 1, fields do
+      names[i], values[i] = ARGV[first + 2 * i - 2], ARGV[first + 2 * i - 1]
+    end
+    for i, field in ipairs({ '@version', '@created', '@incarnation' }) do
+      set[7 + 2 * i], set[8 + 2 * i] = field, ARGV[s + 9 + i]
+    end
+    put_all(object, order, found[3], names, values, set, gone)
+    if not found[1] then call('ZADD', tag .. ':objects', 0, name) end
+    create_or_replace(object, found, kinds, id, gone)
+    sliced('HDEL', object, gone)
+  end
+  call(unpack(set))
+  local entry = ARGV[s + 14]
+  call('RPUSH', tag .. ':c:' .. name, entry)
+  local shard = ARGV[s + 4]
+  local position = call('XADD', tag .. ':f:' .. shard, '0-*', 'k', name, 'a', head, 'z', head)
+  if position == '0-1' then call('SADD', tag .. ':feed', shard) end
+  move(shard)
+  call('PUBLISH', channel .. name, string.sub(entry, string.find(entry, ' ', 1, true) + 1))
+  kept = kept + 1
+end
+
 local function apply(s, found)
   local ns, kind, id = ARGV[s + 1], ARGV[s + 2], ARGV[s + 3]
   local name, kinds = named(s), ns .. ':' .. kind
@@ -296,6 +386,7 @@ local function apply(s, found)
   local set = { '@head', ARGV[s + 8], '@commit', ARGV[s + 6], '@incarnation', ARGV[s + 9] }
   local gone = {}
   local found_order = found[3]
+  if not found[1] then call('ZADD', tag .. ':objects', 0, name) end
   at = s + 11
   local write = take()
   if write == 'k' then
@@ -314,16 +405,13 @@ local function apply(s, found)
       set[#set + 1] = take()
     end
     local order = take()
-    local whole = not found_order and call('HEXISTS', object, '@state') == 1
     if order == '' then
+      local whole = is_whole(object, found)
       put_whole(object, found_order, set, gone)
+      if not found_order and not whole then create(kinds, id) end
     else
-      put_fields(object, order, found_order, set, gone)
-      if whole then gone[#gone + 1] = '@state' end
-    end
-    if not found_order and not whole then
-      call('ZADD', tag .. ':k:' .. kinds, 0, id)
-      call('SADD', tag .. ':kinds', kinds)
+      put_fields(object, order, found, set, gone)
+      create_or_replace(object, found, kinds, id, gone)
     end
   end
   local buried = write == 'd'
@@ -341,7 +429,7 @@ end
 local function apply_group(s, answers)
   local group, failed, first = ARGV[s + 10], false, #answers
   local starts = {}
-  while s <= #ARGV and ARGV[s + 10] == group do
+  while s <= #ARGV and string.byte(ARGV[s], 1) ~= 112 and ARGV[s + 10] == group do
     local failure = check(s)
     failed = failed or failure
     starts[#starts + 1] = s
@@ -362,16 +450,21 @@ if at <= #ARGV then read_epochs() end
 local answers = {}
 local s = at
 while s <= #ARGV do
-  if ARGV[s + 10] ~= '' then
+  local count, is_plain = size(s)
+  if is_plain then
+    answers[#answers + 1] = plain(s) or 'D'
+    s = s + count
+  elseif ARGV[s + 10] ~= '' then
     s = apply_group(s, answers)
   else
     local failure, found = check(s)
     if not failure then apply(s, found) end
     answers[#answers + 1] = failure or 'D'
-    s = s + tonumber(ARGV[s])
+    s = s + count
   end
 end
 if kept ~= 0 then
   call('HINCRBY', tag .. ':meta', 'changes', format('%.0f', kept))
 end
+if #moves > 0 then call('PUBLISH', channel .. '@feed', table.concat(moves, ' ')) end
 return answers
