@@ -119,8 +119,13 @@ pub async fn rows(store: &dyn Store, limit: usize) -> Vec<Row> {
 /// The rows of a store in an order that is the same for all stores.
 pub async fn sorted(store: &dyn Store) -> Vec<Row> {
     let mut rows = rows(store, 1_000).await;
-    rows.sort_by_cached_key(bytes);
+    in_any_order(&mut rows);
     rows
+}
+
+/// Brings rows into that order.
+pub fn in_any_order(rows: &mut [Row]) {
+    rows.sort_by_cached_key(bytes);
 }
 
 /// What rows add up to.
