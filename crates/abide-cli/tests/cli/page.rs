@@ -37,6 +37,23 @@ fn the_page_and_all_it_needs_are_served_under_a_strict_policy() {
 }
 
 #[test]
+fn the_pages_of_the_examples_are_served_under_the_same_policy() {
+    let node = Node::start();
+    for page in ["chat", "tic-tac-toe", "arena"] {
+        let (head, _) = fetch(&node, &format!("/{page}"));
+        assert!(head.contains(&format!("location: /{page}/\r\n")), "{head}");
+        let (_, html) = fetch(&node, &format!("/{page}/"));
+        assert!(!html.contains("<style") && !html.contains("style=\""), "{html}");
+        for (file, media) in [("", "text/html"), ("app.js", "text/javascript"), ("app.css", "text/css")] {
+            let (head, _) = fetch(&node, &format!("/{page}/{file}"));
+            assert!(head.starts_with("http/1.1 200") && head.contains(media), "{page}/{file}: {head}");
+            assert!(head.contains("default-src 'none'") && !head.contains("unsafe"), "{head}");
+            assert!(file.is_empty() || html.contains(&format!("./{file}")), "{file}: {html}");
+        }
+    }
+}
+
+#[test]
 fn every_abide_command_on_the_page_works_as_it_stands() {
     let node = Node::start();
     let (_, page) = fetch(&node, "/");
