@@ -113,9 +113,8 @@ async fn tables(conn: &Conn, connector: &Connector) -> Result<i64> {
 async fn meta(conn: &Conn) -> Result<Meta> {
     let mut shards = 0;
     for row in conn.query("SELECT name, value FROM meta", &[]).await? {
-        match row.try_get(0)? {
-            "shards" => shards = number(row.try_get(1)?)?,
-            _ => {}
+        if row.try_get::<_, &str>(0)? == "shards" {
+            shards = number(row.try_get(1)?)?;
         }
     }
     if shards == 0 {

@@ -37,6 +37,9 @@ pub(super) struct Held {
 
 type Answered<T> = BoxFuture<'static, Result<T, StoreError>>;
 
+/// Commits, each with its place in the batch.
+type Placed = (Vec<usize>, Vec<Commit>);
+
 /// Answers of one database, and where they belong in the batch.
 type Asked = (usize, Vec<usize>, BoxFuture<'static, Result<Vec<Committed>, StoreError>>);
 
@@ -59,7 +62,7 @@ impl SplitStore {
     }
 
     /// The commits of each database, each with its place in the batch.
-    fn sorted(&self, batch: Vec<Commit>) -> Result<Vec<(Vec<usize>, Vec<Commit>)>, StoreError> {
+    fn sorted(&self, batch: Vec<Commit>) -> Result<Vec<Placed>, StoreError> {
         let groups = batch.chunk_by(|one, next| one.group.is_some() && one.group == next.group);
         let mut numbers = Vec::with_capacity(batch.len());
         for (number, group) in (0..).zip(groups) {
@@ -75,7 +78,7 @@ impl SplitStore {
             // Groups that stood apart in the batch may come to stand side by side.
             numbers.extend(group.iter().map(|commit| commit.group.map(|_| number)));
         }
-        let mut sorted: Vec<(Vec<usize>, Vec<Commit>)> = self.held.iter().map(|_| Default::default()).collect();
+        let mut sorted: Vec<Placed> = self.held.iter().map(|_| Default::default()).collect();
         for (place, (commit, group)) in batch.into_iter().zip(numbers).enumerate() {
             let (places, commits) = &mut sorted[self.part(commit.shard)];
             places.push(place);
