@@ -202,6 +202,7 @@ impl Deref for PostgresTx {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what errors are mapped by")]
 fn said(error: tokio_postgres::Error) -> ModelError {
     ModelError(sentence(&error))
 }
