@@ -87,7 +87,7 @@ impl Objects {
         }
         let page = page(&self.shared, &caller, &list.kind, wanted, limit).await?;
         let object = |object: abide_core::port::store::Listed| Object {
-            id: object.id.to_string(),
+            id: object.id,
             seq: object.seq.number(),
             state: object.state.as_str().to_owned(),
             created_at: object.created_at.to_string(),
