@@ -12,6 +12,7 @@ use abide::store::{
     contract::fixture::{Owner, key},
     transfer::back_up,
 };
+use abide_services::Postgres;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -196,4 +197,61 @@ fn what_is_no_backup_is_said_and_nothing_is_made_of_it() {
     assert_eq!(run(&folder, &["backup", "to", "--store", "sqlite:nowhere.db"]).code, 1);
     assert_eq!(run(&folder, &["backup", "to", "--store", "memory:"]).code, 2);
     assert_eq!(run(&folder, &["restore", "backup", "--store", "memory:"]).code, 2);
+}
+
+#[test]
+fn a_store_goes_to_postgres_and_back_and_a_node_serves_it_there() {
+    let server = Postgres::start().unwrap();
+    goes_there_and_back(&server.url());
+}
+
+fn goes_there_and_back(url: &str) {
+    let mut node = Node::start();
+    for n in 0..5 {
+        node.json(&["call", "Counter", &format!("c{n}"), "increment", "3"]);
+    }
+    node.json(&["call", "RateLimiter", "me", "take"]);
+    node.json(&["rm", "Counter", "c4"]);
+    node.kill();
+    let backup = node.json(&["backup", "backup"]);
+    assert_eq!(node.json(&["restore", "backup", "--store", url])["holds"], backup["holds"]);
+    assert_eq!(node.run(&["restore", "backup", "--store", url]).code, 1, "it holds something now");
+    assert_eq!(node.json(&["store", "verify", url, "--backup", "backup"])["sound"], true);
+    assert_eq!(node.json(&["store", "copy", url, "sqlite:back.db"])["holds"], backup["holds"]);
+    assert_eq!(node.json(&["store", "copy", "sqlite:back.db", url, "--replace"])["holds"], backup["holds"]);
+    node.json(&["backup", "again", "--store", url]);
+    assert_eq!(node.json(&["restore", "again", "--check"])["holds"], backup["holds"]);
+
+    let node = Node::start_on(Some(url));
+    assert_eq!(node.json(&["get", "Counter", "c3"])["state"]["count"], 3);
+    assert_eq!(node.json(&["call", "Counter", "c3", "increment"])["seq"], 2);
+    assert_eq!(node.json(&["call", "Counter", "c4", "increment"])["seq"], 3, "after its two in its first life");
+    assert_eq!(node.json(&["backup", "live", "--store", url])["holds"]["objects"], json!(6));
+}
+
+#[test]
+fn a_restore_into_postgres_that_is_killed_goes_on_where_it_was() {
+    let server = Postgres::start().unwrap();
+    goes_on(&server.url());
+}
+
+fn goes_on(url: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    large(&folder.path().join("backup"));
+    value(&folder, &["store", "init", url]);
+    let restore = ["restore", "backup", "--store", url];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime.block_on(abide::store::open_existing(url)).unwrap();
+    let rows = || runtime.block_on(store.status()).unwrap().importing.map_or(0, |importing| importing.rows);
+    let mut process = start(&folder, &restore);
+    while rows() == 0 && process.try_wait().unwrap().is_none() {}
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let there = rows();
+    assert!(there > 0, "it was killed too early, or too late");
+    let served = finish(abide(folder.path()).args(["serve", "--listen", "127.0.0.1:0", "--store", url]));
+    assert!(served.code == 1 && served.err.contains("not whole"), "{served:?}");
+    let restored = value(&folder, &restore);
+    assert!(restored["went_on_at_row"].as_u64().unwrap() >= there, "{restored}");
+    assert_eq!(value(&folder, &["store", "verify", url, "--backup", "backup"])["sound"], true);
 }
