@@ -87,7 +87,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn sources(folder: &Path) -> String {
-    files(folder).iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+    let rust = files(folder).into_iter().filter(|file| file.extension().is_some_and(|ext| ext == "rs"));
+    rust.map(|file| fs::read_to_string(file).unwrap()).collect()
 }
 
 /// The targets of Markdown links outside of code.
