@@ -18,6 +18,7 @@ pub struct Item {
 }
 
 /// What is new of an object.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are changes")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
     /// Its next change: patch, events and cause.

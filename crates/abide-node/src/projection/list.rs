@@ -117,7 +117,7 @@ impl<P: Project> Runner<P> {
         };
         let (namespace, kind) = (query.namespace.clone(), query.kind.clone());
         let page = core.store.list(query).await.map_err(Failure::Store)?;
-        let next = match (page.next, kinds.iter().skip_while(|other| **other <= kind.as_str()).next()) {
+        let next = match (page.next, kinds.iter().find(|other| **other > kind.as_str())) {
             (Some(cursor), _) => Listing { id: cursor.id, ..place },
             (None, Some(kind)) => Listing { kind: (*kind).to_owned(), id: String::new(), ..place },
             // Past the last kind: the next namespace.

@@ -151,11 +151,11 @@ impl<P: Project> Runner<P> {
         let places = self.run_apart(core, self.clone().places(None)).await?;
         self.shared.reached(places.iter().map(|(lane, place)| (*lane, place.at)));
         let ended = self.follow(core, &build, places, one_lane, &stop).await?;
-        self.after(core, ended)
+        self.after(core, &ended)
     }
 
     /// What follows from how the workers ended.
-    fn after(&self, core: &NodeCore, ended: Vec<End>) -> Result<Pause, Failure> {
+    fn after(&self, core: &NodeCore, ended: &[End]) -> Result<Pause, Failure> {
         if core.closing.is_cancelled() {
             return Ok(Pause::Closing);
         }
