@@ -82,9 +82,9 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Section> {
         sockets.push(Publisher::Abide, told);
     }
     section.row(here.row("in process"));
-    let bare = events.latency[0].clone();
+    let (bare, processor) = (events.latency[0].clone(), events.processor[0].clone());
     section.row(events.row("server-sent events"));
-    sockets.latency[0] = bare;
+    (sockets.latency[0], sockets.processor[0]) = (bare, processor);
     section.row(sockets.row("WebSocket (bare: events)"));
     Ok(section)
 }
