@@ -20,6 +20,7 @@ pub(crate) struct Bar {
 
 impl Bar {
     /// A bar; hidden with `--json`.
+    #[expect(clippy::disallowed_methods, reason = "people are shown how long it really took")]
     pub(crate) fn new(hidden: bool) -> Self {
         let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(0) };
         Self { bar: bar.with_style(style(MOVING)), checking: false, begun: Instant::now() }

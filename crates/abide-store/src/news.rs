@@ -44,6 +44,7 @@ impl News {
     }
 
     /// Any feed may have moved.
+    #[cfg(any(feature = "postgres", feature = "redis", test))]
     pub(crate) fn tell_all(&self) {
         self.any.notify_waiters();
         for notify in self.shards.lock().drain().filter_map(|(_, weak)| weak.upgrade()) {

@@ -1,6 +1,6 @@
 //! The object: who plays, the clock that ticks, and what is told about it.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use abide::{collection::Map, prelude::*};
 use rand::RngExt;
@@ -27,6 +27,17 @@ pub enum Refusal {
     Taken,
     /// There are 16 players, as many as it takes.
     Full,
+}
+
+/// What became of coming in. It is an answer and no error: an error takes the turn back, and with it
+/// what is not stored, which is where everybody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Joined {
+    /// The player is in, under this colour in degrees.
+    Hue(u16),
+    /// The player is not in.
+    Refused(Refusal),
 }
 
 /// One player, as the others see it.
@@ -57,17 +68,17 @@ pub struct Arena {
 impl Arena {
     /// Comes in, or comes back: `secret` is what the player made up, and later steers with.
     #[handler]
-    pub fn join(&mut self, ctx: &mut Context, name: String, secret: String) -> Result<u16, Refusal> {
+    pub fn join(&mut self, ctx: &mut Context, name: String, secret: String) -> Joined {
         let name = name.trim().to_owned();
         if !(1..=NAME_MAX).contains(&name.chars().count()) || secret.len() > 64 {
-            return Err(Refusal::Name);
+            return Joined::Refused(Refusal::Name);
         }
         if let Some(known) = self.secrets.get(&name) {
             let hue = self.players.get(&name).map_or(0, |player| player.hue);
-            return if *known == secret { Ok(hue) } else { Err(Refusal::Taken) };
+            return if *known == secret { Joined::Hue(hue) } else { Joined::Refused(Refusal::Taken) };
         }
         if self.players.len() >= PLAYERS_MAX {
-            return Err(Refusal::Full);
+            return Joined::Refused(Refusal::Full);
         }
         if self.players.is_empty() {
             ctx.timer_every("tick", TICK);
@@ -77,7 +88,7 @@ impl Arena {
         self.world.bodies.insert(name.clone(), body);
         self.secrets.insert(name.clone(), secret);
         self.players.insert(name, Player { hue, score: 0, wins: 0 });
-        Ok(hue)
+        Joined::Hue(hue)
     }
 
     /// Steers: `dx` and `dy` from -1 to 1. Whether the player is in the arena.
@@ -155,14 +166,4 @@ impl Arena {
 fn place(ctx: &mut Context) -> (f32, f32) {
     let rng = ctx.rng();
     (rng.random_range(60.0..WIDTH - 60.0), rng.random_range(60.0..HEIGHT - 60.0))
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "a name has 1 to 24 characters",
-            Self::Taken => "somebody plays under this name",
-            Self::Full => "there are 16 players, as many as the arena takes",
-        })
-    }
 }

@@ -7,7 +7,7 @@ mod arena;
 mod page;
 mod physics;
 
-pub use arena::{Arena, ArenaRef, Player, Refusal, TICK};
+pub use arena::{Arena, ArenaRef, Joined, Player, Refusal, TICK};
 pub use page::{File, PAGE};
 pub use physics::{HEIGHT, WIDTH};
 

@@ -106,7 +106,10 @@ fn distance(a: (f32, f32), b: (f32, f32)) -> f32 {
 mod tests {
     use super::*;
 
-    fn world(bodies: &[(&str, (f32, f32), (f32, f32))]) -> World {
+    /// A name, where it is and where it steers.
+    type Placed<'n> = (&'n str, (f32, f32), (f32, f32));
+
+    fn world(bodies: &[Placed<'_>]) -> World {
         let body = |at, steer| Body { at, steer, ..Body::default() };
         let bodies = bodies.iter().map(|(name, at, steer)| ((*name).into(), body(*at, *steer))).collect();
         World { bodies, ..World::default() }

@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 use abide::{prelude::*, testing};
-use arena_example::{Arena, Refusal};
+use arena_example::{Arena, Joined, Refusal};
 
 #[test]
 fn players_play_until_they_are_silent_and_nobody_steers_another() -> Result<()> {
@@ -12,8 +12,8 @@ fn players_play_until_they_are_silent_and_nobody_steers_another() -> Result<()> 
         let hue = arena.join("ada".into(), "one".into()).await?;
         assert_ne!(arena.join("bob".into(), "two".into()).await?, hue);
         assert_eq!(arena.join("ada".into(), "one".into()).await?, hue);
-        let refusal = arena.join("ada".into(), "other".into()).await.unwrap_err();
-        assert_eq!(refusal.rejection(), Some(Refusal::Taken));
+        let other = arena.join("ada".into(), "other".into()).await?;
+        assert_eq!(other, Joined::Refused(Refusal::Taken));
         assert!(!arena.steer("ada".into(), "other".into(), 1.0, 0.0).await?);
         for _ in 0..10 {
             assert!(arena.steer("ada".into(), "one".into(), 1.0, f32::NAN).await?);

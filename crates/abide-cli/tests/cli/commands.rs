@@ -114,7 +114,8 @@ fn kinds_are_shown_with_their_handlers_and_arguments() {
     let node = Node::start();
     let names: Vec<_> =
         node.json(&["kinds"])["kinds"].as_array().unwrap().iter().map(|kind| kind["kind"].clone()).collect();
-    assert_eq!(names, ["Counter", "Document", "RateLimiter", "Stream", "Wallet"]);
+    let demos = ["Arena", "ChatLobby", "ChatRoom", "ChatSession", "Counter", "Document", "RateLimiter", "Stream"];
+    assert_eq!(names, [&demos[..], &["TicTacToe", "Wallet"]].concat());
     assert!(node.run(&["kinds"]).text().contains("deposit withdraw transfer balance"));
     let wallet = node.run(&["kinds", "Wallet"]);
     assert!(wallet.text().contains("to: string amount: integer"), "{wallet:?}");

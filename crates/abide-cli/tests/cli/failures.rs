@@ -60,7 +60,7 @@ fn a_command_that_is_not_written_right_is_exit_code_2() {
         &["call", "Counter", "x", "increment", "--timeout", "soon"],
         &["get", "Counter", "x", "--at", "first"],
         &["alarms", "Counter"],
-        &["--url", "https://x", "kinds"],
+        &["--url", "ftp://x", "kinds"],
         &["store", "status", "memory:"],
         &["new"],
         &["new", "../x"],

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
 };
@@ -48,7 +48,7 @@ fn start(folder: &TempDir, arguments: &[&str]) -> Child {
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn grown(file: PathBuf, bytes: u64) {
+fn grown(file: &Path, bytes: u64) {
     eventually("the file to grow", || file.metadata().is_ok_and(|file| file.len() > bytes).then_some(()));
 }
 
@@ -60,7 +60,7 @@ fn a_restore_that_is_interrupted_or_killed_goes_on_where_it_was() {
     let growing = folder.path().join("data/a.db.restoring-wal");
 
     let process = start(&folder, &restore);
-    grown(growing.clone(), 2 << 20);
+    grown(&growing, 2 << 20);
     let told = Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap();
     assert!(told.success());
     let output = process.wait_with_output().unwrap();
@@ -70,7 +70,7 @@ fn a_restore_that_is_interrupted_or_killed_goes_on_where_it_was() {
     let after_one = part(&folder);
 
     let mut process = start(&folder, &restore);
-    grown(growing, 1 << 20);
+    grown(&growing, 1 << 20);
     process.kill().unwrap();
     process.wait().unwrap();
     let after_two = part(&folder);

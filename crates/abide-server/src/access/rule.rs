@@ -58,7 +58,6 @@ mod one_or_many {
         })
     }
 
-    #[expect(clippy::ptr_arg, reason = "serde hands over the field as it is")]
     pub(super) fn serialize<S: Serializer>(texts: &Vec<String>, serializer: S) -> Result<S::Ok, S::Error> {
         match texts.as_slice() {
             [one] => one.serialize(serializer),

@@ -117,6 +117,6 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
-        assert_eq!(count, 14);
+        assert_eq!(count, 21);
     }
 }

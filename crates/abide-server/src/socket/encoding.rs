@@ -2,11 +2,15 @@
 
 use abide_core::{Error, Result};
 use axum::{body::Bytes, http::HeaderValue};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 /// The subprotocols.
 const JSON: &str = "abide.json";
 const MESSAGE_PACK: &str = "abide.msgpack";
+
+/// How deep lists and objects may stand in one another, as in JSON.
+const DEPTH_MAX: usize = 128;
 
 /// How frames are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +47,10 @@ pub(crate) fn read(bytes: &[u8]) -> Result<String> {
         let shown: String = error.to_string().chars().take(200).collect();
         Error::bad_request(format!("the message is not a frame in MessagePack: {shown}; nothing was changed"))
     };
-    let value: Value = rmp_serde::from_slice(bytes).map_err(|error| refused(&error))?;
+    let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
+    // Deeper ones would take the stack they are read on.
+    reader.set_max_depth(DEPTH_MAX);
+    let value = Value::deserialize(&mut reader).map_err(|error| refused(&error))?;
     serde_json::to_string(&value).map_err(|error| refused(&error))
 }
 

@@ -147,7 +147,7 @@ fn object(name: &[u8], row: Vec<Value>) -> Result<Vec<Row>, StoreError> {
     let object = ObjectRow { key, head, floor, incarnation, state, version, created_at, updated_at, commit_id };
     let key = object.key.clone();
     let mut rows = vec![Row::Object(Box::new(object))];
-    let mut snapshots = read_snapshots(snapshots)?;
+    let mut snapshots = read_snapshots(&snapshots)?;
     for (entry, seq) in reply::list(changes)?.into_iter().zip(1..) {
         let mut change = objects::change(floor.plus(seq), &reply::text(entry)?)?;
         change.snapshot = snapshots.remove(&change.seq);
@@ -165,12 +165,12 @@ fn object(name: &[u8], row: Vec<Value>) -> Result<Vec<Row>, StoreError> {
     Ok(rows)
 }
 
-fn read_snapshots(members: Value) -> Result<BTreeMap<Seq, Json>, StoreError> {
+fn read_snapshots(members: &Value) -> Result<BTreeMap<Seq, Json>, StoreError> {
     let snapshot = |member: String| {
         let (seq, json) = member.split_once(':').ok_or_else(|| damaged("a snapshot has no seq"))?;
         Ok((Seq::new(reply::digits(seq)?), Json::trusted(json)))
     };
-    reply::texts(&members)?.into_iter().map(snapshot).collect()
+    reply::texts(members)?.into_iter().map(snapshot).collect()
 }
 
 fn outcome(key: &Key, field: &[u8], text: &[u8]) -> Result<Row, StoreError> {
@@ -181,7 +181,10 @@ fn outcome(key: &Key, field: &[u8], text: &[u8]) -> Result<Row, StoreError> {
     Ok(Row::Outcome { key: key.clone(), outcome })
 }
 
-fn pairs(hash: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+/// A field of a hash and what it holds.
+type Pair = (Vec<u8>, Vec<u8>);
+
+fn pairs(hash: Value) -> Result<Vec<Pair>, StoreError> {
     let mut all = reply::list(hash)?.into_iter();
     let mut pairs = Vec::new();
     while let (Some(name), Some(value)) = (all.next(), all.next()) {
