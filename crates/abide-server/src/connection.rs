@@ -29,6 +29,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Limits,
     front::Front,
+    peer::Peer,
     tls::HANDSHAKE_TIMEOUT,
     wire::{Asked, Wire},
 };
@@ -98,7 +99,7 @@ impl Connections {
             front: self.front.clone(),
             builder: self.builder.clone(),
             abort: self.abort.clone(),
-            peer,
+            peer: Peer { address: peer, certified: None },
             _connected: Connected::new(&self.connected),
         };
         let tls = self.tls.clone();
@@ -127,7 +128,7 @@ struct Connection {
     front: Arc<Front>,
     builder: Arc<Builder<TokioExecutor>>,
     abort: CancellationToken,
-    peer: IpAddr,
+    peer: Peer,
     _connected: Connected,
 }
 
@@ -141,8 +142,8 @@ impl Connection {
         let service = service_fn(|request| {
             asked.store(true, Ordering::Relaxed);
             asks.note();
-            let front = front.clone();
-            async move { Ok::<_, Infallible>(front.answer(request, peer).await) }
+            let (front, peer) = (front.clone(), peer.clone());
+            async move { Ok::<_, Infallible>(front.answer(request, &peer).await) }
         });
         let silent = silent(&asked, patience);
         let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(wire), service));

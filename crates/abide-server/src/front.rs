@@ -1,6 +1,6 @@
 //! From a request to its answer.
 
-use std::{convert::Infallible, net::IpAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 
 use abide_core::{Code, Error, duration::format_duration};
 use axum::{
@@ -21,6 +21,7 @@ use crate::{
     answer::compress::{accepted, compress},
     grpc::{Grpc, is_grpc},
     guard::Guard,
+    peer::Peer,
     request::{path::OBJECTS, trace},
     routes,
     shared::Shared,
@@ -44,37 +45,37 @@ impl Front {
         Self { router: routes::router(shared.clone(), others), grpc, guard, cors, shared }
     }
 
-    /// Answers one request that came from this address. Whatever happens, there is an answer.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, address: IpAddr) -> Response {
-        let checked = self.guard.check(&request).and_then(|()| self.shared.gate.arrive(address));
+    /// Answers one request that came from there. Whatever happens, there is an answer.
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response {
+        let checked = self.guard.check(&request).and_then(|()| self.shared.gate.arrive(peer.address));
         if let Err(error) = checked {
             return Problem::from(error).into_response();
         }
         let mut response = match &self.cors {
             Some(cors) if request.headers().contains_key(header::ORIGIN) => {
-                let inner = service_fn(|request| self.respond(request, address).map(Ok::<_, Infallible>));
+                let inner = service_fn(|request| self.respond(request, peer).map(Ok::<_, Infallible>));
                 match cors.layer(inner).call(request).await {
                     Ok(response) => response,
                     Err(never) => match never {},
                 }
             }
-            _ => self.respond(request, address).await,
+            _ => self.respond(request, peer).await,
         };
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
 
-    async fn respond(&self, request: Request<Incoming>, address: IpAddr) -> Response {
+    async fn respond(&self, request: Request<Incoming>, peer: &Peer) -> Response {
         let accepted = accepted(request.headers());
         let response = match trace::span(request.method().as_str(), request.uri().path(), request.headers()) {
-            None => self.safely(request, address).await,
-            Some(span) => self.safely(request, address).instrument(span).await,
+            None => self.safely(request, peer).await,
+            Some(span) => self.safely(request, peer).instrument(span).await,
         };
         compress(response, accepted).await
     }
 
-    async fn safely(&self, request: Request<Incoming>, address: IpAddr) -> Response {
-        AssertUnwindSafe(self.dispatch(request, address)).catch_unwind().await.unwrap_or_else(|panic| {
+    async fn safely(&self, request: Request<Incoming>, peer: &Peer) -> Response {
+        AssertUnwindSafe(self.dispatch(request, peer)).catch_unwind().await.unwrap_or_else(|panic| {
             let message = panic
                 .downcast_ref::<&str>()
                 .copied()
@@ -85,18 +86,21 @@ impl Front {
         })
     }
 
-    async fn dispatch(&self, mut request: Request<Incoming>, address: IpAddr) -> Response {
+    async fn dispatch(&self, mut request: Request<Incoming>, peer: &Peer) -> Response {
         if is_grpc(request.headers()) {
+            request.extensions_mut().insert(peer.clone());
             return self.grpc.answer(request).await;
         }
         if asks_who(request.uri().path()) {
-            match self.shared.gate.identify_at(request.headers(), Some(address)) {
+            match self.shared.gate.identify(request.headers(), peer) {
                 Ok(caller) if is_call(&request) => {
                     return routes::call::call(&self.shared, &caller, request).await.into_response();
                 }
                 Ok(caller) => drop(request.extensions_mut().insert(caller)),
                 Err(error) => return Problem::from(error).into_response(),
             }
+        } else if request.uri().path() == SOCKET {
+            request.extensions_mut().insert(peer.clone());
         }
         let limit = self.shared.limits.request_timeout;
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);

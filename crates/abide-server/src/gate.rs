@@ -12,6 +12,7 @@ use crate::{
     Access, Action, Ask, Caller, Decision, Reason, ServerOptions,
     audit::Audit,
     auth::{Authenticator, Refusal},
+    peer::Peer,
     rate::Shares,
     request::headers::text,
 };
@@ -66,40 +67,25 @@ impl Gate {
     /// Lets a request in, and says who sent it and in which tenant it acts.
     ///
     /// # Errors
-    /// `unauthenticated`; `denied` if it names a tenant that it may not; `rate_limited`; `bad_request`.
-    pub(crate) fn identify(&self, headers: &HeaderMap) -> Result<Caller> {
-        self.identify_at(headers, None)
-    }
-
-    /// The same for a request that came from this address.
-    ///
-    /// # Errors
-    /// Those of [`Gate::identify`].
-    pub(crate) fn identify_at(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller> {
-        let known = || {
-            let namespace = text(headers, &NAMESPACE)?;
-            let token = if self.asks() { bearer(headers)? } else { None };
-            let caller = self.known(token, namespace, address)?;
-            if caller.entered() {
-                self.audit.record(&caller, "tenant", caller.namespace().as_str(), true);
-            }
-            self.spend(&caller)?;
-            Ok(caller)
-        };
-        let from = || address.map_or_else(|| "a caller".into(), |address| address.to_string());
-        known().inspect_err(|error| self.tell(error, &from()))
+    /// `unauthenticated`; `rate_limited`; `denied` if it names a tenant that it may not; `bad_request`.
+    pub(crate) fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<Caller> {
+        self.identify_opening(None, headers, peer)
     }
 
     /// Who opens a connection: by its first frame's token, or by the headers of the request that opened it.
     ///
     /// # Errors
     /// Those of [`Gate::identify`].
-    pub(crate) fn identify_opening(&self, token: Option<&str>, headers: &HeaderMap) -> Result<Caller> {
+    pub(crate) fn identify_opening(&self, token: Option<&str>, headers: &HeaderMap, peer: &Peer) -> Result<Caller> {
         let known = || {
-            let sent = if self.asks() && token.is_none() { bearer(headers)? } else { token };
-            self.known(sent, text(headers, &NAMESPACE)?, None)
+            let namespace = text(headers, &NAMESPACE)?;
+            let token = if self.asks() && token.is_none() { bearer(headers)? } else { token };
+            let caller = self.known(token, peer.certified.as_ref())?.at(peer.address);
+            // Before the tenant: whoever knocks at tenants' doors uses up its share.
+            self.spend(&caller)?;
+            self.enter(caller, namespace)
         };
-        known().inspect_err(|error| self.tell(error, &"a connection"))
+        known().inspect_err(|error| self.tell(error, &peer.address))
     }
 
     /// Who presents this token, and in which tenant it acts if it names one.
@@ -107,28 +93,29 @@ impl Gate {
     /// # Errors
     /// Those of a request: `unauthenticated`, or `denied` if it names a tenant that it may not.
     pub fn identify_token(&self, token: Option<&str>, namespace: Option<&str>) -> Result<Caller> {
-        self.known(token, namespace, None).inspect_err(|error| self.tell(error, &"a token"))
+        let known = self.known(token, None).and_then(|caller| self.enter(caller, namespace));
+        known.inspect_err(|error| self.tell(error, &"a token"))
     }
 
-    fn known(&self, token: Option<&str>, namespace: Option<&str>, address: Option<IpAddr>) -> Result<Caller> {
-        let caller = match &self.auth {
-            None => Caller::unasked(),
-            Some(auth) => auth.identify(token)?,
-        };
-        let caller = address.into_iter().fold(caller, Caller::at);
-        match namespace {
-            Some(name) if name != caller.namespace().as_str() => self.enter(caller, name),
-            _ => Ok(caller),
-        }
+    /// A token counts for more than a certificate: whoever shows one wants to be somebody else.
+    fn known(&self, token: Option<&str>, certified: Option<&Caller>) -> Result<Caller> {
+        Ok(match (&self.auth, token, certified) {
+            (None, ..) => Caller::unasked(),
+            (Some(_), None, Some(certified)) => certified.clone(),
+            (Some(auth), token, _) => auth.identify(token)?,
+        })
     }
 
-    /// Lets a caller into another tenant.
-    fn enter(&self, caller: Caller, name: &str) -> Result<Caller> {
+    /// Lets a caller into another tenant, if it names one. That is written down, whatever comes of it.
+    fn enter(&self, caller: Caller, namespace: Option<&str>) -> Result<Caller> {
+        let Some(name) = namespace.filter(|name| *name != caller.namespace().as_str()) else { return Ok(caller) };
         if !self.auth.as_ref().is_some_and(|auth| auth.reaches_all_tenants(&caller)) {
             self.audit.record(&caller, "tenant", &name.chars().take(80).collect::<String>(), false);
             return Err(Error::new(Code::Denied, "the caller may not name another tenant; nothing was changed"));
         }
-        Ok(caller.acting_in(Namespace::new(name)?))
+        let caller = caller.acting_in(Namespace::new(name)?);
+        self.audit.record(&caller, "tenant", name, true);
+        Ok(caller)
     }
 
     /// Takes one request from the share of an address, before anything else is looked at.
@@ -139,17 +126,15 @@ impl Gate {
         self.shares.take_of_address(address).inspect_err(|error| self.tell(error, &address))
     }
 
-    /// Takes one request or frame from the share of a caller.
+    /// Takes one request or frame from the share of a caller. Those who have no name have one by their address.
     ///
     /// # Errors
     /// `rate_limited`.
     pub(crate) fn spend(&self, caller: &Caller) -> Result<()> {
+        let Some(principal) = caller.principal().filter(|_| self.shares.has_principals()) else { return Ok(()) };
         match caller.name() {
-            Some(name) if self.shares.has_principals() => {
-                let home = caller.principal().map(|principal| &principal.namespace);
-                self.shares.take_of_principal(&(home, name))
-            }
-            _ => Ok(()),
+            Some(name) => self.shares.take_of_principal(&(&principal.namespace, name)),
+            None => self.shares.take_of_nobody(caller.address()),
         }
     }
 

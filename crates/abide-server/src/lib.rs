@@ -22,6 +22,7 @@ mod link;
 mod metrics;
 mod openapi;
 mod options;
+mod peer;
 mod rate;
 mod request;
 mod routes;

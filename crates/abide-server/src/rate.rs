@@ -117,14 +117,14 @@ impl Shares {
         self.take(self.principals.as_ref(), name, "this caller")
     }
 
+    /// Takes one request or frame from the share of callers at an address who have not said who they are.
+    pub(crate) fn take_of_nobody(&self, address: Option<IpAddr>) -> Result<()> {
+        self.take(self.principals.as_ref(), &("", address.map(network)), "whoever has no name at this address")
+    }
+
     /// Takes one request from the share of an address.
     pub(crate) fn take_of_address(&self, address: IpAddr) -> Result<()> {
-        // Behind an IPv6 network everybody has as many addresses as they like.
-        let network = match address.to_canonical() {
-            IpAddr::V4(address) => u128::from(u32::from(address)),
-            IpAddr::V6(address) => u128::from(address) | u128::from(u64::MAX),
-        };
-        self.take(self.addresses.as_ref(), &network, "this address")
+        self.take(self.addresses.as_ref(), &network(address), "this address")
     }
 
     fn take(&self, limiter: Option<&Limiter>, name: &impl Hash, who: &str) -> Result<()> {
@@ -140,6 +140,14 @@ impl Shares {
 impl fmt::Debug for Shares {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Shares")
+    }
+}
+
+/// The network of a subscriber: behind one of IPv6 everybody has as many addresses as they like.
+pub(crate) fn network(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => u128::from(u32::from(address)),
+        IpAddr::V6(address) => u128::from(address) | u128::from(u64::MAX),
     }
 }
 

@@ -106,11 +106,6 @@ impl Caller {
         self.who.as_ref()?.claims.get(name)
     }
 
-    /// Whether it acts in another tenant than its own.
-    pub(crate) fn entered(&self) -> bool {
-        self.principal().is_some_and(|principal| principal.namespace != self.namespace)
-    }
-
     /// Its own name, if it has one to itself.
     pub(crate) fn name(&self) -> Option<&str> {
         let who = self.who.as_ref().filter(|who| who.means != Means::Anonymous)?;

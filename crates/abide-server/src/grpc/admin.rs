@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use abide_core::Result;
-use tonic::{Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, Response, Status};
 
 use super::{
     generated::{KindsReply, KindsRequest, StatusReply, StatusRequest, admin_server::Admin},
+    service::peer,
     status::status,
 };
 use crate::{Ask, shared::Shared};
@@ -21,13 +22,13 @@ impl NodeAdmin {
         Self { shared }
     }
 
-    fn allow(&self, metadata: &MetadataMap) -> Result<()> {
-        let caller = self.shared.gate.identify(metadata.as_ref())?;
+    fn allow<T>(&self, request: &Request<T>) -> Result<()> {
+        let caller = self.shared.gate.identify(request.metadata().as_ref(), peer(request.extensions())?)?;
         self.shared.gate.allow(&caller, &Ask::admin(caller.namespace()))
     }
 
-    async fn seen(&self, metadata: &MetadataMap) -> Result<StatusReply> {
-        self.allow(metadata)?;
+    async fn seen(&self, request: &Request<StatusRequest>) -> Result<StatusReply> {
+        self.allow(request)?;
         let node = &self.shared.node;
         let store = node.store_status().await?;
         let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
@@ -47,11 +48,11 @@ impl NodeAdmin {
 #[tonic::async_trait]
 impl Admin for NodeAdmin {
     async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusReply>, Status> {
-        self.seen(request.metadata()).await.map(Response::new).map_err(|error| status(&error))
+        self.seen(&request).await.map(Response::new).map_err(|error| status(&error))
     }
 
     async fn kinds(&self, request: Request<KindsRequest>) -> Result<Response<KindsReply>, Status> {
-        self.allow(request.metadata()).map_err(|error| status(&error))?;
+        self.allow(&request).map_err(|error| status(&error))?;
         let json = String::from_utf8_lossy(&self.shared.kinds_json).into_owned();
         Ok(Response::new(KindsReply { json }))
     }

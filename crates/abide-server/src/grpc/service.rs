@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc};
 use abide_core::{Error, Json, Key, Result, Seq};
 use abide_node::{CALL_KEY_BYTES_MAX, CallOptions};
 use futures_util::{Stream, StreamExt};
-use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tonic::{Extensions, Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
     deadline::timeout,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Caller,
     link::{Connection, Opening, Told, Watching, foreign_session},
+    peer::Peer,
     request::arguments,
     routes::list::{USUAL, Wanted, page},
     shared::Shared,
@@ -34,8 +35,8 @@ impl Objects {
         Self { shared }
     }
 
-    fn identify(&self, metadata: &MetadataMap) -> Result<Caller> {
-        self.shared.gate.identify(metadata.as_ref())
+    fn identify(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Caller> {
+        self.shared.gate.identify(metadata.as_ref(), peer(extensions)?)
     }
 
     /// The object that a message names, if it is nobody's session.
@@ -45,9 +46,9 @@ impl Objects {
         if self.shared.is_session(key.kind()) { Err(foreign_session(&key)) } else { Ok(key) }
     }
 
-    async fn called(&self, metadata: &MetadataMap, call: CallRequest) -> Result<CallReply> {
+    async fn called(&self, metadata: &MetadataMap, from: &Extensions, call: CallRequest) -> Result<CallReply> {
         let limits = &self.shared.limits;
-        let caller = self.identify(metadata)?;
+        let caller = self.identify(metadata, from)?;
         let key = self.key(&caller, &call.kind, &call.id)?;
         let mut options = CallOptions { timeout: timeout(metadata, limits.call_timeout)?, ..CallOptions::default() };
         if call.key.len() > CALL_KEY_BYTES_MAX {
@@ -64,15 +65,15 @@ impl Objects {
         Ok(CallReply { result: reply.value.as_str().to_owned(), seq: reply.seq.number() })
     }
 
-    fn watched(&self, metadata: &MetadataMap, watch: &WatchRequest) -> Result<Watching> {
-        let caller = self.identify(metadata)?;
+    fn watched(&self, metadata: &MetadataMap, from: &Extensions, watch: &WatchRequest) -> Result<Watching> {
+        let caller = self.identify(metadata, from)?;
         let key = self.key(&caller, &watch.kind, &watch.id)?;
         self.shared.gate.allow_object(&caller, crate::Action::Watch, &key)?;
         Ok(Watching::new(self.shared.node.clone(), 0, key, watch.after.map(Seq::new), false, "".into()))
     }
 
-    async fn listed(&self, metadata: &MetadataMap, list: ListRequest) -> Result<ListReply> {
-        let caller = self.identify(metadata)?;
+    async fn listed(&self, metadata: &MetadataMap, from: &Extensions, list: ListRequest) -> Result<ListReply> {
+        let caller = self.identify(metadata, from)?;
         let given = |text: String| (!text.is_empty()).then_some(text);
         let wanted = Wanted {
             prefix: given(list.prefix),
@@ -103,17 +104,18 @@ type Frames<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 #[tonic::async_trait]
 impl Abide for Objects {
     async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallReply>, Status> {
-        let (metadata, _, call) = request.into_parts();
-        self.called(&metadata, call).await.map(Response::new).map_err(|error| status(&error))
+        let (metadata, from, call) = request.into_parts();
+        self.called(&metadata, &from, call).await.map(Response::new).map_err(|error| status(&error))
     }
 
     type ConnectStream = Frames<Frame>;
 
     async fn connect(&self, request: Request<Streaming<Frame>>) -> Result<Response<Self::ConnectStream>, Status> {
-        let (metadata, _, arriving) = request.into_parts();
+        let (metadata, from, arriving) = request.into_parts();
+        let peer = peer(&from).map_err(|error| status(&error))?.clone();
         let place = self.shared.place().map_err(|error| status(&error))?;
         let (link, leaving) = StreamLink::new(arriving);
-        let (shared, opening) = (self.shared.clone(), Opening { headers: metadata.into_headers() });
+        let (shared, opening) = (self.shared.clone(), Opening { headers: metadata.into_headers(), peer });
         self.shared.tasks.spawn(async move {
             Connection::serve(shared, link, opening).await;
             drop(place);
@@ -124,17 +126,22 @@ impl Abide for Objects {
     type WatchStream = Frames<WatchEvent>;
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let (metadata, _, watch) = request.into_parts();
-        let watching = self.watched(&metadata, &watch).map_err(|error| status(&error))?;
+        let (metadata, from, watch) = request.into_parts();
+        let watching = self.watched(&metadata, &from, &watch).map_err(|error| status(&error))?;
         let closing = self.shared.closing.clone().cancelled_owned();
         let events = watching.into_stream().filter_map(|(_, told)| std::future::ready(event(told)));
         Ok(Response::new(Box::pin(events.take_until(closing))))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
-        let (metadata, _, list) = request.into_parts();
-        self.listed(&metadata, list).await.map(Response::new).map_err(|error| status(&error))
+        let (metadata, from, list) = request.into_parts();
+        self.listed(&metadata, &from, list).await.map(Response::new).map_err(|error| status(&error))
     }
+}
+
+/// Where a request came from: the front door has noted it.
+pub(super) fn peer(extensions: &Extensions) -> Result<&Peer> {
+    extensions.get().ok_or_else(|| Error::internal("BUG: a request came from nowhere"))
 }
 
 /// What a watch says; `None` for what this stream does not carry.

@@ -29,7 +29,7 @@ use super::{
     watching::{Told, Watching},
     who::foreign_session,
 };
-use crate::{connection::Connected, request::arguments, session::Visit, shared::Shared};
+use crate::{connection::Connected, peer::Peer, request::arguments, session::Visit, shared::Shared};
 
 /// So many frames that mean nothing end a connection.
 const FAULTS_MAX: u32 = 100;
@@ -44,6 +44,8 @@ const RECONNECT_MS: (u64, u64) = (100, 3000);
 pub(crate) struct Opening {
     /// The headers of the request.
     pub(crate) headers: HeaderMap,
+    /// Where it came from.
+    pub(crate) peer: Peer,
 }
 
 type Answers = FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>;

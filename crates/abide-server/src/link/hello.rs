@@ -25,7 +25,7 @@ pub(super) async fn admit(shared: &Arc<Shared>, opening: &Opening, frame: &str) 
         let detail = format!("this server speaks version {PROTOCOL} of the frames, not {spoken}; nothing was changed");
         return Err(Error::bad_request(detail));
     }
-    let who = Who::of(shared, hello.token.as_deref(), &opening.headers)?;
+    let who = Who::of(shared, hello.token.as_deref(), opening)?;
     let visit = shared.sessions.enter(shared, &who, &hello).await?;
     Ok((who, visit))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    net::Ipv4Addr,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -12,7 +13,7 @@ use axum::http::HeaderMap;
 use parking_lot::Mutex;
 
 use super::{Arrived, Connection, End, Link, Lost, Opening};
-use crate::{ServerOptions, gate::Gate, shared::Shared, socket::encoding};
+use crate::{ServerOptions, gate::Gate, peer::Peer, shared::Shared, socket::encoding};
 
 /// The frames of one client, in the order in which they arrive.
 struct Script {
@@ -31,7 +32,8 @@ pub async fn converse(node: Node, frames: Vec<Vec<u8>>, packed: bool) -> Result<
     let shared = Arc::new(Shared::new(node, &options, Gate::new(&options)?));
     let said = Arc::new(Mutex::new(Vec::new()));
     let script = Script { frames: frames.into(), packed, said: said.clone() };
-    Connection::serve(shared.clone(), script, Opening { headers: HeaderMap::new() }).await;
+    let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified: None };
+    Connection::serve(shared.clone(), script, Opening { headers: HeaderMap::new(), peer }).await;
     shared.sessions.end_all(&shared).await;
     let said = std::mem::take(&mut *said.lock());
     Ok(said)

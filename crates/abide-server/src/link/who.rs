@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use abide_core::{Code, Error, Key, Kind, Namespace, Result, Timestamp};
 use abide_node::{CallOptions, Principal};
-use axum::http::HeaderMap;
 
+use super::Opening;
 use crate::{Action, Caller, shared::Shared};
 
 /// Who is there. Everything it wants is asked at the gate, as for any request.
@@ -13,12 +13,12 @@ use crate::{Action, Caller, shared::Shared};
 pub(crate) struct Who(Caller);
 
 impl Who {
-    /// Who presents this token; without one, who sent these headers with the request that opened the connection.
+    /// Who presents this token; without one, who sent the request that opened the connection.
     ///
     /// # Errors
     /// `unauthenticated`, `denied`.
-    pub(crate) fn of(shared: &Shared, token: Option<&str>, headers: &HeaderMap) -> Result<Self> {
-        shared.gate.identify_opening(token, headers).map(Self)
+    pub(crate) fn of(shared: &Shared, token: Option<&str>, opening: &Opening) -> Result<Self> {
+        shared.gate.identify_opening(token, &opening.headers, &opening.peer).map(Self)
     }
 
     pub(crate) fn namespace(&self) -> &Namespace {

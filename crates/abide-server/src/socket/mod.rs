@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use abide_core::Error;
 use axum::{
+    Extension,
     extract::{FromRequestParts, Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::HeaderValue,
     response::{IntoResponse, Response},
@@ -16,6 +17,7 @@ use self::{encoding::Encoding, link::SocketLink};
 use crate::{
     Problem,
     link::{Connection, Opening},
+    peer::Peer,
     shared::Shared,
 };
 
@@ -29,7 +31,11 @@ const WRITE_BYTES: usize = 16 << 10;
 const READ_LIMITS: usize = 4;
 
 /// Opens a socket.
-pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn open(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &shared).await.map_err(no_upgrade)?;
     let place = shared.place()?;
@@ -44,7 +50,7 @@ pub(crate) async fn open(State(shared): State<Arc<Shared>>, request: Request) ->
     if let Some(encoding) = encoding {
         upgrade.set_selected_protocol(HeaderValue::from_static(encoding.protocol()));
     }
-    let opening = Opening { headers: parts.headers };
+    let opening = Opening { headers: parts.headers, peer };
     let tracked = shared.tasks.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
         let link = SocketLink::new(socket, encoding.unwrap_or_default());

@@ -1,6 +1,6 @@
 //! Callers who ask for more than their share, and pages of other origins.
 
-use abide_server::{Rate, ServerOptions};
+use abide_server::{Anonymous, AuthOptions, Rate, ServerOptions};
 use axum::body::Body;
 
 use crate::{tokens::Issuer, world::World};
@@ -32,6 +32,38 @@ async fn whoever_asks_for_more_than_its_share_hears_when_to_come_back() {
     }
     world.get_with(OBJECT, &bob).await.ok();
     world.get_with(OBJECT, &issuer.token_in("acme", "alice", &[])).await.ok();
+}
+
+#[tokio::test]
+async fn callers_without_a_name_share_what_their_address_has() {
+    let issuer = Issuer::new();
+    let plan = World::plan().server(|server| {
+        server.auth = Some(AuthOptions { anonymous: Some(Anonymous::default()), ..issuer.auth() });
+        server.rates.per_principal = Some(rate("3/h", 3));
+    });
+    let world = plan.start().await;
+    for _ in 0..3 {
+        world.get(OBJECT).await.ok();
+    }
+    world.get(OBJECT).await.problem(429, "rate_limited", "no name");
+    world.get_with(OBJECT, &issuer.token("alice", &[])).await.ok();
+}
+
+#[tokio::test]
+async fn knocking_at_the_doors_of_tenants_uses_up_a_share() {
+    let issuer = Issuer::new();
+    let plan = World::plan().server(|server| {
+        server.auth = Some(issuer.auth());
+        server.rates.per_principal = Some(rate("3/h", 3));
+    });
+    let world = plan.start().await;
+    let alice = issuer.token("alice", &[]);
+    for tenant in ["acme", "other", "third"] {
+        let answer = world.send_with("GET", OBJECT, &alice, &[("abide-namespace", tenant)]).await;
+        answer.problem(403, "denied", "another tenant");
+    }
+    let answer = world.send_with("GET", OBJECT, &alice, &[("abide-namespace", "acme")]).await;
+    answer.problem(429, "rate_limited", "share");
 }
 
 #[tokio::test]
