@@ -120,6 +120,23 @@ test("an object is called through a form, changes live, and is seen as it was", 
   expect(here.eyes.complaints().every((fault) => fault.includes("422"))).toBe(true);
 });
 
+test("what changes while the stream of changes opens is not lost", async () => {
+  await call("Counter", "slow-stream", "increment");
+  const page = await open("");
+  let opened = () => {};
+  const opening = new Promise<void>((done) => (opened = done));
+  await page.route("**/Counter/slow-stream/changes?*", async (route) => {
+    if (route.request().headers()["accept"] === "text/event-stream") {
+      await call("Counter", "slow-stream", "increment", { amount: 41 });
+      opened();
+    }
+    await route.continue();
+  });
+  await page.goto(`${here.node.url}/inspector/#/objects/Counter/slow-stream`);
+  await opening;
+  await page.getByRole("group", { name: "The state" }).getByText("42", { exact: true }).waitFor();
+});
+
 test("alarms, nested forms and whole numbers beyond a browser's reach are shown as they are", async () => {
   const limiter = await open("#/objects/RateLimiter/login", { phone: true });
   await limiter.getByText(/^in \d+ min/).waitFor();

@@ -104,23 +104,35 @@ function useObject(kind: string, id: string): [Now | Problem | null, boolean, ()
       const head = Math.max(page.head, snapshot?.seq ?? 0);
       return { snapshot, changes: page.changes.reverse(), head, floor: page.floor };
     };
+    // One reading at a time, so that an older answer never replaces a newer one.
+    let reading = false;
+    let head = 0;
     const refresh = async () => {
       timer = undefined;
+      if (reading) return later();
+      reading = true;
       try {
         const fresh = await read();
+        head = fresh.head;
         if (!gone) set(fresh);
       } catch (error) {
         if (!gone && error instanceof Problem) set((old) => (old && !(old instanceof Problem) && error.status === 0 ? old : error));
+      } finally {
+        reading = false;
       }
+    };
+    // Many changes at once are read together.
+    const later = () => {
+      if (!gone) timer ??= setTimeout(refresh, 120);
     };
     const begin = async () => {
       await refresh();
       if (gone) return;
-      stop = listen((last) => `${path}/changes${query({ after: last ? undefined : "now" })}`, {
+      // From what was read on: what changes while the stream opens is not lost.
+      stop = listen((last) => `${path}/changes${query({ after: last || head })}`, {
         onOpen: () => setLive(true),
-        // Many changes at once are read together.
         onMessage: ({ event }) => {
-          if (event === "change" || event === "reset") timer ??= setTimeout(refresh, 120);
+          if (event === "change" || event === "reset") later();
         },
         onProblem: () => setLive(false),
       });
