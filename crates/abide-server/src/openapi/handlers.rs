@@ -23,14 +23,32 @@ fn operation(kind: &str, handler: &HandlerDescription, schemas: &mut Map<String,
     let arguments = add(schemas, format!("{operation}.arguments"), handler.arguments());
     let result = add(schemas, format!("{operation}.result"), handler.output.clone());
     let needed = handler.parameters.iter().any(|parameter| !parameter.optional);
+    let positional = positional(&operation, handler);
+    let body = match needed {
+        true => json!({"anyOf": [arguments, positional]}),
+        false => json!({"anyOf": [arguments, positional, {"type": "null"}]}),
+    };
     json!({
         "operationId": operation,
         "tags": [kind],
         "summary": handler.description,
         "parameters": call_headers(),
-        "requestBody": {"required": needed, "content": {"application/json": {"schema": arguments}}},
+        "requestBody": {"required": needed, "content": {"application/json": {"schema": body}}},
         "responses": call_answers(&result),
     })
+}
+
+/// The arguments as a list, in the order of the parameters.
+fn positional(operation: &str, handler: &HandlerDescription) -> Value {
+    let parameters = &handler.parameters;
+    let one = |name: &str| schema(&format!("{operation}.arguments/properties/{name}"));
+    let items: Vec<Value> = parameters.iter().map(|parameter| one(parameter.name)).collect();
+    let needed = parameters.iter().rposition(|parameter| !parameter.optional).map_or(0, |last| last + 1);
+    let mut list = json!({"type": "array", "minItems": needed, "maxItems": items.len()});
+    if !items.is_empty() {
+        list["prefixItems"] = items.into();
+    }
+    list
 }
 
 /// Adds a schema to the document and answers with a reference to it. References inside it, which lead to
