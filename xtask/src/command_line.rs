@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 
 use crate::metadata;
-use crate::summary::{Counts, Runner};
+use crate::summary::{Report, Runner};
 
 /// A program with its arguments and extra environment, run from the root of
 /// the workspace. Its `Display` is what to paste into a shell.
@@ -72,9 +72,9 @@ impl CommandLine {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Runs it without input, shows its output as it comes, and adds up the
-    /// summaries of `runner` found in it. `None` if there was none.
-    pub(crate) fn run_counting(&self, runner: Runner) -> anyhow::Result<(bool, Option<Counts>)> {
+    /// Runs it without input, shows its output as it comes, and reports what
+    /// `runner` said in it.
+    pub(crate) fn run_reporting(&self, runner: Runner) -> anyhow::Result<(bool, Report)> {
         let mut child = self
             .command()
             .stdin(Stdio::null())
@@ -84,13 +84,14 @@ impl CommandLine {
             .with_context(|| format!("could not start `{self}`"))?;
         let stdout = child.stdout.take().context("BUG: stdout is piped")?;
         let stderr = child.stderr.take().context("BUG: stderr is piped")?;
-        let (from_stdout, from_stderr) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| copy_counting(stderr, std::io::stderr(), runner));
-            let own = copy_counting(stdout, std::io::stdout(), runner);
-            (own, other.join().unwrap_or(None))
+        let report = std::thread::scope(|scope| {
+            let other = scope.spawn(|| copy_reporting(stderr, std::io::stderr(), runner));
+            let mut report = copy_reporting(stdout, std::io::stdout(), runner);
+            report.add(other.join().unwrap_or_default());
+            report
         });
         let status = child.wait()?;
-        Ok((status.success(), Counts::sum(from_stdout, from_stderr)))
+        Ok((status.success(), report))
     }
 
     fn command(&self) -> Command {
@@ -125,24 +126,25 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// Copies line by line, so that nothing is kept but the counts. A line that
-/// cannot be shown (the terminal is gone) is still counted.
-fn copy_counting(from: impl Read, mut to: impl Write, runner: Runner) -> Option<Counts> {
+/// Copies line by line, so that nothing is kept but the report. A line that
+/// cannot be shown (the terminal is gone) is still read.
+fn copy_reporting(from: impl Read, mut to: impl Write, runner: Runner) -> Report {
     let mut from = BufReader::new(from);
-    let mut counts = None;
+    let mut report = Report::default();
     let mut line = Vec::new();
     while matches!(from.read_until(b'\n', &mut line), Ok(1..)) {
         let _ = to.write_all(&line);
-        counts = Counts::sum(counts, runner.parse(&String::from_utf8_lossy(&line)));
+        report.read(runner, &String::from_utf8_lossy(&line));
         line.clear();
     }
     let _ = to.flush();
-    counts
+    report
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::summary::Counts;
 
     #[test]
     fn a_command_line_reads_as_what_one_would_type() {
@@ -154,9 +156,9 @@ mod tests {
     fn output_is_copied_whole_and_counted() {
         let text = b"one\n3 passed, 1 failed\nno newline at the end";
         let mut copy = Vec::new();
-        let counts = copy_counting(&text[..], &mut copy, Runner::Plain);
+        let report = copy_reporting(&text[..], &mut copy, Runner::Plain);
         assert_eq!(copy, text);
-        assert_eq!(counts, Some(Counts { passed: 3, failed: 1 }));
+        assert_eq!(report.counts, Some(Counts { passed: 3, failed: 1 }));
     }
 
     #[test]

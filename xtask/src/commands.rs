@@ -25,7 +25,7 @@ cargo xtask COMMAND
   bench [ARGS…]             the benchmarks; ARGS go to abide-bench
   sim [ARGS…]               the simulator; ARGS go to abide-sim
                             (`run --seeds N`, `mutants`, …)
-  openapi                   requests made up from /openapi.json, by schemathesis
+  openapi [--seed N]        requests made up from /openapi.json, by schemathesis
 
 STEP is the name of one step, as the command prints it; without one, all run.";
 
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<ExitCode> {
         "verify" => verify::run(rest)?,
         "bench" => bench::run(rest)?,
         "sim" => sim::run(rest)?,
-        "openapi" => openapi::run()?,
+        "openapi" => openapi::run(rest)?,
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             true

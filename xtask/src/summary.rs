@@ -1,4 +1,4 @@
-//! Reads how many tests passed and failed from what test runners print.
+//! Reads from what test runners print how many tests passed and failed, and which failed.
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,75 @@ impl Runner {
                     failed: failed.strip_suffix(" failed")?.parse().ok()?,
                 })
             }
+        }
+    }
+
+    /// If `line` tells of a failure: how many lines after it tell more.
+    fn lines_of_failure(self, line: &str) -> Option<usize> {
+        let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word));
+        let is_name = match self {
+            Self::Nextest => starts(&["FAIL [", "TIMEOUT [", "SIG", "TRY ", "FLAKY "]),
+            Self::Libtest => line.starts_with("test ") && line.ends_with("FAILED"),
+            Self::Vitest => line.contains("(retry x"),
+            Self::Plain => starts(&["failed ", "FAILED"]),
+        };
+        let tells_more = line.contains("panicked at ") || (self == Self::Vitest && starts(&["FAIL "]));
+        match (is_name, tells_more) {
+            (_, true) => Some(4),
+            (true, false) => Some(0),
+            (false, false) => None,
+        }
+    }
+}
+
+/// What a run printed that counts at its end, when its own output is far above.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// The sum of the summaries; `None` if there was none.
+    pub(crate) counts: Option<Counts>,
+    /// Which tests failed or passed only at a second try, and what they said first: at most `REMARKS_MAX` lines.
+    pub(crate) remarks: Vec<String>,
+    /// How many of the next lines belong to the remark before them.
+    following: usize,
+}
+
+/// How many lines of a run are shown again.
+const REMARKS_MAX: usize = 60;
+
+/// How many bytes of such a line.
+const REMARK_MAX: usize = 300;
+
+impl Report {
+    /// Of a command that counts as one test and said nothing else.
+    pub(crate) fn one(passed: bool) -> Self {
+        Self { counts: Some(Counts::one(passed)), ..Self::default() }
+    }
+
+    /// Looks at one more line that `runner` printed.
+    pub(crate) fn read(&mut self, runner: Runner, line: &str) {
+        self.counts = Counts::sum(self.counts, runner.parse(line));
+        let line = without_colour(line);
+        let line = line.trim();
+        match runner.lines_of_failure(line) {
+            Some(following) => self.following = following,
+            None if self.following > 0 => self.following -= 1,
+            None => return,
+        }
+        self.remark(line);
+    }
+
+    /// Adds what another output of the same run said.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.counts = Counts::sum(self.counts, other.counts);
+        other.remarks.iter().for_each(|line| self.remark(line));
+    }
+
+    /// Runners say some lines twice: where it happened and at the end.
+    fn remark(&mut self, line: &str) {
+        let shown = &line[..line.floor_char_boundary(REMARK_MAX)];
+        let is_new = !shown.is_empty() && self.remarks.iter().all(|remark| remark != shown);
+        if is_new && self.remarks.len() < REMARKS_MAX {
+            self.remarks.push(shown.to_owned());
         }
     }
 }
@@ -186,6 +255,52 @@ mod tests {
                 assert_eq!(runner.parse(line), None, "{line}");
             }
         }
+    }
+
+    fn report(runner: Runner, text: &str) -> Report {
+        let mut report = Report::default();
+        text.lines().for_each(|line| report.read(runner, line));
+        report
+    }
+
+    #[test]
+    fn failed_tests_are_named_once_with_what_they_said_first() {
+        let text = "        PASS [   0.1s] (1/3) core good\n        FAIL [   0.2s] (2/3) core bad\n\
+            thread 'bad' panicked at core/src/a.rs:7:5:\nleft is not right\n\n\
+            \u{1b}[31;1m  TIMEOUT\u{1b}[0m [  60.0s] (3/3) core slow\n        FAIL [   0.2s] (2/3) core bad\n\
+            Summary [ 1.0s] 3 tests run: 1 passed, 1 failed, 1 timed out, 0 skipped";
+        let Report { counts, remarks, .. } = report(Runner::Nextest, text);
+        assert_eq!(counts, Some(Counts { passed: 1, failed: 2 }));
+        let expected = [
+            "FAIL [   0.2s] (2/3) core bad",
+            "thread 'bad' panicked at core/src/a.rs:7:5:",
+            "left is not right",
+            "TIMEOUT [  60.0s] (3/3) core slow",
+        ];
+        assert_eq!(remarks, expected);
+    }
+
+    #[test]
+    fn a_test_that_passed_at_its_second_try_is_named() {
+        let flaky = report(Runner::Nextest, "   FLAKY 2/2 [   0.013s] core sometimes\n");
+        assert_eq!(flaky.remarks, ["FLAKY 2/2 [   0.013s] core sometimes"]);
+        let flaky = report(Runner::Vitest, " ✓ sometimes 12ms (retry x1)\n ✓ always 3ms\n");
+        assert_eq!(flaky.remarks, ["✓ sometimes 12ms (retry x1)"]);
+    }
+
+    #[test]
+    fn a_failure_in_a_browser_is_told_with_its_reason() {
+        let text = "  FAIL  chat.test.ts > two tabs talk\nError: no line came\n at chat.test.ts:7";
+        let remarks = report(Runner::Vitest, text).remarks;
+        assert_eq!(remarks, ["FAIL  chat.test.ts > two tabs talk", "Error: no line came", "at chat.test.ts:7"]);
+    }
+
+    #[test]
+    fn remarks_have_a_limit_in_lines_and_in_bytes() {
+        let text: String = (0..1000).map(|n| format!("FAIL [ {n}s] {}\n", "ä".repeat(1000))).collect();
+        let remarks = report(Runner::Nextest, &text).remarks;
+        assert_eq!(remarks.len(), REMARKS_MAX);
+        assert!(remarks.iter().all(|line| line.len() <= REMARK_MAX));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) counts: Counts,
     /// How long it took.
     pub(crate) took: Duration,
+    /// Which of its tests failed or passed only at a second try, a line each.
+    pub(crate) remarks: Vec<String>,
 }
 
 /// The lines of a run, in order.
@@ -57,6 +59,10 @@ impl fmt::Display for Table {
             let seconds = row.took.as_secs_f64();
             writeln!(f, "{:width$}  {seconds:>7.1} s  {}", row.step, row.verdict)?;
         }
+        for row in self.rows.iter().filter(|row| !row.remarks.is_empty()) {
+            writeln!(f, "\nwhat failed in {}, or passed only at a second try:", row.step)?;
+            row.remarks.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        }
         Ok(())
     }
 }
@@ -86,7 +92,13 @@ mod tests {
     use super::*;
 
     fn row(step: &str, verdict: Verdict, passed: u64, failed: u64) -> Row {
-        Row { step: step.into(), verdict, counts: Counts { passed, failed }, took: Duration::from_millis(1500) }
+        Row {
+            step: step.into(),
+            verdict,
+            counts: Counts { passed, failed },
+            took: Duration::from_millis(1500),
+            remarks: Vec::new(),
+        }
     }
 
     #[test]
@@ -106,5 +118,16 @@ mod tests {
         table.rows.push(row("tests", Verdict::Passed, 7, 0));
         table.rows.push(row("simulator", Verdict::NotRun("no time".into()), 0, 0));
         assert_eq!(table.to_string(), "tests          1.5 s  passed\nsimulator      1.5 s  not run: no time\n");
+    }
+
+    #[test]
+    fn what_failed_is_said_again_below_the_steps() {
+        let mut failed = row("tests", Verdict::Failed("1 failed".into()), 7, 1);
+        failed.remarks = vec!["FAIL [ 0.2s] core bad".into()];
+        let table = Table { rows: vec![failed, row("seeds", Verdict::Passed, 1, 0)] };
+        let shown = table.to_string();
+        let (steps, remarks) = shown.split_once("\n\n").unwrap();
+        assert!(steps.ends_with("seeds      1.5 s  passed"), "{shown}");
+        assert_eq!(remarks, "what failed in tests, or passed only at a second try:\n  FAIL [ 0.2s] core bad\n");
     }
 }

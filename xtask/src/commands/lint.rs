@@ -74,7 +74,7 @@ impl Step {
             if passed { Verdict::Passed } else { Verdict::Failed(format!("run it alone with `{}`", self.alone())) };
         let took = started.elapsed();
         footline(self.name, &verdict, took);
-        Row { step: self.name.into(), verdict, counts: Counts::one(passed), took }
+        Row { step: self.name.into(), verdict, counts: Counts::one(passed), took, remarks: Vec::new() }
     }
 
     fn alone(&self) -> String {

@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 use super::{fuzz, openapi, web};
 use crate::command_line::CommandLine;
 use crate::services;
-use crate::summary::{Counts, Runner};
+use crate::summary::{Counts, Report, Runner};
 use crate::table::{Row, Table, Verdict, footline, headline};
 
 const SEEDS: u64 = 2000;
@@ -107,58 +107,57 @@ impl Options {
 impl Step {
     fn run(&self, options: &Options) -> Row {
         let started = Instant::now();
-        let (verdict, mut counts) = match (self.plan)(options) {
+        let (verdict, report) = match (self.plan)(options) {
             Ok(Plan::Run(commands, counting)) => self.run_all(&commands, counting),
-            Ok(Plan::NotRun(why)) => (Verdict::NotRun(why), Counts::default()),
-            Ok(Plan::Failed(why)) => (Verdict::Failed(why), Counts::default()),
-            Err(error) => (Verdict::Failed(format!("{error:#}")), Counts::default()),
+            Ok(Plan::NotRun(why)) => (Verdict::NotRun(why), Report::default()),
+            Ok(Plan::Failed(why)) => (Verdict::Failed(why), Report::default()),
+            Err(error) => (Verdict::Failed(format!("{error:#}")), Report::default()),
         };
+        let mut counts = report.counts.unwrap_or_default();
         if matches!(verdict, Verdict::Failed(_)) {
             counts.failed = counts.failed.max(1);
         }
         let took = started.elapsed();
         footline(self.name, &verdict, took);
-        Row { step: self.name.into(), verdict, counts, took }
+        Row { step: self.name.into(), verdict, counts, took, remarks: report.remarks }
     }
 
     /// Runs all of them, so that one run shows every failure.
-    fn run_all(&self, commands: &[CommandLine], counting: Counting) -> (Verdict, Counts) {
-        let mut verdict = Verdict::Passed;
-        let mut sum = None;
+    fn run_all(&self, commands: &[CommandLine], counting: Counting) -> (Verdict, Report) {
+        let mut failures = Vec::new();
+        let mut whole = Report::default();
         for command in commands {
             headline(self.name, &command.to_string());
-            let (counts, failure) = counting.run(command);
-            sum = Counts::sum(sum, Some(counts));
-            if let Some(why) = failure {
-                verdict = Verdict::Failed(format!("{why}; run it alone with `{command}`"));
-            }
+            let (report, failure) = counting.run(command);
+            whole.add(report);
+            failures.extend(failure.map(|why| format!("{why}; run it alone with `{command}`")));
         }
-        (verdict, sum.unwrap_or_default())
+        let verdict = if failures.is_empty() { Verdict::Passed } else { Verdict::Failed(failures.join("; ")) };
+        (verdict, whole)
     }
 }
 
 impl Counting {
-    /// Runs `command`: its counts, and why it failed if it did.
-    fn run(self, command: &CommandLine) -> (Counts, Option<String>) {
+    /// Runs `command`: what it reports, and why it failed if it did.
+    fn run(self, command: &CommandLine) -> (Report, Option<String>) {
         let ran = match self {
-            Self::Summary(runner) | Self::SummaryOrWhole(runner) => command.run_counting(runner),
-            Self::Whole => command.run().map(|passed| (passed, None)),
+            Self::Summary(runner) | Self::SummaryOrWhole(runner) => command.run_reporting(runner),
+            Self::Whole => command.run().map(|passed| (passed, Report::default())),
         };
-        let (success, found) = match ran {
+        let (success, mut report) = match ran {
             Ok(ran) => ran,
-            Err(error) => return (Counts::one(false), Some(format!("{error:#}"))),
+            Err(error) => return (Report::one(false), Some(format!("{error:#}"))),
         };
-        let found = match self {
-            Self::Summary(_) => found,
-            Self::SummaryOrWhole(_) | Self::Whole => found.or(Some(Counts::one(success))),
-        };
-        let failure = match (success, found) {
+        if !matches!(self, Self::Summary(_)) {
+            report.counts = report.counts.or(Some(Counts::one(success)));
+        }
+        let failure = match (success, report.counts) {
             (true, None) => Some("it printed no summary of its tests".to_owned()),
             (true, Some(Counts { failed: 0, .. })) => None,
             (_, Some(Counts { failed, .. })) if failed > 0 => Some(format!("{failed} failed")),
             _ => Some("it did not run to its end".to_owned()),
         };
-        (found.unwrap_or_default(), failure)
+        (report, failure)
     }
 }
 
