@@ -44,6 +44,9 @@ pub struct Limits {
     pub calls: u64,
     /// How many objects may be watched at a time.
     pub watches: u64,
+    /// The longest that a call may wait, in milliseconds; 0 if the server does not say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub timeout_ms: u64,
 }
 
 /// Why a text is not a frame. Nothing was done for it.
@@ -121,6 +124,11 @@ fn type_of(text: &str, bytes_max: usize, known: &[&'static str]) -> Result<&'sta
 /// Reads the fields of a frame whose type is known.
 fn body<T: DeserializeOwned>(name: &'static str, text: &str) -> Result<T, FrameError> {
     serde_json::from_str(text).map_err(|error| FrameError::Malformed { name, detail: quoted(&error.to_string()) })
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn quoted(text: &str) -> String {

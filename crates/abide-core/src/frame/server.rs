@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{FrameError, Limits, Numbered, SyncFrame, body, type_of};
+use super::{FrameError, Limits, Numbered, SyncFrame, body, is_zero, type_of};
 use crate::{Code, Error, Json, Kind, Seq};
 
 /// A frame from a server to a client.
@@ -299,11 +299,6 @@ impl fmt::Debug for Welcome {
             .field("limits", &self.limits)
             .finish()
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]

@@ -214,7 +214,7 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
     prop_oneof![
         (".{0,8}", ".{0,8}", any::<u32>(), any::<(u64, u64, u64, bool)>(), proptest::option::of(kinds())).prop_map(
             |(client, server, proto, (a, b, c, resumed), session)| {
-                let limits = Limits { frame_bytes: a, calls: b, watches: c };
+                let limits = Limits { frame_bytes: a, calls: b, watches: c, timeout_ms: a ^ b };
                 let (resume, missed, grace_ms) = (server.clone(), a, b);
                 ServerFrame::Welcome(Welcome {
                     client,

@@ -47,6 +47,7 @@ pub(super) fn welcome(shared: &Shared, visit: &Visit) -> String {
             frame_bytes: number(limits.frame_bytes),
             calls: number(limits.calls_per_connection),
             watches: number(limits.watches_per_connection),
+            timeout_ms: u64::try_from(limits.call_timeout.as_millis()).unwrap_or(u64::MAX),
         },
     })
 }
