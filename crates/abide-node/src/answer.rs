@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     activation::Here,
     call::{Call, GRACE, late},
-    handle::Handle,
+    handle::{Handle, Spot},
     job::Reply,
     object::{Handler, Object},
 };
@@ -78,10 +78,11 @@ enum Begun<O: Object, H: Handler<O>> {
 }
 
 fn begin<O: Object, H: Handler<O>>(call: Call<O, H>) -> Begun<O, H> {
-    let here = match call.handle.place() {
-        Ok(place) if call.may_run_here(place) => place.node.run_here::<O, H>(place, call.args, &call.options),
-        Ok(_) => Err(call.args),
-        Err(error) => return Begun::Answered(Err(error)),
+    let here = match call.handle.spot() {
+        Spot::Here(place) if call.may_run_here(place) => place.node.run_here::<O, H>(place, call.args, &call.options),
+        Spot::Here(_) => Err(call.args),
+        Spot::There(_) => return Begun::Slow(Box::pin(call.over_connection())),
+        Spot::Nowhere(error) => return Begun::Answered(Err(error.clone())),
     };
     match here {
         Ok(Here::Answered(reply)) => Begun::Answered(reply),

@@ -2,7 +2,11 @@
 
 use std::{fmt, future::IntoFuture, marker::PhantomData, sync::Arc, time::Duration};
 
-use abide_core::{Error, Json, Key, Result, error::Code, port::BoxFuture};
+use abide_core::{
+    Error, Json, Key, Result,
+    error::Code,
+    port::{BoxFuture, Repeat, Request},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     sync::oneshot,
@@ -14,11 +18,11 @@ use crate::{
     alarm::Delay,
     answer::{Answer, WithSeq},
     context::{Context, Scope},
-    handle::{Handle, Place},
+    handle::{Handle, Place, Spot},
     job::{CallKey, Envelope, HandlerInfo, HandlerJob, HandlerMeta, Origin, Reply, Sink},
     kind::KindEntry,
     node::NodeCore,
-    object::{Handler, Object},
+    object::{Access, Handler, Object},
     principal::Principal,
     transaction::{Transaction, held_here},
 };
@@ -46,6 +50,8 @@ pub struct CallOptions {
     pub delivery: Delivery,
     /// On whose behalf.
     pub principal: Option<Arc<Principal>>,
+    /// Whether `delivery` was chosen. A call over a connection that has not chosen takes effect once.
+    pub chosen: bool,
     /// Whether the object has to be there already: a changing handler would make it, and is `denied`.
     pub existing: bool,
 }
@@ -67,6 +73,7 @@ macro_rules! options {
         pub fn key(mut self, key: impl Into<Arc<str>>) -> Self {
             self.options.key = Some(key.into());
             self.options.delivery = Delivery::ExactlyOnce;
+            self.options.chosen = true;
             self
         }
 
@@ -79,6 +86,7 @@ macro_rules! options {
         /// Chooses how often the call may run.
         pub fn delivery(mut self, delivery: Delivery) -> Self {
             self.options.delivery = delivery;
+            self.options.chosen = true;
             self
         }
 
@@ -130,6 +138,41 @@ impl<O: Object, H: Handler<O>> Call<O, H> {
             Ok(HandlerJob::<O, H>::new(args, Sink::Typed(sink)))
         })
         .await
+    }
+
+    /// Makes the call over a connection: here its arguments and its answer become JSON.
+    pub(crate) async fn over_connection(self) -> Result<Reply<H::Output>> {
+        let Self { handle, args, options } = self;
+        let Spot::There(remote) = handle.spot() else {
+            return Err(Error::internal("BUG: a call of an object on this node was sent over a connection"));
+        };
+        if options.principal.is_some() {
+            return Err(Error::bad_request(
+                "a call over a connection is made on behalf of who connected; nothing was changed",
+            ));
+        }
+        let repeat = match (options.key, options.delivery) {
+            (Some(key), _) => Repeat::Keyed(Some(key)),
+            (None, Delivery::ExactlyOnce) => Repeat::Keyed(None),
+            (None, Delivery::AtLeastOnce) => Repeat::Freely,
+            (None, Delivery::AtMostOnce) if options.chosen => Repeat::Never,
+            // What only reads may be sent as often as it takes.
+            (None, Delivery::AtMostOnce) if H::ACCESS == Access::Shared => Repeat::Freely,
+            (None, Delivery::AtMostOnce) => Repeat::Keyed(None),
+        };
+        let request = Request {
+            kind: remote.key.kind().clone(),
+            id: remote.key.id().to_owned(),
+            handler: H::NAME.to_owned(),
+            args: Json::of(&args).map_err(not_json)?,
+            repeat,
+            timeout: options.timeout,
+        };
+        let (value, seq) = remote.caller.call(request).await?;
+        let value = value.decode().map_err(|error| {
+            Error::bad_request(format!("the call succeeded, but its answer is not of the type asked for: {error}"))
+        })?;
+        Ok(Reply { value, seq })
     }
 
     /// Sends it as a durable message instead: stored with the turn of `ctx`, delivered after it, in

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use abide_core::{Error, Key, Result, Seq, Timestamp, error::Code};
+use abide_core::{Error, Key, Result, Seq, Timestamp, error::Code, port::Caller};
 
 use parking_lot::Mutex;
 
@@ -25,9 +25,28 @@ use crate::{
 /// The handle of an object of type `O`. Objects exist by being named; cloning is cheap.
 ///
 /// `#[object]` wraps it in a type with a method for each handler, which dereferences to this.
+///
+/// The object lives on a node of this process or, if the handle came from a client, elsewhere.
 pub struct Handle<O: Object> {
-    place: Arc<Result<Place>>,
+    spot: Arc<Spot>,
     object: PhantomData<fn() -> O>,
+}
+
+/// Where the object is.
+pub(crate) enum Spot {
+    /// On a node of this process.
+    Here(Place),
+    /// Elsewhere, over a connection.
+    There(Remote),
+    /// Its name is none, or its kind is not known.
+    Nowhere(Error),
+}
+
+/// An object that is called over a connection.
+pub(crate) struct Remote {
+    pub(crate) caller: Arc<dyn Caller>,
+    /// Its namespace is that of the caller, which the server knows.
+    pub(crate) key: Key,
 }
 
 /// Where an object is called, and from where.
@@ -100,6 +119,27 @@ impl Place {
     }
 }
 
+impl Remote {
+    /// Why something is not to be had over a connection.
+    fn not_here(&self) -> Error {
+        let key = &self.key;
+        Error::bad_request(format!(
+            "{key} is called over a connection, which has no words for this; nothing was changed; call a handler, \
+             watch the object, or ask its node"
+        ))
+    }
+
+    async fn watch(&self, after: After) -> Result<Changes> {
+        let after = match after {
+            After::Now => None,
+            After::Start => Some(Seq::ZERO),
+            After::Seq(seq) => Some(seq),
+        };
+        let following = self.caller.watch(self.key.kind().clone(), self.key.id().to_owned(), after).await?;
+        Ok(Changes::over(following))
+    }
+}
+
 /// An object's state as it was read.
 #[derive(Clone, Debug)]
 pub struct Snapshot<S> {
@@ -115,7 +155,25 @@ pub struct Snapshot<S> {
 
 impl<O: Object> Handle<O> {
     pub(crate) fn new(place: Result<Place>) -> Self {
-        Self { place: Arc::new(place), object: PhantomData }
+        Self::at(place.map_or_else(Spot::Nowhere, Spot::Here))
+    }
+
+    /// The object of this name elsewhere, called over a connection.
+    ///
+    /// Calls and changes work as on a node; a call that does not say how often it may run takes effect once.
+    /// What a connection has no words for ([`Handle::peek`], [`Handle::live`], [`Handle::delete`], calls on
+    /// another's behalf) is `bad_request`.
+    pub fn over(caller: Arc<dyn Caller>, id: &str) -> Self {
+        let key = Key::parse("default", O::KIND, id).map_err(Error::from);
+        Self::at(key.map_or_else(Spot::Nowhere, |key| Spot::There(Remote { caller, key })))
+    }
+
+    fn at(spot: Spot) -> Self {
+        Self { spot: Arc::new(spot), object: PhantomData }
+    }
+
+    pub(crate) fn spot(&self) -> &Spot {
+        &self.spot
     }
 
     pub(crate) fn scoped(scope: &Scope, id: &str) -> Self {
@@ -123,7 +181,11 @@ impl<O: Object> Handle<O> {
     }
 
     pub(crate) fn place(&self) -> Result<&Place> {
-        self.place.as_ref().as_ref().map_err(Clone::clone)
+        match self.spot() {
+            Spot::Here(place) => Ok(place),
+            Spot::There(remote) => Err(remote.not_here()),
+            Spot::Nowhere(error) => Err(error.clone()),
+        }
     }
 
     /// How long a call waits unless it says otherwise.
@@ -144,7 +206,11 @@ impl<O: Object> Handle<O> {
 
     /// The object's name, or why it has none.
     pub fn key(&self) -> Result<&Key> {
-        Ok(&self.place()?.key)
+        match self.spot() {
+            Spot::Here(place) => Ok(&place.key),
+            Spot::There(remote) => Ok(&remote.key),
+            Spot::Nowhere(error) => Err(error.clone()),
+        }
     }
 
     /// The object's durable state, decoded.
@@ -172,8 +238,11 @@ impl<O: Object> Handle<O> {
 
     /// The stream of the object's changes, from a position on.
     pub async fn changes(&self, after: After) -> Result<Changes> {
-        let place = self.place()?;
-        place.node.watch(&place.key, after).await
+        match self.spot() {
+            Spot::Here(place) => place.node.watch(&place.key, after).await,
+            Spot::There(remote) => remote.watch(after).await,
+            Spot::Nowhere(error) => Err(error.clone()),
+        }
     }
 
     /// Deletes the object: state, alarms and history. Deleting what is not there is fine.
@@ -191,14 +260,14 @@ impl<O: Object> Handle<O> {
 
 impl<O: Object> Clone for Handle<O> {
     fn clone(&self) -> Self {
-        Self { place: self.place.clone(), object: PhantomData }
+        Self { spot: self.spot.clone(), object: PhantomData }
     }
 }
 
 impl<O: Object> fmt::Debug for Handle<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.place {
-            Ok(place) => write!(f, "{}", place.key),
+        match self.key() {
+            Ok(key) => write!(f, "{key}"),
             Err(error) => write!(f, "{}/?: {error}", O::KIND),
         }
     }

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use abide_core::{Change, ChangeRecord, Error, Json, Key, Result, Seq};
+use abide_core::{
+    Change, ChangeRecord, Error, Json, Key, Result, Seq, frame,
+    port::{Following, Told},
+};
 use futures_core::Stream;
 
 use crate::{
@@ -105,7 +108,16 @@ const PAGE: usize = 256;
 
 /// The changes of one object, one after the other without a gap. It never ends by itself while the
 /// node runs; dropping it stops watching.
-pub struct Changes {
+pub struct Changes(Source);
+
+enum Source {
+    Here(LocalChanges),
+    /// Of an object elsewhere.
+    There(Box<dyn Following>),
+}
+
+/// The changes of an object of this node.
+struct LocalChanges {
     node: Arc<NodeCore>,
     key: Key,
     live: Subscription,
@@ -127,7 +139,7 @@ impl NodeCore {
             After::Start => Seq::ZERO,
             After::Seq(seq) => seq,
         };
-        Ok(Changes {
+        Ok(Changes::here(LocalChanges {
             node: self.clone(),
             key: key.clone(),
             live,
@@ -135,7 +147,7 @@ impl NodeCore {
             page: VecDeque::new(),
             behind: after != After::Now,
             deaf: false,
-        })
+        }))
     }
 
     /// The object's state, and its changes from there on.
@@ -148,7 +160,7 @@ impl NodeCore {
             Some(found) => (found.seq, Some(found.state)),
             None => (self.head(key).await?, None),
         };
-        let changes = Changes {
+        let changes = LocalChanges {
             node: self.clone(),
             key: key.clone(),
             live,
@@ -157,14 +169,26 @@ impl NodeCore {
             behind: false,
             deaf: false,
         };
-        Ok((state, changes))
+        Ok((state, Changes::here(changes)))
     }
 }
 
 impl Changes {
+    fn here(changes: LocalChanges) -> Self {
+        Self(Source::Here(changes))
+    }
+
+    /// Of an object elsewhere.
+    pub(crate) fn over(following: Box<dyn Following>) -> Self {
+        Self(Source::There(following))
+    }
+
     /// The seq up to which updates have been handed out.
     pub fn seq(&self) -> Seq {
-        self.at
+        match &self.0 {
+            Source::Here(changes) => changes.at,
+            Source::There(following) => following.seq(),
+        }
     }
 
     /// The next update; `None` when the node is shutting down.
@@ -178,13 +202,55 @@ impl Changes {
         }
     }
 
-    /// Who is present beside the object now.
+    /// Who is present beside the object now; nobody, as far as is known, if the object is elsewhere.
     pub fn members(&self) -> BTreeMap<Arc<str>, Json> {
+        match &self.0 {
+            Source::Here(changes) => changes.members(),
+            Source::There(_) => BTreeMap::new(),
+        }
+    }
+
+    /// What comes next, be it an update or ephemeral; `None` when the node is shutting down. Of an object elsewhere
+    /// only updates come.
+    pub async fn news(&mut self) -> Option<Result<News>> {
+        match &mut self.0 {
+            Source::Here(changes) => changes.news().await,
+            Source::There(following) => Some(following.next().await?.map(|told| News::Update(told.into()))),
+        }
+    }
+
+    /// As a `Stream`.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Update>> + Send {
+        futures_util::stream::unfold(
+            self,
+            |mut changes| async move { changes.next().await.map(|update| (update, changes)) },
+        )
+    }
+}
+
+impl From<Told> for Update {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Change(change) => Self::Change(change),
+            Told::Reset { reason, seq, state } => {
+                let reason = match reason {
+                    frame::ResetReason::Ahead => ResetReason::Ahead,
+                    frame::ResetReason::Trimmed | frame::ResetReason::Recreated | frame::ResetReason::Other => {
+                        ResetReason::Trimmed
+                    }
+                };
+                Self::Reset { reason, seq, state }
+            }
+        }
+    }
+}
+
+impl LocalChanges {
+    fn members(&self) -> BTreeMap<Arc<str>, Json> {
         self.node.hub.members(&self.key)
     }
 
-    /// What comes next, be it an update or ephemeral; `None` when the node is shutting down.
-    pub async fn news(&mut self) -> Option<Result<News>> {
+    async fn news(&mut self) -> Option<Result<News>> {
         loop {
             if let Some(update) = self.page.pop_front() {
                 self.at = update.seq();
@@ -217,14 +283,6 @@ impl Changes {
                 Next::Closed => return None,
             }
         }
-    }
-
-    /// As a `Stream`.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Update>> + Send {
-        futures_util::stream::unfold(
-            self,
-            |mut changes| async move { changes.next().await.map(|update| (update, changes)) },
-        )
     }
 
     /// Reads the next page of the log; if it does not reach back to where this watcher is, resets it.

@@ -46,3 +46,6 @@ mod sessions {}
 
 #[doc = include_str!("../../../docs/http.md")]
 mod http {}
+
+#[doc = include_str!("../../../docs/clients.md")]
+mod clients {}

@@ -32,6 +32,8 @@
 mod builder;
 #[cfg(doctest)]
 mod guide;
+#[cfg(feature = "client")]
+mod objects;
 mod running;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -63,7 +65,16 @@ pub mod projection {
     #[cfg(feature = "sqlite")]
     pub use abide_store::sqlite::{SqliteModel, SqliteTx, rusqlite};
 }
+#[cfg(feature = "client")]
+pub use abide_client::Client;
 pub use builder::{Abide, Builder};
+#[cfg(feature = "client")]
+pub use objects::Objects;
+/// What a client of a server has.
+#[cfg(feature = "client")]
+pub mod client {
+    pub use abide_client::*;
+}
 pub use running::Running;
 /// The typed handle of an object of type `T`.
 pub type Ref<T> = <T as Object>::Ref;
@@ -86,6 +97,8 @@ pub mod prelude {
         Abide, After, Context, Error, Recipients, Ref, Result, State, Timestamp, Update, alarm, handler, hook, json,
         object,
     };
+    #[cfg(feature = "client")]
+    pub use crate::{Client, Objects};
 }
 
 #[doc(hidden)]

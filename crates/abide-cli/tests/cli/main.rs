@@ -10,6 +10,7 @@ mod new_project;
 mod node;
 mod page;
 mod readme;
+mod rust_client;
 mod security;
 mod stores;
 mod walk_through;

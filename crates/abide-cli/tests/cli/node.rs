@@ -48,6 +48,11 @@ impl Node {
         Self { process, url, folder, on: store.map(str::to_owned) }
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Ends the process as a crash would: it is not asked.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();

@@ -12,12 +12,12 @@ pub trait HasKey: Sync {
 
 impl<O: Object> HasKey for Handle<O> {
     fn object_key(&self) -> Result<Key> {
-        self.key().cloned()
+        self.place().map(|place| place.key.clone())
     }
 }
 
 impl<O: Object, T: Deref<Target = Handle<O>> + Sync> HasKey for T {
     fn object_key(&self) -> Result<Key> {
-        self.key().cloned()
+        self.place().map(|place| place.key.clone())
     }
 }

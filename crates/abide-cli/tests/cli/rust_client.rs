@@ -1,0 +1,286 @@
+//! The Rust client, against real nodes in processes of their own.
+
+use std::{collections::BTreeSet, net::TcpListener, process::Command, sync::Arc, time::Duration};
+
+use abide::{
+    Backoff, Client, Code, Objects, Seq,
+    client::{Builder, News, Push},
+    prelude::*,
+};
+use abide_cli::demo::{Counter, Wallet};
+use chat_example::{ChatRoom, ChatSession};
+use serde_json::json;
+use tokio::{sync::watch, task::block_in_place};
+
+use crate::node::{Node, PATIENCE, abide, finish};
+
+/// A client that comes back soon.
+fn eager() -> Builder {
+    let backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_millis(200), ..Backoff::default() };
+    Client::builder().backoff(backoff)
+}
+
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
+
+fn signal(node: &Node, signal: &str) {
+    let told = Command::new("kill").args([signal, &node.id().to_string()]).status().unwrap();
+    assert!(told.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_takes_effect_once_and_no_change_is_missed_while_the_node_is_killed_under_load() {
+    const TASKS: u64 = 8;
+    const CALLS: u64 = 40;
+    let mut node = Node::start();
+    let client = eager().address(&node.url).connect().await.unwrap();
+    let counter = client.object::<Counter>("load");
+    let mut changes = counter.changes(After::Start).await.unwrap();
+
+    let (told, mut progress) = watch::channel(0_u64);
+    let told = Arc::new(told);
+    let tasks: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let (counter, told) = (counter.clone(), told.clone());
+            tokio::spawn(async move {
+                let mut answers = Vec::new();
+                for _ in 0..CALLS {
+                    answers.push(counter.increment(1).await.unwrap());
+                    told.send_modify(|done| *done += 1);
+                }
+                answers
+            })
+        })
+        .collect();
+    for after in [60, 140, 220] {
+        soon("calls", progress.wait_for(|done| *done >= after)).await.unwrap();
+        block_in_place(|| {
+            node.kill();
+            node.restart();
+        });
+    }
+    let mut answers = BTreeSet::new();
+    for task in tasks {
+        answers.extend(soon("the calls of a task", task).await.unwrap());
+    }
+    // Each answer is another count, and none was counted twice.
+    let all = i64::try_from(TASKS * CALLS).unwrap();
+    assert_eq!(answers, (1..=all).collect());
+    assert_eq!(counter.get().await.unwrap(), all);
+
+    for seq in 1..=TASKS * CALLS {
+        let update = soon("a change", changes.next()).await.unwrap().unwrap();
+        let change = update.change().unwrap_or_else(|| panic!("{update:?} where the change {seq} was to come"));
+        assert_eq!((change.seq, &change.patch["count"]), (Seq::new(seq), &json!(seq)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_goes_to_the_address_that_lives() {
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let node = Node::start();
+    let client = eager().address(format!("http://{dead}")).address(&node.url).connect().await.unwrap();
+    assert!(client.status().is_online());
+    assert_eq!(client.object::<Counter>("visits").increment(5).await.unwrap(), 5);
+
+    let other = Node::start();
+    let client = eager().address(&node.url).address(&other.url).connect().await.unwrap();
+    drop(node);
+    assert_eq!(client.object::<Counter>("visits").increment(2).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_answer_costs_no_more_than_the_deadline_and_the_call_can_be_repeated() {
+    let node = Node::start();
+    let client = eager().address(&node.url).connect().await.unwrap();
+    let counter = client.object::<Counter>("visits");
+    counter.increment(1).await.unwrap();
+    signal(&node, "-STOP");
+    let error = counter.increment(1).key("order-77").timeout("300ms").await.unwrap_err();
+    assert_eq!((error.code(), error.is_maybe_applied(), error.retryable()), (Code::Deadline, true, true));
+    let read = client.call::<i64>("Counter", "visits", "get", ()).timeout(Duration::from_millis(300)).await;
+    assert_eq!(read.unwrap_err().code(), Code::Deadline);
+    signal(&node, "-CONT");
+    assert_eq!(counter.increment(1).key("order-77").await.unwrap(), 2);
+    assert_eq!(counter.get().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_never_sent_says_that_nothing_was_changed() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client = eager().address(format!("http://{nobody}")).connect().await.unwrap();
+    assert!(!client.status().is_online());
+    let error = client.object::<Counter>("visits").increment(1).timeout("200ms").await.unwrap_err();
+    assert_eq!((error.code(), error.is_maybe_applied()), (Code::Deadline, false));
+    assert!(error.detail().contains("cannot be reached"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_sent_once_at_most_fails_when_the_connection_breaks() {
+    let mut node = Node::start();
+    let client = eager().address(&node.url).connect().await.unwrap();
+    signal(&node, "-STOP");
+    let mut call = client.call::<i64>("Counter", "visits", "increment", ()).at_most_once().into_future();
+    // It was sent before one that follows it over the same connection.
+    let after = client.call::<i64>("Counter", "other", "get", ()).timeout(Duration::from_millis(300));
+    tokio::select! {
+        biased;
+        answer = &mut call => panic!("a node that stands still answers {answer:?}"),
+        after = after.into_future() => assert_eq!(after.unwrap_err().code(), Code::Deadline),
+    }
+    block_in_place(|| node.kill());
+    let error = soon("the end of the call", call).await.unwrap_err();
+    assert_eq!((error.code(), error.is_maybe_applied()), (Code::Unavailable, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_errors_of_handlers_reach_the_caller_with_their_data() {
+    let node = Node::start();
+    let client = Client::connect(&node.url).await.unwrap();
+    let wallet = client.object::<Wallet>("alice");
+    wallet.deposit(100).await.unwrap();
+    let error = wallet.withdraw(500).await.unwrap_err();
+    assert_eq!((error.code(), error.retryable(), error.is_maybe_applied()), (Code::Rejected, false, false));
+    assert_eq!(error.data().unwrap()["missing"], 400);
+    let error = client.call::<i64>("Nothing", "x", "get", ()).await.unwrap_err();
+    assert_eq!(error.code(), Code::UnknownKind);
+    assert_eq!(client.state::<Wallet>("nobody").await.unwrap().map(|(seq, _)| seq), None);
+    assert_eq!(client.state::<Wallet>("alice").await.unwrap().map(|(seq, _)| seq), Some(Seq::new(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_refused_is_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("abide.toml"), "[auth]\nkeys = \"keys.toml\"\n").unwrap();
+    let made = finish(abide(folder.path()).args(["keys", "new", "--subject", "alice", "--role", "user"]));
+    let node = Node::start_in(folder, "127.0.0.1:0");
+    let alice = eager().address(&node.url).token(made.text()).connect().await.unwrap();
+    assert_eq!(alice.object::<Counter>("visits").increment(1).await.unwrap(), 1);
+    let error = eager().address(&node.url).token("not-a-key").connect().await.unwrap_err();
+    assert_eq!((error.code(), error.retryable()), (Code::Unauthenticated, false));
+    // A source may have another token the next time: it is asked again.
+    let (asked, mut count) = watch::channel(0_u64);
+    let source = move || {
+        asked.send_modify(|n| *n += 1);
+        "not-a-key-either".to_owned()
+    };
+    let client = eager().address(&node.url).token_from(source).connect().await.unwrap();
+    soon("a third attempt", count.wait_for(|n| *n >= 3)).await.unwrap();
+    assert_eq!(client.status().error().unwrap().code(), Code::Unauthenticated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_encrypted_and_a_server_that_nobody_vouches_for_is_not_spoken_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(folder.path().join("server.pem"), cert.pem()).unwrap();
+    std::fs::write(folder.path().join("server-key.pem"), signing_key.serialize_pem()).unwrap();
+    let tls = "[tls]\ncert = \"server.pem\"\nkey = \"server-key.pem\"\n";
+    std::fs::write(folder.path().join("abide.toml"), tls).unwrap();
+    let node = Node::start_in(folder, "127.0.0.1:0");
+    assert!(node.url.starts_with("https://"), "{}", node.url);
+    let trusting = eager().address(&node.url).ca(cert.pem()).connect().await.unwrap();
+    assert_eq!(trusting.object::<Counter>("visits").increment(5).await.unwrap(), 5);
+    let wary = eager().address(&node.url).connect().await.unwrap();
+    assert!(!wary.status().is_online(), "{wary:?}");
+    let error = eager().address(&node.url).ca("no certificate").connect().await.unwrap_err();
+    assert_eq!(error.code(), Code::BadRequest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_pushed_to_and_clients_see_each_other() {
+    let node = Node::start();
+    let ada = eager().address(&node.url).session("ChatSession").connect().await.unwrap();
+    let bob = eager().address(&node.url).connect().await.unwrap();
+    let mut pushes = ada.pushes();
+    let me = ada.id().unwrap();
+    let session = ada.object::<ChatSession>(&me);
+    session.enter("ada".into()).await.unwrap();
+    session.whisper(me.clone(), "hush".into()).await.unwrap();
+    let push = soon("the push", pushes.next()).await.unwrap();
+    assert!(matches!(&push, Push::Data(data) if data.value()["whisper"]["text"] == "hush"), "{push:?}");
+
+    let mine = ada.watch("ChatRoom", "hall").presence().await.unwrap();
+    let mut theirs = bob.watch("ChatRoom", "hall").presence().await.unwrap();
+    mine.present(json!({"name": "ada"})).await.unwrap();
+    soon("ada's presence", async {
+        loop {
+            if let Some(Ok(News::Presence { members, .. })) = theirs.next().await
+                && let Some(Some(shown)) = members.get(&me)
+            {
+                break assert_eq!(shown.value()["name"], "ada");
+            }
+        }
+    })
+    .await;
+    ada.send("ChatRoom", "hall", json!({"wave": true})).await.unwrap();
+    soon("the wave", async {
+        loop {
+            if let Some(Ok(News::Broadcast { from, data })) = theirs.next().await {
+                break assert_eq!((from.as_deref(), &data.value()["wave"]), (Some(me.as_str()), &json!(true)));
+            }
+        }
+    })
+    .await;
+    drop(mine);
+    soon("ada's leave", async {
+        loop {
+            if let Some(Ok(News::Presence { members, .. })) = theirs.next().await
+                && members.get(&me) == Some(&None)
+            {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_in_order_is_left_and_found_again() {
+    let mut node = Node::start();
+    let client = eager().address(&node.url).connect().await.unwrap();
+    let room = client.object::<ChatRoom>("hall");
+    room.join("ada".into()).await.unwrap();
+    let mut changes = room.changes(After::Now).await.unwrap();
+    block_in_place(|| {
+        assert_eq!(node.stop(), Some(0));
+        node.restart();
+    });
+    assert_eq!(room.say("ada".into(), "still here".into()).await.unwrap(), 1);
+    let update = soon("the line", changes.next()).await.unwrap().unwrap();
+    assert_eq!(update.change().unwrap().cause.handler, "say");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_looks_away_misses_no_change() {
+    let node = Node::start();
+    let client = eager().address(&node.url).connect().await.unwrap();
+    let counter = client.object::<Counter>("busy");
+    let mut changes = counter.changes(After::Start).await.unwrap();
+    // More than a watch keeps for a slow reader, and less than the kind's history.
+    const COUNT: u64 = 900;
+    for _ in 0..COUNT {
+        counter.increment(1).await.unwrap();
+    }
+    for seq in 1..=COUNT {
+        let update = soon("a change", changes.next()).await.unwrap().unwrap();
+        assert_eq!((update.seq(), update.change().is_some()), (Seq::new(seq), true));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_closed_fails_its_calls_and_ends_its_watches() {
+    let node = Node::start();
+    let client = Client::connect(&node.url).await.unwrap();
+    let mut watch = client.watch("Counter", "visits").await.unwrap();
+    assert!(matches!(soon("the state", watch.next()).await, Some(Ok(News::Snapshot { state: None, .. }))));
+    let mut pushes = client.pushes();
+    client.close().await;
+    assert_eq!(soon("the end", watch.next()).await.unwrap().unwrap_err().code(), Code::Unavailable);
+    assert_eq!(soon("the end", watch.next()).await, None);
+    assert_eq!(soon("the end", pushes.next()).await, None);
+    let error = client.call::<i64>("Counter", "visits", "get", ()).await.unwrap_err();
+    assert_eq!((error.code(), error.is_maybe_applied()), (Code::Unavailable, false));
+}

@@ -1,0 +1,201 @@
+//! The handle of a connection.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use abide_core::{
+    Error, Json, Kind, Result,
+    port::{Repeat, Request},
+};
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    builder::Builder,
+    call::Call,
+    calls::late,
+    command::{Answer, Command, NewCall, with_key},
+    desk::Desk,
+    feed::{PUSHES_MAX, Push, Pushes},
+    link::{Link, closed, start},
+    options::{COMMANDS_MAX, Options},
+    status::Status,
+    watch::Watcher,
+};
+
+/// No call waits longer than this.
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A connection to a server that is made again whenever it breaks. Cloning is cheap; the connection ends with
+/// the last clone and the last watch, or with [`Client::close`].
+#[derive(Clone)]
+pub struct Client {
+    core: Arc<Core>,
+}
+
+pub(crate) struct Core {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) fresh: Arc<AtomicU64>,
+    pub(crate) status: watch::Receiver<Status>,
+    id: Arc<Mutex<Option<String>>>,
+    pushes: broadcast::Receiver<Push>,
+    /// Listening from the beginning, for the first who asks.
+    first: Mutex<Option<broadcast::Receiver<Push>>>,
+    pub(crate) timeout: Duration,
+}
+
+impl Client {
+    /// Connects to `http://host:port` or `https://host`: [`Builder::connect`] with one address.
+    pub async fn connect(url: impl Into<String>) -> Result<Self> {
+        Self::builder().address(url).connect().await
+    }
+
+    /// Begins to describe a client: several addresses, a token, a session, times.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn over(options: Options) -> Self {
+        let (commands, asked) = mpsc::channel(COMMANDS_MAX);
+        let (told, status) = watch::channel(Status::Connecting);
+        let (push, pushes) = broadcast::channel(PUSHES_MAX);
+        let (fresh, id) = (Arc::new(AtomicU64::new(1)), Arc::new(Mutex::new(None)));
+        let first = Mutex::new(Some(push.subscribe()));
+        let timeout = options.timeout;
+        let link = Link::new(options, Desk::new(fresh.clone(), push), asked, told, id.clone());
+        start(link.run());
+        Self { core: Arc::new(Core { commands, fresh, status, id, pushes, first, timeout }) }
+    }
+
+    /// A call by names: await it, or say more first. The answer is decoded as `R`.
+    pub fn call<R>(&self, kind: &str, id: &str, handler: &str, args: impl Serialize) -> Call<R> {
+        Call::new(self.clone(), request(kind, id, handler, &args))
+    }
+
+    /// Watches an object: await it, or say more first.
+    pub fn watch(&self, kind: &str, id: &str) -> Watcher {
+        Watcher::new(self.core.clone(), kind, id)
+    }
+
+    /// Sends ephemeral data to everyone who watches an object. It is kept nowhere.
+    ///
+    /// # Errors
+    /// `unavailable` if there is no connection; `too_large` and `overloaded`. It was not sent then.
+    pub async fn send(&self, kind: &str, id: &str, data: impl Serialize) -> Result<()> {
+        let data = Json::of(&data).map_err(not_json)?;
+        let (refused, answer) = oneshot::channel();
+        let command = Command::Send { kind: Kind::new(kind)?, id: id.to_owned(), data, refused };
+        self.core.tell(command).await?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// What is pushed to this client. The first reader hears it from the beginning (the last 256), others from
+    /// now on.
+    pub fn pushes(&self) -> Pushes {
+        let first = self.core.first.lock().take();
+        Pushes(first.unwrap_or_else(|| self.core.pushes.resubscribe()))
+    }
+
+    /// How the connection is.
+    pub fn status(&self) -> Status {
+        self.core.status.borrow().clone()
+    }
+
+    /// How the connection is, live.
+    pub fn statuses(&self) -> watch::Receiver<Status> {
+        self.core.status.clone()
+    }
+
+    /// The id that the server gave this client; `None` before the first welcome. It is another one when the
+    /// client came back too late.
+    pub fn id(&self) -> Option<String> {
+        self.core.id.lock().clone()
+    }
+
+    /// Says goodbye, and ends the connection. Calls without an answer fail.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.core.commands.send(Command::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+
+    /// Waits until every address was tried once.
+    pub(crate) async fn attempted(&self) -> Result<()> {
+        let mut status = self.core.status.clone();
+        let Ok(now) = status.wait_for(|now| *now != Status::Connecting).await else { return Err(closed()) };
+        match &*now {
+            Status::Closed(error) => Err(error.clone()),
+            Status::Connecting | Status::Online | Status::Offline(_) => Ok(()),
+        }
+    }
+
+    pub(crate) async fn make(self, request: Request) -> Answer {
+        let request = with_key(request);
+        let deadline = Instant::now() + request.timeout.unwrap_or(self.core.timeout).min(TIMEOUT_MAX);
+        let (sink, answer) = oneshot::channel();
+        let n = self.core.fresh.fetch_add(1, Ordering::Relaxed);
+        let command = Command::Call(NewCall { n, request, deadline, sink });
+        match timeout_at(deadline, self.core.commands.send(command)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(closed()),
+            Err(_) => return Err(late(false, self.status().error())),
+        }
+        let mut given_up = GivenUp { commands: &self.core.commands, n: Some(n) };
+        let answer = answer.await;
+        given_up.n = None;
+        answer.unwrap_or_else(|_| Err(Error::internal("BUG: a call was dropped without an answer").maybe_applied(true)))
+    }
+}
+
+impl Core {
+    pub(crate) async fn tell(&self, command: Command) -> Result<()> {
+        self.commands.send(command).await.map_err(|_| closed())
+    }
+}
+
+/// Tells the connection when nobody waits for a call any more.
+struct GivenUp<'a> {
+    commands: &'a mpsc::Sender<Command>,
+    n: Option<u64>,
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        if let Some(n) = self.n {
+            // If there is no room, the connection finds out by itself.
+            let _ = self.commands.try_send(Command::Cancel(n));
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("id", &self.id()).field("status", &self.status()).finish()
+    }
+}
+
+pub(crate) fn not_json(error: impl fmt::Display) -> Error {
+    Error::bad_request(format!("this cannot be written as JSON: {error}; nothing was changed"))
+}
+
+fn request(kind: &str, id: &str, handler: &str, args: &impl Serialize) -> Result<Request> {
+    Ok(Request {
+        kind: Kind::new(kind)?,
+        id: id.to_owned(),
+        handler: handler.to_owned(),
+        args: Json::of(args).map_err(not_json)?,
+        repeat: Repeat::Keyed(None),
+        timeout: None,
+    })
+}

@@ -1,0 +1,51 @@
+//! Encrypted connections.
+
+use std::{fmt, io, sync::Arc};
+
+use abide_core::{Error, Result};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// Whom an encrypted connection trusts.
+#[derive(Clone)]
+pub(crate) struct Tls(TlsConnector);
+
+impl Tls {
+    /// Trusts the certificates in `ca` (PEM), or else those that the system trusts.
+    pub(crate) fn new(ca: Option<&[u8]>) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        match ca {
+            Some(pem) => {
+                let wrong = |error: &dyn fmt::Display| {
+                    Error::bad_request(format!("the certificates to trust cannot be read: {error}; give them as PEM"))
+                };
+                for certificate in CertificateDer::pem_slice_iter(pem) {
+                    let certificate = certificate.map_err(|error| wrong(&error))?;
+                    roots.add(certificate).map_err(|error| wrong(&error))?;
+                }
+                if roots.is_empty() {
+                    return Err(wrong(&"there is none"));
+                }
+            }
+            None => {
+                let (_, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            }
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::internal(format!("TLS cannot be set up: {error}")))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    pub(crate) async fn agree(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        self.0.connect(name, stream).await
+    }
+}

@@ -1,0 +1,78 @@
+//! The port for objects that live elsewhere: what a typed handle needs of a connection.
+
+use std::{sync::Arc, time::Duration};
+
+use super::BoxFuture;
+use crate::{ChangeRecord, Json, Kind, Result, Seq, frame::ResetReason};
+
+/// Who can call and watch objects on another machine.
+///
+/// # Delivery
+/// A call takes effect as often as its [`Repeat`] says. Its answer comes within its timeout, or an error does
+/// that says whether the call may have taken effect.
+///
+/// # Ordering
+/// Updates of a watched object come in order and without a gap, or a reset says that there is one.
+///
+/// # Cancellation
+/// Dropping the future of a call gives up waiting; the call may take effect all the same.
+pub trait Caller: Send + Sync + 'static {
+    /// Calls a handler: what it returned, and the seq that the answer reflects.
+    fn call(&self, request: Request) -> BoxFuture<'static, Result<(Json, Seq)>>;
+
+    /// Watches an object from after this seq on, or (`None`) from now on.
+    fn watch(&self, kind: Kind, id: String, after: Option<Seq>) -> BoxFuture<'static, Result<Box<dyn Following>>>;
+}
+
+/// The updates of a watched object. Dropping it ends the watch.
+pub trait Following: Send + Sync {
+    /// The next update; `None` when there will be none any more.
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Told>>>;
+
+    /// The seq up to which updates were handed out.
+    fn seq(&self) -> Seq;
+}
+
+/// A call that is about to be made.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's id.
+    pub id: String,
+    /// The handler's name.
+    pub handler: String,
+    /// The arguments.
+    pub args: Json,
+    /// How often it may be sent.
+    pub repeat: Repeat,
+    /// How long to wait; `None` for as long as the caller usually does.
+    pub timeout: Option<Duration>,
+}
+
+/// How often a call may be sent, when connections break or servers are too busy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Once: it fails when the connection breaks before the answer.
+    Never,
+    /// As often as it takes: each time it may take effect anew.
+    Freely,
+    /// As often as it takes, with this key or (`None`) a fresh one: it takes effect once.
+    Keyed(Option<Arc<str>>),
+}
+
+/// What a watcher hears.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// The next change.
+    Change(Arc<ChangeRecord>),
+    /// The changes in between cannot be given: this is the state now.
+    Reset {
+        /// Why.
+        reason: ResetReason,
+        /// The seq the state reflects.
+        seq: Seq,
+        /// The state; `None` if the object is not there.
+        state: Option<Json>,
+    },
+}
