@@ -22,6 +22,7 @@ use crate::{
     clients::Recipients,
     effects::{Effects, Outgoing, Signal, TimerChange, TimerPlan, apply_alarms},
     handle::Handle,
+    hub::fits_broadcast,
     job::Chain,
     node::NodeCore,
     object::Object,
@@ -204,9 +205,18 @@ impl Context {
     }
 
     /// Sends ephemeral data to everyone who watches this object, when the turn is durable: kept nowhere,
-    /// not heard by those who come later.
+    /// not heard by those who come later. Over [`BROADCAST_BYTES_MAX`](crate::BROADCAST_BYTES_MAX) the turn is
+    /// rolled back: `too_large`.
     pub fn broadcast(&mut self, data: impl Serialize) {
         self.signal(&data, Signal::Broadcast);
+        let fault = match self.effects.signals.last() {
+            Some(Signal::Broadcast(data)) => fits_broadcast(data).err(),
+            _ => None,
+        };
+        if let Some(error) = fault {
+            let detail = format!("{}; the turn was rolled back", error.detail());
+            self.effects.fault.get_or_insert(Error::new(error.code(), detail));
+        }
     }
 
     /// Pushes data to a client, to several or to [`Recipients::All`] of this namespace, when the turn is

@@ -12,9 +12,12 @@ use abide_core::{ChangeRecord, Error, Json, Key, Result, error::Code};
 use metrics::Gauge;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use tokio::sync::broadcast;
 
-use crate::watch::Broadcast;
+use crate::{
+    channel::{Channel, Reader, Room, Taken},
+    options::NodeOptions,
+    watch::Broadcast,
+};
 
 /// What a channel carries.
 #[derive(Clone)]
@@ -27,10 +30,30 @@ enum Item {
     Presence(Arc<(Arc<str>, Option<Json>)>),
 }
 
+impl Item {
+    /// About how much memory it keeps.
+    fn bytes(&self) -> usize {
+        ITEM_BYTES
+            + match self {
+                Self::Change(change) => change.json.as_str().len(),
+                Self::Unsure => 0,
+                Self::Broadcast(broadcast) => broadcast.data.as_str().len(),
+                Self::Presence(member) => member.1.as_ref().map_or(0, |data| data.as_str().len()),
+            }
+    }
+}
+
+/// What an item takes besides its text.
+const ITEM_BYTES: usize = 128;
+
 const SLICES: usize = 16;
 
-/// How many changes a listener to everything may be behind.
+/// How many changes a listener to everything may be behind, and how many bytes of them.
 const LISTEN_BUFFER: usize = 1024;
+const LISTEN_BYTES: usize = 4 << 20;
+
+/// The longest data that is sent to whoever watches an object, in bytes: it is held for the slow among them.
+pub const BROADCAST_BYTES_MAX: usize = 64 << 10;
 
 /// How many clients may be present beside one object, and how much each of them may show.
 const MEMBERS_MAX: usize = 1024;
@@ -40,78 +63,82 @@ const SHOWN_BYTES_MAX: usize = 4096;
 pub(crate) type Members = BTreeMap<Arc<str>, Json>;
 
 /// What all watchers of one object share.
-struct Channel {
-    sender: broadcast::Sender<Item>,
+struct Watched {
+    channel: Arc<Channel<Item>>,
     members: Option<Box<Members>>,
 }
 
-type Channels = FxHashMap<Key, Channel>;
+type Slice = FxHashMap<Key, Watched>;
 
 /// One channel for each watched object. Publishing never waits: a watcher that falls behind is told
 /// so and reads from the log.
 pub(crate) struct Hub {
-    slices: Box<[Mutex<Channels>]>,
+    slices: Box<[Mutex<Slice>]>,
     watched: AtomicUsize,
-    everything: broadcast::Sender<(Key, Arc<ChangeRecord>)>,
+    everything: Arc<Channel<(Key, Arc<ChangeRecord>)>>,
     listeners: Arc<AtomicUsize>,
-    buffer: usize,
+    room: Arc<Room>,
     subscribers: Gauge,
 }
 
 impl Hub {
-    pub(crate) fn new(buffer: usize, subscribers: Gauge) -> Self {
+    pub(crate) fn new(options: &NodeOptions, subscribers: Gauge) -> Self {
         let slices = (0..SLICES).map(|_| Mutex::default()).collect();
-        let everything = broadcast::channel(LISTEN_BUFFER).0;
-        Self { slices, watched: AtomicUsize::new(0), everything, listeners: Arc::default(), buffer, subscribers }
+        let room = Room::new(options.watch_buffer, options.watch_bytes, options.watch_bytes_total);
+        let everything = Arc::new(Channel::new(Arc::new(Room::new(LISTEN_BUFFER, LISTEN_BYTES, LISTEN_BYTES))));
+        let (watched, listeners) = (AtomicUsize::new(0), Arc::default());
+        Self { slices, watched, everything, listeners, room: Arc::new(room), subscribers }
     }
 
-    fn slice(&self, key: &Key) -> &Mutex<Channels> {
+    fn slice(&self, key: &Key) -> &Mutex<Slice> {
         &self.slices[usize::try_from(key.hash() >> 8).unwrap_or(0) % SLICES]
     }
 
     pub(crate) fn subscribe(self: &Arc<Self>, key: &Key) -> Subscription {
         let mut slice = self.slice(key).lock();
-        let channel = slice.entry(key.clone()).or_insert_with(|| {
+        let watched = slice.entry(key.clone()).or_insert_with(|| {
             self.watched.fetch_add(1, Ordering::SeqCst);
-            Channel { sender: broadcast::channel(self.buffer).0, members: None }
+            Watched { channel: Arc::new(Channel::new(self.room.clone())), members: None }
         });
         self.subscribers.increment(1.0);
-        Subscription { receiver: Some(channel.sender.subscribe()), key: key.clone(), hub: self.clone() }
+        Subscription { reader: Some(watched.channel.reader()), key: key.clone(), hub: self.clone() }
     }
 
     pub(crate) fn publish(&self, key: &Key, changes: &[ChangeRecord]) {
         if self.listeners.load(Ordering::SeqCst) > 0 {
             for change in changes {
                 let change = Arc::new(ChangeRecord { snapshot: None, ..change.clone() });
-                // A send without receivers is fine: the last one is just leaving.
-                let _ = self.everything.send((key.clone(), change));
+                let bytes = ITEM_BYTES + change.json.as_str().len() + key.id().len();
+                self.everything.put((key.clone(), change), bytes);
             }
         }
         if changes.is_empty() || self.watched.load(Ordering::SeqCst) == 0 {
             return;
         }
         let slice = self.slice(key).lock();
-        let Some(channel) = slice.get(key) else { return };
+        let Some(watched) = slice.get(key) else { return };
         for change in changes {
-            channel.send(Item::Change(Arc::new(ChangeRecord { snapshot: None, ..change.clone() })));
+            watched.send(Item::Change(Arc::new(ChangeRecord { snapshot: None, ..change.clone() })));
         }
     }
 
     /// Tells watchers that the object may have changed in a way that this node cannot tell.
     pub(crate) fn unsure(&self, key: &Key) {
-        if let Some(channel) = self.slice(key).lock().get(key) {
-            channel.send(Item::Unsure);
+        if let Some(watched) = self.slice(key).lock().get(key) {
+            watched.send(Item::Unsure);
         }
     }
 
     /// Sends ephemeral data to whoever watches.
-    pub(crate) fn broadcast(&self, key: &Key, broadcast: Broadcast) {
+    pub(crate) fn broadcast(&self, key: &Key, broadcast: Broadcast) -> Result<()> {
+        fits_broadcast(&broadcast.data)?;
         if self.watched.load(Ordering::SeqCst) == 0 {
-            return;
+            return Ok(());
         }
-        if let Some(channel) = self.slice(key).lock().get(key) {
-            channel.send(Item::Broadcast(Arc::new(broadcast)));
+        if let Some(watched) = self.slice(key).lock().get(key) {
+            watched.send(Item::Broadcast(Arc::new(broadcast)));
         }
+        Ok(())
     }
 
     /// A client is present beside a watched object, or no longer.
@@ -125,8 +152,12 @@ impl Hub {
             return Err(Error::new(Code::TooLarge, detail));
         }
         let mut slice = self.slice(key).lock();
-        let Some(channel) = slice.get_mut(key) else { return Ok(()) };
-        let members = channel.members.get_or_insert_default();
+        let Some(watched) = slice.get_mut(key) else {
+            // Who watches is present; who watches no more has nothing to take back.
+            let detail = "this client does not watch the object any more; nothing was sent; watch it again";
+            return if data.is_none() { Ok(()) } else { Err(Error::bad_request(detail)) };
+        };
+        let members = watched.members.get_or_insert_default();
         match &data {
             Some(_) if members.len() >= MEMBERS_MAX && !members.contains_key(client) => {
                 let detail = format!("{MEMBERS_MAX} clients are present already; nothing was sent; try again later");
@@ -137,22 +168,22 @@ impl Hub {
             None => {}
         }
         if members.is_empty() {
-            channel.members = None;
+            watched.members = None;
         }
-        channel.send(Item::Presence(Arc::new((client.clone(), data))));
+        watched.send(Item::Presence(Arc::new((client.clone(), data))));
         Ok(())
     }
 
     /// Who is present beside an object.
     pub(crate) fn members(&self, key: &Key) -> Members {
         let slice = self.slice(key).lock();
-        slice.get(key).and_then(|channel| channel.members.as_deref().cloned()).unwrap_or_default()
+        slice.get(key).and_then(|watched| watched.members.as_deref().cloned()).unwrap_or_default()
     }
 
     fn leave(&self, key: &Key) {
         self.subscribers.decrement(1.0);
         let mut slice = self.slice(key).lock();
-        if slice.get(key).is_some_and(|channel| channel.sender.receiver_count() == 0) {
+        if slice.get(key).is_some_and(|watched| watched.channel.readers() == 0) {
             slice.remove(key);
             self.watched.fetch_sub(1, Ordering::SeqCst);
         }
@@ -165,14 +196,19 @@ impl Hub {
 
     /// How many watch an object.
     pub(crate) fn watchers(&self, key: &Key) -> usize {
-        self.slice(key).lock().get(key).map_or(0, |channel| channel.sender.receiver_count())
+        self.slice(key).lock().get(key).map_or(0, |watched| watched.channel.readers())
     }
 
     /// Listens to the changes of all objects.
     pub(crate) fn listen(&self) -> Everything {
-        let changes = self.everything.subscribe();
+        let changes = self.everything.reader();
         self.listeners.fetch_add(1, Ordering::SeqCst);
         Everything { changes, listeners: self.listeners.clone() }
+    }
+
+    /// How many bytes wait for watchers.
+    pub(crate) fn held(&self) -> usize {
+        self.room.held()
     }
 
     /// How many objects are watched.
@@ -181,16 +217,35 @@ impl Hub {
     }
 }
 
-impl Channel {
-    fn send(&self, item: Item) {
-        // A send without receivers is fine: the last one is just leaving.
-        let _ = self.sender.send(item);
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.everything.close();
     }
+}
+
+impl Watched {
+    fn send(&self, item: Item) {
+        let bytes = item.bytes();
+        self.channel.put(item, bytes);
+    }
+}
+
+/// Refuses what is too long to be sent to whoever watches.
+pub(crate) fn fits_broadcast(data: &Json) -> Result<()> {
+    let bytes = data.as_str().len();
+    if bytes <= BROADCAST_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "what is sent to those who watch has at most {BROADCAST_BYTES_MAX} bytes, this has {bytes}; nothing was \
+         sent; put it into the state, or send where it is"
+    );
+    Err(Error::new(Code::TooLarge, detail))
 }
 
 /// A place at the hub; leaving it is dropping it.
 pub(crate) struct Subscription {
-    receiver: Option<broadcast::Receiver<Item>>,
+    reader: Option<Reader<Item>>,
     key: Key,
     hub: Arc<Hub>,
 }
@@ -198,15 +253,15 @@ pub(crate) struct Subscription {
 impl Subscription {
     /// What comes next, or that something was missed.
     pub(crate) async fn next(&mut self) -> Next {
-        let Some(receiver) = &mut self.receiver else {
+        let Some(reader) = &mut self.reader else {
             return Next::Closed;
         };
-        match receiver.recv().await {
-            Ok(Item::Change(change)) => Next::Change(change),
-            Ok(Item::Broadcast(broadcast)) => Next::Broadcast(broadcast),
-            Ok(Item::Presence(member)) => Next::Presence(member),
-            Ok(Item::Unsure) | Err(broadcast::error::RecvError::Lagged(_)) => Next::Missed,
-            Err(broadcast::error::RecvError::Closed) => Next::Closed,
+        match reader.next().await {
+            Taken::Item(Item::Change(change)) => Next::Change(change),
+            Taken::Item(Item::Broadcast(broadcast)) => Next::Broadcast(broadcast),
+            Taken::Item(Item::Presence(member)) => Next::Presence(member),
+            Taken::Item(Item::Unsure) | Taken::Missed(_) => Next::Missed,
+            Taken::Closed => Next::Closed,
         }
     }
 }
@@ -222,15 +277,14 @@ pub(crate) enum Next {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.receiver = None;
+        self.reader = None;
         self.hub.leave(&self.key);
     }
 }
 
 /// The changes of all objects as they become durable: see [`Node::listen`](crate::Node::listen).
-#[derive(Debug)]
 pub struct Everything {
-    changes: broadcast::Receiver<(Key, Arc<ChangeRecord>)>,
+    changes: Reader<(Key, Arc<ChangeRecord>)>,
     listeners: Arc<AtomicUsize>,
 }
 
@@ -246,11 +300,17 @@ pub enum Heard {
 impl Everything {
     /// The next change; `None` when the node is gone.
     pub async fn next(&mut self) -> Option<Heard> {
-        match self.changes.recv().await {
-            Ok((key, change)) => Some(Heard::Change(key, change)),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Heard::Missed(missed)),
-            Err(broadcast::error::RecvError::Closed) => None,
+        match self.changes.next().await {
+            Taken::Item((key, change)) => Some(Heard::Change(key, change)),
+            Taken::Missed(missed) => Some(Heard::Missed(missed)),
+            Taken::Closed => None,
         }
+    }
+}
+
+impl std::fmt::Debug for Everything {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Everything")
     }
 }
 

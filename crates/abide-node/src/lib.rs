@@ -13,6 +13,7 @@ mod answer;
 mod blocking;
 mod call;
 mod change;
+mod channel;
 mod clients;
 mod clock;
 mod context;
@@ -52,7 +53,7 @@ pub use clock::SystemClock;
 pub use context::Context;
 pub use find::{Find, Found, FoundPage};
 pub use handle::{Handle, Snapshot};
-pub use hub::{Everything, Heard};
+pub use hub::{BROADCAST_BYTES_MAX, Everything, Heard};
 pub use job::Reply;
 pub use kind::{HandlerDescription, KindDescription, lead_references};
 pub use live::Live;
@@ -71,7 +72,7 @@ pub use projection::{
 };
 pub use traffic::{Edge, Traffic, Way};
 pub use transaction::{HasKey, TRANSACTION_OBJECTS_MAX, Transaction, TransactionCall};
-pub use watch::{After, Broadcast, Changes, News, ResetReason, Update};
+pub use watch::{After, Beginning, Broadcast, Changes, News, ResetReason, Update};
 
 #[doc(hidden)]
 pub mod __private;

@@ -42,7 +42,7 @@ use crate::{
     scheduler::Scheduler,
     traffic::{Traffic, TrafficLog},
     transaction::{HasKey, Transaction, TransactionCall},
-    watch::{After, Changes},
+    watch::{After, Beginning, Changes},
 };
 
 /// Everything a node is, shared by its tasks.
@@ -149,7 +149,7 @@ impl NodeBuilder {
         metrics.shards_owned.set(epochs.len() as f64);
         let core = Arc::new(NodeCore {
             pipeline: Pipeline::new(store.clone(), options.commits_in_flight),
-            hub: Arc::new(Hub::new(options.watch_buffer, metrics.subscribers.clone())),
+            hub: Arc::new(Hub::new(&options, metrics.subscribers.clone())),
             clients: Arc::new(Clients::new(options.pushes_kept, options.push_bytes_kept)),
             scheduler: Scheduler::new(options.alarms_in_flight),
             outbox: Outbox::new(options.messages_in_memory, metrics.outbox_depth.clone()),
@@ -285,6 +285,14 @@ impl Node {
         self.core.watch_state(key).await
     }
 
+    /// Begins to watch an object, before anything is read of it: whoever has this is one of its watchers.
+    ///
+    /// # Errors
+    /// `unknown_kind`.
+    pub fn begin_watch(&self, key: &Key) -> Result<Beginning> {
+        self.core.begin_watch(key)
+    }
+
     /// Deletes an object. `Ok(false)` if it was not there.
     pub async fn delete(&self, key: &Key, principal: Option<Arc<Principal>>) -> Result<bool> {
         self.core.delete(key, principal).await
@@ -373,6 +381,11 @@ impl Node {
         let found = self.core.directory.find(key);
         let here = found.map(|activation| activation.activity()).unwrap_or_default();
         Activity { watchers: self.core.hub.watchers(key), ..here }
+    }
+
+    /// How many bytes of changes, broadcasts and presence wait for watchers that have not taken them yet.
+    pub fn bytes_unheard(&self) -> usize {
+        self.core.hub.held()
     }
 
     /// Listens to the changes of all objects as they become durable, for looking at them. Who listens too

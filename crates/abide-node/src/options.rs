@@ -25,6 +25,10 @@ pub struct NodeOptions {
     pub messages_in_memory: usize,
     /// How many changes a slow watcher may be behind before it reads from the log.
     pub watch_buffer: usize,
+    /// How many bytes of changes, broadcasts and presence are held for the slow watchers of one object.
+    pub watch_bytes: usize,
+    /// The same for all objects together.
+    pub watch_bytes_total: usize,
     /// How many pushes to one client are kept for a connection that was lost, and how many bytes of them.
     pub pushes_kept: usize,
     /// See [`pushes_kept`](Self::pushes_kept).
@@ -57,6 +61,8 @@ impl Default for NodeOptions {
             alarm_backoff: Backoff::default(),
             messages_in_memory: 10_000,
             watch_buffer: 256,
+            watch_bytes: 1 << 20,
+            watch_bytes_total: 64 << 20,
             pushes_kept: 256,
             push_bytes_kept: 256 << 10,
             outcomes_kept: Duration::from_secs(24 * 60 * 60),

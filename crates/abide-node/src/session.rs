@@ -32,14 +32,18 @@ impl Node {
     }
 
     /// Sends ephemeral data to everyone who watches an object; `from` is the client that sends it.
-    pub fn broadcast(&self, key: &Key, from: Option<Arc<str>>, data: Json) {
-        self.core.hub.broadcast(key, Broadcast { from, data });
+    ///
+    /// # Errors
+    /// `too_large` over [`BROADCAST_BYTES_MAX`](crate::BROADCAST_BYTES_MAX). Nothing was sent.
+    pub fn broadcast(&self, key: &Key, from: Option<Arc<str>>, data: Json) -> Result<()> {
+        self.core.hub.broadcast(key, Broadcast { from, data })
     }
 
     /// Shows that a client is present beside an object that it watches, or (`None`) no longer.
     ///
     /// # Errors
-    /// `too_large` if it shows too much, `overloaded` if too many are present. Nothing was sent.
+    /// `too_large` if it shows too much, `overloaded` if too many are present, `bad_request` if nobody watches.
+    /// Nothing was sent.
     pub fn present(&self, key: &Key, client: &Arc<str>, data: Option<Json>) -> Result<()> {
         self.core.hub.present(key, client, data)
     }
@@ -101,7 +105,11 @@ impl NodeCore {
     pub(crate) fn signal(&self, key: &Key, signals: Vec<Signal>) {
         for signal in signals {
             match signal {
-                Signal::Broadcast(data) => self.hub.broadcast(key, Broadcast { from: None, data }),
+                Signal::Broadcast(data) => {
+                    if let Err(error) = self.hub.broadcast(key, Broadcast { from: None, data }) {
+                        tracing::error!(object = %key, %error, "BUG: a turn was let through with it");
+                    }
+                }
                 Signal::Push(to, data) => self.clients.push(key.namespace(), &to, &data),
             }
         }

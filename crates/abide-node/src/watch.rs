@@ -103,8 +103,13 @@ impl Update {
     }
 }
 
-/// How many changes are read from the log at once.
-const PAGE: usize = 256;
+/// How many changes are read from the log at once: few at first and where they are long, since each watcher
+/// that is behind holds a page.
+const PAGE_FIRST: usize = 8;
+const PAGE_MAX: usize = 256;
+
+/// About how many bytes a page should have.
+const PAGE_BYTES: usize = 64 << 10;
 
 /// The changes of one object, one after the other without a gap. It never ends by itself while the
 /// node runs; dropping it stops watching.
@@ -124,52 +129,71 @@ struct LocalChanges {
     at: Seq,
     /// Read from the log and not yet handed out.
     page: VecDeque<Update>,
+    /// How many the next page has.
+    page_len: usize,
     /// Whether the log has to be read before the live changes count.
     behind: bool,
     /// Whether ephemeral news may have been missed.
     deaf: bool,
 }
 
+/// A watch that has begun, though nothing was read of its object: what happens to it from here on is kept.
+pub struct Beginning {
+    node: Arc<NodeCore>,
+    key: Key,
+    live: Subscription,
+    behind: bool,
+}
+
 impl NodeCore {
+    pub(crate) fn begin_watch(self: &Arc<Self>, key: &Key) -> Result<Beginning> {
+        let kind = self.kinds.find(key.kind())?;
+        let behind = matches!(kind.options.durability, Durability::Behind(_));
+        Ok(Beginning { node: self.clone(), key: key.clone(), live: self.hub.subscribe(key), behind })
+    }
+
     pub(crate) async fn watch(self: &Arc<Self>, key: &Key, after: After) -> Result<Changes> {
-        self.kinds.find(key.kind())?;
-        let live = self.hub.subscribe(key);
-        let at = match after {
-            After::Now => self.head(key).await?,
-            After::Start => Seq::ZERO,
-            After::Seq(seq) => seq,
-        };
-        Ok(Changes::here(LocalChanges {
-            node: self.clone(),
-            key: key.clone(),
-            live,
-            at,
-            page: VecDeque::new(),
-            behind: after != After::Now,
-            deaf: false,
-        }))
+        self.begin_watch(key)?.after(after).await
     }
 
     /// The object's state, and its changes from there on.
     pub(crate) async fn watch_state(self: &Arc<Self>, key: &Key) -> Result<(Option<Json>, Changes)> {
-        let kind = self.kinds.find(key.kind())?;
-        let live = self.hub.subscribe(key);
-        let behind = matches!(kind.options.durability, Durability::Behind(_));
-        let found = if behind { self.durable_snapshot(key).await? } else { self.snapshot(key).await? };
+        self.begin_watch(key)?.state().await
+    }
+}
+
+impl Beginning {
+    /// The object's changes from there on.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn after(self, after: After) -> Result<Changes> {
+        let at = match after {
+            After::Now => self.node.head(&self.key).await?,
+            After::Start => Seq::ZERO,
+            After::Seq(seq) => seq,
+        };
+        Ok(self.changes(at, after != After::Now))
+    }
+
+    /// The object's state now (`None` if it is not there), and its changes from there on.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn state(self) -> Result<(Option<Json>, Changes)> {
+        let (node, key) = (&self.node, &self.key);
+        let found = if self.behind { node.durable_snapshot(key).await? } else { node.snapshot(key).await? };
         let (at, state) = match found {
             Some(found) => (found.seq, Some(found.state)),
-            None => (self.head(key).await?, None),
+            None => (node.head(key).await?, None),
         };
-        let changes = LocalChanges {
-            node: self.clone(),
-            key: key.clone(),
-            live,
-            at,
-            page: VecDeque::new(),
-            behind: false,
-            deaf: false,
-        };
-        Ok((state, Changes::here(changes)))
+        Ok((state, self.changes(at, false)))
+    }
+
+    fn changes(self, at: Seq, behind: bool) -> Changes {
+        let Self { node, key, live, .. } = self;
+        let (page, page_len) = (VecDeque::new(), PAGE_FIRST);
+        Changes::here(LocalChanges { node, key, live, at, page, page_len, behind, deaf: false })
     }
 }
 
@@ -287,7 +311,13 @@ impl LocalChanges {
 
     /// Reads the next page of the log; if it does not reach back to where this watcher is, resets it.
     async fn read_log(&mut self) -> Result<()> {
-        let page = self.node.changes(&self.key, self.at, PAGE).await?;
+        let page = self.node.changes(&self.key, self.at, self.page_len).await?;
+        let bytes: usize = page.changes.iter().map(|change| change.json.as_str().len()).sum();
+        self.page_len = match bytes {
+            0..PAGE_BYTES => self.page_len * 2,
+            _ => self.page_len / 2,
+        }
+        .clamp(1, PAGE_MAX);
         if self.at > page.head || self.at < page.floor {
             let reason = if self.at > page.head { ResetReason::Ahead } else { ResetReason::Trimmed };
             let now = self.node.durable_snapshot(&self.key).await?;

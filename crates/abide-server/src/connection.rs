@@ -138,7 +138,8 @@ impl Connection {
         let Self { front, builder, abort, peer, _connected } = self;
         let (closing, patience) = (front.shared.closing.clone(), front.shared.limits.keep_alive);
         let (asked, asks) = (AtomicBool::new(false), Asked::default());
-        let wire = Wire::new(stream, front.shared.limits.header_bytes, asks.clone());
+        let limits = &front.shared.limits;
+        let wire = Wire::new(stream, limits.header_bytes, limits.write_timeout, asks.clone());
         let service = service_fn(|request| {
             asked.store(true, Ordering::Relaxed);
             asks.note();

@@ -138,6 +138,16 @@ impl Gate {
         }
     }
 
+    /// Takes one frame of a connection from the shares of its caller: its address's, as each request does, and
+    /// its own.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub(crate) fn spend_frame(&self, caller: &Caller) -> Result<()> {
+        let of_address = caller.address().map_or(Ok(()), |address| self.shares.take_of_address(address));
+        of_address.and_then(|()| self.spend(caller)).inspect_err(|error| self.tell(error, &caller.label()))
+    }
+
     /// Counts a refusal, and logs it unless there are very many.
     fn tell(&self, error: &Error, whose: &dyn std::fmt::Display) {
         counter!("abide_refused_total", "code" => error.code().as_str()).increment(1);

@@ -69,7 +69,8 @@ impl Objects {
         let caller = self.identify(metadata, from)?;
         let key = self.key(&caller, &watch.kind, &watch.id)?;
         self.shared.gate.allow_object(&caller, crate::Action::Watch, &key)?;
-        Ok(Watching::new(self.shared.node.clone(), 0, key, watch.after.map(Seq::new), false, "".into()))
+        let beginning = self.shared.node.begin_watch(&key)?;
+        Ok(Watching::new(0, key, beginning, watch.after.map(Seq::new)))
     }
 
     async fn listed(&self, metadata: &MetadataMap, from: &Extensions, list: ListRequest) -> Result<ListReply> {

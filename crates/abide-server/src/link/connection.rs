@@ -121,16 +121,16 @@ impl<L: Link> Connection<L> {
         let first = timeout(shared.limits.hello_timeout, first(&mut link));
         let frame = match first.await {
             Ok(Ok(frame)) => frame,
-            Ok(Err(Some((error, end)))) => return hello::refuse(&mut link, &error, end).await,
+            Ok(Err(Some((error, end)))) => return hello::refuse(&shared, &mut link, &error, end).await,
             Ok(Err(None)) => return,
             Err(_) => {
                 let error = Error::new(Code::Deadline, "there was no `hello` in time; connect again");
-                return hello::refuse(&mut link, &error, End::Refused).await;
+                return hello::refuse(&shared, &mut link, &error, End::Refused).await;
             }
         };
         let (who, visit) = match hello::admit(&shared, &opening, frame.as_ref()).await {
             Ok(admitted) => admitted,
-            Err(error) => return hello::refuse(&mut link, &error, End::Refused).await,
+            Err(error) => return hello::refuse(&shared, &mut link, &error, End::Refused).await,
         };
         drop((frame, opening));
         let welcome = hello::welcome(&shared, &visit);
@@ -302,6 +302,14 @@ impl<L: Link> Connection<L> {
     }
 
     async fn obey(&mut self, frame: ClientFrame) -> Result<(), Ended> {
+        if let Some(n) = cost(&frame)
+            && let Err(error) = self.who.spend(&self.shared)
+        {
+            // The answer to a number that is in use would be taken for another's, unless it is a watch's own.
+            let own = matches!(frame, ClientFrame::Present(_));
+            let n = n.filter(|n| own || !self.open.contains_key(n));
+            return self.write(text::error(n, &error)).await;
+        }
         match frame {
             ClientFrame::Call(call) => self.call(call).await,
             ClientFrame::Watch(watch) => self.watch(watch).await,
@@ -413,9 +421,10 @@ impl<L: Link> Connection<L> {
         let key = self.who.key(&self.shared.kind(kind.as_str())?, &id)?;
         self.check_session(&key)?;
         self.who.may_watch(&self.shared, &key)?;
+        let beginning = self.shared.node.begin_watch(&key)?;
         let (stop, registration) = AbortHandle::new_pair();
         let me = self.visit.client.id().clone();
-        let watching = Watching::new(self.shared.node.clone(), n, key.clone(), after, presence, me);
+        let watching = Watching::new(n, key.clone(), beginning, after).of(me, presence);
         self.watches.push(Box::pin(Abortable::new(watching.into_stream(), registration)));
         self.open.insert(n, Open::Watch { stop, key, present: false });
         self.watched += 1;
@@ -440,14 +449,15 @@ impl<L: Link> Connection<L> {
         let key = self.who.key(&self.shared.kind(ephemeral.kind.as_str())?, &ephemeral.id)?;
         self.check_session(&key)?;
         self.who.may_watch(&self.shared, &key)?;
-        self.shared.node.broadcast(&key, Some(self.visit.client.id().clone()), ephemeral.data);
-        Ok(())
+        arguments::shallow("`data`", ephemeral.data.as_str(), self.shared.limits.json_depth)?;
+        self.shared.node.broadcast(&key, Some(self.visit.client.id().clone()), ephemeral.data)
     }
 
     fn present(&mut self, frame: Present) -> Result<()> {
         let Some(Open::Watch { key, present, .. }) = self.open.get_mut(&frame.n) else {
             return Err(Error::bad_request("a client is present beside what it watches: `n` is the number of a watch"));
         };
+        arguments::shallow("`data`", frame.data.as_str(), self.shared.limits.json_depth)?;
         let data = Some(frame.data).filter(|data| data.as_str() != "null");
         let shows = data.is_some();
         self.shared.node.present(key, self.visit.client.id(), data)?;
@@ -525,9 +535,20 @@ impl<L: Link> Connection<L> {
                 self.close(End::Stopping).await;
                 false
             }
+            Ended::Closed(End::Bye) => {
+                // Its token is void before anything is waited for: the network may be slow to take the farewell.
+                let (shared, left) = (self.shared.clone(), self.shared.sessions.part(&self.visit));
+                let end = async {
+                    if let Some(left) = left {
+                        left.end(&shared).await;
+                    }
+                };
+                tokio::join!(self.close(End::Bye), end);
+                return;
+            }
             Ended::Closed(end) => {
                 self.close(end).await;
-                end == End::Bye
+                false
             }
             Ended::Lost { finally } => finally,
         };
@@ -558,6 +579,23 @@ impl<L: Link> Connection<L> {
         if self.flush().await.is_ok() {
             let _ = timeout(self.shared.limits.write_timeout, self.link.close(end)).await;
         }
+    }
+}
+
+/// Whether a frame counts in its caller's share, and the number under which it is answered. What gives something
+/// back does not count, and what means nothing ends the connection before long.
+fn cost(frame: &ClientFrame) -> Option<Option<u64>> {
+    match frame {
+        ClientFrame::Call(call) => Some(Some(call.n)),
+        ClientFrame::Watch(watch) => Some(Some(watch.n)),
+        ClientFrame::Send(ephemeral) => Some(ephemeral.n),
+        ClientFrame::Present(present) => Some(Some(present.n)),
+        ClientFrame::Ping => Some(None),
+        ClientFrame::Cancel { .. }
+        | ClientFrame::Unwatch { .. }
+        | ClientFrame::Bye
+        | ClientFrame::Hello(_)
+        | ClientFrame::Sync(_) => None,
     }
 }
 

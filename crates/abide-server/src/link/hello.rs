@@ -1,11 +1,12 @@
 //! The first frame of a connection: who is there, and is it somebody who was here before?
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc};
 
 use abide_core::{
     ClientFrame, Error,
     frame::{Limits, PROTOCOL, Welcome},
 };
+use tokio::time::timeout;
 
 use super::{Link, Opening, Who, text};
 use crate::{session::Visit, shared::Shared};
@@ -52,11 +53,13 @@ pub(super) fn welcome(shared: &Shared, visit: &Visit) -> String {
     })
 }
 
-/// Ends a connection that was not let in.
-pub(super) async fn refuse<L: Link>(link: &mut L, error: &Error, end: super::End) {
-    if std::future::poll_fn(|cx| link.poll_room(cx)).await.is_ok() && link.put(text::error(None, error)).is_ok() {
-        // Whoever does not listen does not need to hear it.
-        let _ = std::future::poll_fn(|cx| link.poll_flush(cx)).await;
-    }
-    link.close(end).await;
+/// Ends a connection that was not let in. Whoever does not listen does not need to hear why.
+pub(super) async fn refuse<L: Link>(shared: &Shared, link: &mut L, error: &Error, end: super::End) {
+    let told = async {
+        if poll_fn(|cx| link.poll_room(cx)).await.is_ok() && link.put(text::error(None, error)).is_ok() {
+            let _ = poll_fn(|cx| link.poll_flush(cx)).await;
+        }
+        link.close(end).await;
+    };
+    let _ = timeout(shared.limits.write_timeout, told).await;
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use abide_core::{ChangeRecord, Error, Json, Key, Seq};
-use abide_node::{After, Broadcast, Changes, News, Node, Update};
+use abide_node::{After, Beginning, Broadcast, Changes, News, Update};
 use futures_util::{Stream, stream};
 
 use super::text;
 
 /// A watch that has been asked for, or is under way.
 pub(crate) struct Watching {
-    node: Node,
     n: u64,
     key: Key,
     /// Who watches: it does not hear itself.
@@ -20,7 +19,7 @@ pub(crate) struct Watching {
 }
 
 enum Stage {
-    Asked(Option<Seq>),
+    Asked(Box<Beginning>, Option<Seq>),
     /// The state was sent; who is present is not.
     Arriving(Changes),
     Under(Changes),
@@ -40,8 +39,15 @@ pub(crate) enum Told {
 }
 
 impl Watching {
-    pub(crate) fn new(node: Node, n: u64, key: Key, after: Option<Seq>, presence: bool, me: Arc<str>) -> Self {
-        Self { node, n, key, me, presence, stage: Stage::Asked(after) }
+    /// A watch under this number. Its client is one of the object's watchers from now on.
+    pub(crate) fn new(n: u64, key: Key, beginning: Beginning, after: Option<Seq>) -> Self {
+        let stage = Stage::Asked(Box::new(beginning), after);
+        Self { n, key, me: "".into(), presence: false, stage }
+    }
+
+    /// The same, for this client, and with those who are present if it asks for them.
+    pub(crate) fn of(self, me: Arc<str>, presence: bool) -> Self {
+        Self { me, presence, ..self }
     }
 
     /// All it has to say, until it fails or the node stops.
@@ -56,7 +62,7 @@ impl Watching {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Over) {
                 Stage::Over => return None,
-                Stage::Asked(after) => match self.begin(after).await {
+                Stage::Asked(beginning, after) => match self.begin(*beginning, after).await {
                     Ok(Some(told)) => return Some(told),
                     Ok(None) => {}
                     Err(error) => return Some(Told::Failed(error)),
@@ -84,15 +90,15 @@ impl Watching {
         }
     }
 
-    async fn begin(&mut self, after: Option<Seq>) -> Result<Option<Told>, Error> {
+    async fn begin(&mut self, beginning: Beginning, after: Option<Seq>) -> Result<Option<Told>, Error> {
         match after {
             Some(seq) => {
-                let changes = self.node.watch(&self.key, After::Seq(seq)).await?;
+                let changes = beginning.after(After::Seq(seq)).await?;
                 self.stage = Stage::Arriving(changes);
                 Ok(None)
             }
             None => {
-                let (state, changes) = self.node.watch_state(&self.key).await?;
+                let (state, changes) = beginning.state().await?;
                 let seq = changes.seq();
                 self.stage = Stage::Arriving(changes);
                 Ok(Some(Told::Snapshot(seq, state)))

@@ -47,15 +47,18 @@ impl Who {
             .map_err(|error| Error::bad_request(format!("{error}; nothing was changed")))
     }
 
+    /// Takes one frame from its shares.
+    pub(crate) fn spend(&self, shared: &Shared) -> Result<()> {
+        shared.gate.spend_frame(&self.0)
+    }
+
     /// Refuses a call that it may not make; otherwise it is made on its behalf.
     pub(crate) fn may_call(&self, shared: &Shared, key: &Key, handler: &str, options: &mut CallOptions) -> Result<()> {
-        shared.gate.spend(&self.0)?;
         shared.gate.allow_call(&self.0, key, handler, options)
     }
 
     /// Refuses to let it see an object, or talk to those who do.
     pub(crate) fn may_watch(&self, shared: &Shared, key: &Key) -> Result<()> {
-        shared.gate.spend(&self.0)?;
         shared.gate.allow_object(&self.0, Action::Watch, key)
     }
 

@@ -17,14 +17,20 @@ pub(crate) fn read(bytes: &[u8], depth_max: usize) -> Result<Json> {
             "the body is an object of named arguments, a list of positional ones, or empty; nothing was changed";
         return Err(Error::bad_request(detail));
     }
-    if let Some(at) = deeper_than(text, depth_max) {
-        let detail = format!("the body nests deeper than {depth_max} at byte {at}; nothing was changed");
-        return Err(Error::bad_request(detail));
-    }
+    shallow("the body", text, depth_max)?;
     Json::parse(text).map_err(|error| {
         // A fault at the start of the body is told with the position in the body as it was sent.
         Error::bad_request(format!("the body is not JSON: {error}; nothing was changed"))
     })
+}
+
+/// Refuses JSON that nests deeper than it may: whoever reads it later may not be able to.
+///
+/// # Errors
+/// `bad_request`, with the place.
+pub(crate) fn shallow(what: &str, text: &str, depth_max: usize) -> Result<()> {
+    let Some(at) = deeper_than(text, depth_max) else { return Ok(()) };
+    Err(Error::bad_request(format!("{what} nests deeper than {depth_max} at byte {at}; nothing was changed")))
 }
 
 /// The first byte at which brackets nest deeper than `max`.

@@ -33,7 +33,7 @@ pub(crate) struct Sessions {
 }
 
 /// What is known of a client.
-struct Entry {
+pub(crate) struct Entry {
     secret: Secret,
     who: Who,
     client: Arc<Client>,
@@ -156,16 +156,21 @@ impl Sessions {
         });
     }
 
+    /// A client leaves for good: its token is void from here on. What is left of it, if it has not come back
+    /// on another connection.
+    pub(crate) fn part(&self, visit: &Visit) -> Option<Entry> {
+        self.take(visit.client.id(), visit.connection)
+    }
+
+    fn take(&self, id: &Arc<str>, connection: u64) -> Option<Entry> {
+        let mut all = self.all.lock();
+        let here = all.get(id).is_some_and(|entry| entry.connection == connection);
+        if here { all.remove(id) } else { None }
+    }
+
     /// Ends a client's session, if it has not come back since this connection.
     async fn end(&self, shared: &Shared, id: &Arc<str>, connection: u64) {
-        let entry = {
-            let mut all = self.all.lock();
-            if all.get(id).is_none_or(|entry| entry.connection != connection) {
-                return;
-            }
-            all.remove(id)
-        };
-        if let Some(entry) = entry {
+        if let Some(entry) = self.take(id, connection) {
             entry.end(shared).await;
         }
     }
@@ -183,7 +188,8 @@ impl Sessions {
 }
 
 impl Entry {
-    async fn end(self, shared: &Shared) {
+    /// Ends its session.
+    pub(crate) async fn end(self, shared: &Shared) {
         let Some(key) = self.session else { return };
         if let Err(error) = shared.node.end_session(&key, self.who.principal().cloned()).await {
             tracing::warn!(session = %key, %error, "a session could not be ended");

@@ -1,6 +1,6 @@
 //! How frames are written on a socket.
 
-use abide_core::{Error, Result};
+use abide_core::{ClientFrame, Error, Result, ServerFrame, frame::ErrorFrame};
 use axum::{body::Bytes, http::HeaderValue};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -54,10 +54,20 @@ pub(crate) fn read(bytes: &[u8]) -> Result<String> {
     serde_json::to_string(&value).map_err(|error| refused(&error))
 }
 
-/// JSON text as MessagePack.
+/// A frame of JSON text as MessagePack. One that nests too deep for whoever reads it becomes an error of the
+/// same number: what comes in is not that deep, so a handler has made it.
 pub(super) fn write(text: &str) -> Bytes {
-    let value: Value = serde_json::from_str(text).unwrap_or_default();
-    rmp_serde::to_vec_named(&value).unwrap_or_default().into()
+    packed(text).unwrap_or_else(|why| {
+        tracing::warn!(%why, "a frame could not be written as MessagePack");
+        let detail = "what there is to say nests too deep for MessagePack; connect with JSON to hear it";
+        let error = ErrorFrame::new(ClientFrame::number_in(text), &Error::internal(detail));
+        packed(&ServerFrame::Error(error).to_json()).unwrap_or_default()
+    })
+}
+
+fn packed(text: &str) -> Result<Bytes, Box<dyn std::error::Error>> {
+    let value: Value = serde_json::from_str(text)?;
+    Ok(rmp_serde::to_vec_named(&value)?.into())
 }
 
 #[cfg(test)]
@@ -71,6 +81,13 @@ mod tests {
         let frame = json!({"type": "call", "n": 1, "args": {"a": [1.5, -3, null, true, "ü"], "b": 18_446_744_073_709_551_615_u64}});
         let read: Value = serde_json::from_str(&read(&write(&frame.to_string())).unwrap()).unwrap();
         assert_eq!(read, frame);
+    }
+
+    #[test]
+    fn a_frame_that_is_too_deep_becomes_an_error_of_its_number() {
+        let deep = format!(r#"{{"type":"result","n":7,"result":{}1{},"seq":1}}"#, "[".repeat(500), "]".repeat(500));
+        let read: Value = serde_json::from_str(&read(&write(&deep)).unwrap()).unwrap();
+        assert_eq!((&read["type"], &read["n"], &read["code"]), (&json!("error"), &json!(7), &json!("internal")));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and refusals that hyper writes by itself get a body on the way out.
 
 mod heads;
+mod patience;
 mod refusal;
 
 use std::{
@@ -12,12 +13,14 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::{
     heads::{Arrived, Heads},
+    patience::Patience,
     refusal::explained,
 };
 
@@ -45,12 +48,14 @@ pub(crate) struct Wire<S> {
     /// What is written instead of a bare refusal, and how much of it was written.
     instead: Vec<u8>,
     written: usize,
+    patience: Patience,
 }
 
 impl<S> Wire<S> {
-    pub(crate) fn new(stream: S, head_bytes_max: usize, asked: Asked) -> Self {
-        let heads = Heads::new(head_bytes_max);
-        Self { stream, heads, ready: Vec::new(), read: 0, asked, instead: Vec::new(), written: 0 }
+    /// A stream whose other side may take nothing for `write_timeout`.
+    pub(crate) fn new(stream: S, head_bytes_max: usize, write_timeout: Duration, asked: Asked) -> Self {
+        let (heads, patience) = (Heads::new(head_bytes_max), Patience::new(write_timeout));
+        Self { stream, heads, ready: Vec::new(), read: 0, asked, instead: Vec::new(), written: 0, patience }
     }
 
     /// Takes a bare refusal that hyper writes by itself; whether it was one.
@@ -75,6 +80,30 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
         }
         (self.instead, self.written) = (Vec::new(), 0);
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_put(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_instead(cx))?;
+        if self.explain(buf) {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_put_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_instead(cx))?;
+        let mut filled = bufs.iter().filter(|buf| !buf.is_empty());
+        match (filled.next(), filled.next()) {
+            (Some(only), None) if self.explain(only) => Poll::Ready(Ok(only.len())),
+            (Some(first), Some(_)) => {
+                // A refusal has no body: this is an answer.
+                if first.starts_with(b"HTTP/1.") {
+                    self.asked.0.store(false, Ordering::Relaxed);
+                }
+                Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+            }
+            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+        }
     }
 }
 
@@ -111,11 +140,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_instead(cx))?;
-        if this.explain(buf) {
-            return Poll::Ready(Ok(buf.len()));
-        }
-        Pin::new(&mut this.stream).poll_write(cx, buf)
+        let written = this.poll_put(cx, buf);
+        this.patience.poll(cx, written)
     }
 
     fn poll_write_vectored(
@@ -124,19 +150,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_instead(cx))?;
-        let mut filled = bufs.iter().filter(|buf| !buf.is_empty());
-        match (filled.next(), filled.next()) {
-            (Some(only), None) if this.explain(only) => Poll::Ready(Ok(only.len())),
-            (Some(first), Some(_)) => {
-                // A refusal has no body: this is an answer.
-                if first.starts_with(b"HTTP/1.") {
-                    this.asked.0.store(false, Ordering::Relaxed);
-                }
-                Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
-            }
-            _ => Pin::new(&mut this.stream).poll_write_vectored(cx, bufs),
-        }
+        let written = this.poll_put_vectored(cx, bufs);
+        this.patience.poll(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -145,13 +160,19 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_instead(cx))?;
-        Pin::new(&mut this.stream).poll_flush(cx)
+        let flushed = match this.poll_instead(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut this.stream).poll_flush(cx),
+            other => other,
+        };
+        this.patience.poll(cx, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_instead(cx))?;
-        Pin::new(&mut this.stream).poll_shutdown(cx)
+        let shut = match this.poll_instead(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut this.stream).poll_shutdown(cx),
+            other => other,
+        };
+        this.patience.poll(cx, shut)
     }
 }

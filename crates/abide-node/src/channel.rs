@@ -1,0 +1,304 @@
+//! What several readers have not taken yet, bounded in number and in bytes. Whoever puts something in never
+//! waits: the oldest make place, and a reader who had not taken them is told how many they were.
+
+use std::{
+    collections::VecDeque,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// Places that are kept for what comes next, though nothing waits in them.
+const PLACES_IDLE: usize = 8;
+
+/// When all channels together hold what they may, each may still hold this part of its bytes: slow readers of
+/// some channels must not take away what others hear.
+const SCARCE_PART: usize = 256;
+
+/// How much one channel, and all that share this, may hold.
+pub(crate) struct Room {
+    items_max: usize,
+    bytes_max: usize,
+    total_max: usize,
+    held: AtomicUsize,
+}
+
+impl Room {
+    /// So many items and bytes for each channel, and so many bytes for all of them together.
+    pub(crate) fn new(items_max: usize, bytes_max: usize, total_max: usize) -> Self {
+        Self { items_max: items_max.max(1), bytes_max, total_max, held: AtomicUsize::new(0) }
+    }
+
+    /// How many bytes wait for readers now.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// What was put in, for as long as a reader has not taken it.
+pub(crate) struct Channel<T> {
+    ring: Mutex<Ring<T>>,
+    news: Notify,
+    room: Arc<Room>,
+}
+
+struct Ring<T> {
+    slots: VecDeque<Slot<T>>,
+    /// The position of the first slot.
+    first: u64,
+    bytes: usize,
+    readers: usize,
+    closed: bool,
+}
+
+struct Slot<T> {
+    item: T,
+    bytes: usize,
+    /// How many readers have not taken it.
+    unread: usize,
+}
+
+/// What a reader gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken<T> {
+    /// The next.
+    Item(T),
+    /// So many made place for others.
+    Missed(u64),
+    /// There will be nothing more.
+    Closed,
+}
+
+impl<T: Clone> Channel<T> {
+    pub(crate) fn new(room: Arc<Room>) -> Self {
+        let ring = Ring { slots: VecDeque::new(), first: 0, bytes: 0, readers: 0, closed: false };
+        Self { ring: Mutex::new(ring), news: Notify::new(), room }
+    }
+
+    /// Somebody who reads what is put in from now on.
+    pub(crate) fn reader(self: &Arc<Self>) -> Reader<T> {
+        let mut ring = self.ring.lock();
+        ring.readers += 1;
+        Reader { at: ring.end(), channel: self.clone() }
+    }
+
+    /// How many read.
+    pub(crate) fn readers(&self) -> usize {
+        self.ring.lock().readers
+    }
+
+    /// Puts in something that takes about so many bytes.
+    pub(crate) fn put(&self, item: T, bytes: usize) {
+        {
+            let mut ring = self.ring.lock();
+            if ring.readers == 0 {
+                return;
+            }
+            let unread = ring.readers;
+            ring.slots.push_back(Slot { item, bytes, unread });
+            ring.bytes += bytes;
+            let held = self.room.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            let scarce = held > self.room.total_max;
+            let bytes_max = self.room.bytes_max / if scarce { SCARCE_PART } else { 1 };
+            while ring.slots.len() > self.room.items_max || ring.bytes > bytes_max {
+                ring.drop_first(&self.room);
+            }
+        }
+        self.news.notify_waiters();
+    }
+
+    /// Nothing more will come.
+    pub(crate) fn close(&self) {
+        self.ring.lock().closed = true;
+        self.news.notify_waiters();
+    }
+}
+
+impl<T> Ring<T> {
+    fn end(&self) -> u64 {
+        self.first + self.slots.len() as u64
+    }
+
+    fn drop_first(&mut self, room: &Room) {
+        let Some(slot) = self.slots.pop_front() else { return };
+        self.first += 1;
+        self.bytes -= slot.bytes;
+        room.held.fetch_sub(slot.bytes, Ordering::Relaxed);
+    }
+
+    /// Drops what everybody has taken.
+    fn tidy(&mut self, room: &Room) {
+        while self.slots.front().is_some_and(|slot| slot.unread == 0) {
+            self.drop_first(room);
+        }
+        if self.slots.is_empty() && self.slots.capacity() > PLACES_IDLE {
+            self.slots = VecDeque::new();
+        }
+    }
+}
+
+/// One who reads, each item once and in order.
+pub(crate) struct Reader<T> {
+    channel: Arc<Channel<T>>,
+    /// The position of what it takes next.
+    at: u64,
+}
+
+impl<T: Clone> Reader<T> {
+    /// What comes next. Nothing is lost if this is dropped and asked again.
+    pub(crate) async fn next(&mut self) -> Taken<T> {
+        loop {
+            if let Some(taken) = self.take() {
+                return taken;
+            }
+            let channel = self.channel.clone();
+            let mut news = pin!(channel.news.notified());
+            // What is put in from here on wakes; what was put in before is there.
+            news.as_mut().enable();
+            if let Some(taken) = self.take() {
+                return taken;
+            }
+            news.await;
+        }
+    }
+
+    fn take(&mut self) -> Option<Taken<T>> {
+        let mut ring = self.channel.ring.lock();
+        if let Some(missed @ 1..) = ring.first.checked_sub(self.at) {
+            self.at = ring.first;
+            return Some(Taken::Missed(missed));
+        }
+        let index = usize::try_from(self.at - ring.first).unwrap_or(usize::MAX);
+        let Some(slot) = ring.slots.get_mut(index) else {
+            return ring.closed.then_some(Taken::Closed);
+        };
+        self.at += 1;
+        slot.unread -= 1;
+        let item = slot.item.clone();
+        if index == 0 {
+            ring.tidy(&self.channel.room);
+        }
+        Some(Taken::Item(item))
+    }
+}
+
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        let mut ring = self.channel.ring.lock();
+        ring.readers -= 1;
+        let untaken = usize::try_from(self.at.saturating_sub(ring.first)).unwrap_or(usize::MAX);
+        ring.slots.iter_mut().skip(untaken).for_each(|slot| slot.unread -= 1);
+        ring.tidy(&self.channel.room);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn channel(items: usize, bytes: usize, total: usize) -> (Arc<Room>, Arc<Channel<u32>>) {
+        let room = Arc::new(Room::new(items, bytes, total));
+        (room.clone(), Arc::new(Channel::new(room)))
+    }
+
+    fn all(reader: &mut Reader<u32>) -> Vec<Taken<u32>> {
+        std::iter::from_fn(|| reader.next().now_or_never()).take(100).collect()
+    }
+
+    #[test]
+    fn every_reader_takes_what_comes_after_it_came_and_then_it_is_gone() {
+        let (room, channel) = channel(4, 100, 1000);
+        channel.put(0, 10);
+        assert_eq!(room.held(), 0, "nobody reads");
+        let mut early = channel.reader();
+        channel.put(1, 10);
+        let mut late = channel.reader();
+        channel.put(2, 10);
+        assert_eq!(all(&mut early), [Taken::Item(1), Taken::Item(2)]);
+        assert_eq!(room.held(), 10);
+        assert_eq!(all(&mut late), [Taken::Item(2)]);
+        assert_eq!((room.held(), channel.readers()), (0, 2));
+    }
+
+    #[test]
+    fn the_slow_lose_the_oldest_by_number_or_by_bytes_and_the_quick_lose_nothing() {
+        for (bytes, kept) in [(1, 4), (30, 3), (100, 1)] {
+            let (room, channel) = channel(4, 100, 1000);
+            let (mut slow, mut quick) = (channel.reader(), channel.reader());
+            for n in 0..6 {
+                channel.put(n, bytes);
+                assert_eq!(all(&mut quick), [Taken::Item(n)]);
+                assert!(room.held() <= 100, "{}", room.held());
+            }
+            let mut expected = vec![Taken::Missed(u64::from(6 - kept))];
+            expected.extend((6 - kept..6).map(Taken::Item));
+            assert_eq!(all(&mut slow), expected, "of {bytes} bytes each");
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_a_channel_is_missed() {
+        let (room, channel) = channel(4, 100, 1000);
+        let mut reader = channel.reader();
+        channel.put(1, 10);
+        channel.put(2, 101);
+        assert_eq!((all(&mut reader), room.held()), (vec![Taken::Missed(2)], 0));
+        channel.put(3, 10);
+        assert_eq!(all(&mut reader), [Taken::Item(3)]);
+    }
+
+    #[test]
+    fn all_channels_together_hold_no_more_than_the_total_and_small_news_passes_all_the_same() {
+        let room = Arc::new(Room::new(1000, 2560, 5000));
+        let channels: Vec<_> = (0..10).map(|_| Arc::new(Channel::new(room.clone()))).collect();
+        let mut slow: Vec<_> = channels.iter().map(Channel::reader).collect();
+        for n in 0..300 {
+            for channel in &channels {
+                channel.put(n, 10);
+                assert!(room.held() <= 5000 + 10 * 10, "{}", room.held());
+            }
+        }
+        let quiet = Arc::new(Channel::new(room.clone()));
+        let mut quick = quiet.reader();
+        quiet.put(1, 11);
+        quiet.put(2, 10);
+        assert_eq!(all(&mut quick), [Taken::Missed(1), Taken::Item(2)]);
+        assert!(slow.iter_mut().any(|reader| matches!(all(reader)[0], Taken::Missed(_))));
+        drop(slow);
+        assert_eq!(room.held(), 0);
+        quiet.put(3, 11);
+        assert_eq!(all(&mut quick), [Taken::Item(3)]);
+    }
+
+    #[test]
+    fn a_reader_that_leaves_leaves_nothing_behind() {
+        let (room, channel) = channel(4, 100, 1000);
+        let (mut stays, leaves) = (channel.reader(), channel.reader());
+        channel.put(1, 10);
+        channel.put(2, 10);
+        assert_eq!(all(&mut stays).len(), 2);
+        assert_eq!(room.held(), 20);
+        drop(leaves);
+        assert_eq!((room.held(), channel.readers()), (0, 1));
+        channel.close();
+        assert_eq!(all(&mut stays)[0], Taken::Closed);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_waits_is_woken() {
+        let (_, channel) = channel(4, 100, 1000);
+        let mut reader = channel.reader();
+        let put = async {
+            tokio::task::yield_now().await;
+            channel.put(7, 1);
+        };
+        assert_eq!(tokio::join!(reader.next(), put).0, Taken::Item(7));
+    }
+}
