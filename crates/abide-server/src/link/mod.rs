@@ -7,6 +7,8 @@
 mod connection;
 mod hello;
 pub(crate) mod script;
+#[cfg(test)]
+mod tests;
 mod text;
 mod watching;
 mod who;

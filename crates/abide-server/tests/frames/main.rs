@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "the kinds of the tests are for the tests")]
 #![allow(clippy::needless_pass_by_value, reason = "a handler owns its arguments")]
 
+mod attackers;
 mod calls;
 mod docs;
 mod kinds;
