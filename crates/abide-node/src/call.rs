@@ -364,7 +364,7 @@ fn call_key(
     args: Option<&Json>,
 ) -> Result<Box<CallKey>> {
     check_call_key(key)?;
-    let caller = principal.map_or("", |p| p.subject.as_str());
+    let caller = principal.map(Principal::scope).unwrap_or_default();
     let args = args.map(|args| (info.canonical)(args.as_str())).transpose()?;
     let args = args.as_ref().map_or("", Json::as_str);
     let fingerprint = xxh3_64(format!("{}\0{args}", info.name).as_bytes()) >> 1;

@@ -13,3 +13,11 @@ pub struct Principal {
     #[serde(default)]
     pub namespace: Namespace,
 }
+
+impl Principal {
+    /// What its idempotency keys belong to: the same subject in two tenants is two callers.
+    pub(crate) fn scope(&self) -> String {
+        // A tenant's name has no slash.
+        format!("{}/{}", self.namespace, self.subject)
+    }
+}

@@ -23,14 +23,14 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     Limits,
+    auth::certificate,
     front::Front,
     peer::Peer,
-    tls::HANDSHAKE_TIMEOUT,
+    tls::{HANDSHAKE_TIMEOUT, Tls},
     wire::{Asked, Wire},
 };
 
@@ -48,11 +48,11 @@ pub(crate) struct Connections {
     /// Cancelled to end connections at once.
     abort: CancellationToken,
     connected: Gauge,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
 }
 
 impl Connections {
-    pub(crate) fn new(front: Arc<Front>, tls: Option<TlsAcceptor>) -> Self {
+    pub(crate) fn new(front: Arc<Front>, tls: Option<Tls>) -> Self {
         let builder = Arc::new(builder(&front.shared.limits));
         let connected = gauge!("abide_clients_connected");
         Self { front, builder, tasks: TaskTracker::new(), abort: CancellationToken::new(), connected, tls }
@@ -95,14 +95,14 @@ impl Connections {
     }
 
     fn serve(&self, stream: TcpStream, peer: IpAddr) -> impl Future<Output = ()> + use<> {
-        let connection = Connection {
+        let mut connection = Connection {
             front: self.front.clone(),
             builder: self.builder.clone(),
             abort: self.abort.clone(),
             peer: Peer { address: peer, certified: None },
             _connected: Connected::new(&self.connected),
         };
-        let tls = self.tls.clone();
+        let tls = self.tls.as_ref().map(Tls::acceptor);
         async move {
             // Answers are small and must not wait for more.
             let _ = stream.set_nodelay(true);
@@ -115,7 +115,14 @@ impl Connections {
                 () = closing.cancelled() => return,
             };
             match agreed {
-                Ok(Ok(stream)) => connection.run(stream).await,
+                Ok(Ok(stream)) => {
+                    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                    connection.peer.certified = shown.and_then(|shown| {
+                        let named = certificate::caller(shown);
+                        named.inspect_err(|why| tracing::info!(%peer, why, "a certificate names nobody")).ok()
+                    });
+                    connection.run(stream).await;
+                }
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "a caller could not agree on TLS"),
                 Err(_) => tracing::debug!(%peer, "a caller took too long to agree on TLS"),
             }

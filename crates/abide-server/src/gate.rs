@@ -1,20 +1,22 @@
 //! Who is calling, and may they? Every route, frame and stream asks here and nowhere else.
 
-use std::{net::IpAddr, num::NonZeroU32};
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
-use abide_core::{Code, Error, Key, Namespace, Result};
+use abide_core::{Code, Error, Key, Kind, Namespace, Result};
 use abide_node::CallOptions;
 use axum::http::{HeaderMap, HeaderName, header};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use metrics::counter;
+use tokio::sync::watch;
 
 use crate::{
-    Access, Action, Ask, Caller, Decision, Reason, ServerOptions,
+    Access, Action, Ask, AuthOptions, Caller, Decision, Reason, ServerOptions,
     audit::Audit,
     auth::{Authenticator, Refusal},
     peer::Peer,
     rate::Shares,
     request::headers::text,
+    watched::Reloads,
 };
 
 /// How many refusals a second are logged: whoever knocks on the door a million times must not fill the disk.
@@ -35,6 +37,7 @@ pub struct Gate {
     access: Access,
     shares: Shares,
     audit: Audit,
+    reloads: Reloads,
     told: Told,
 }
 
@@ -44,14 +47,18 @@ impl Gate {
     /// # Errors
     /// `bad_request` if a file or a rule cannot be used.
     pub fn new(options: &ServerOptions) -> Result<Self> {
-        let auth = options.auth.as_ref().map(Authenticator::new).transpose()?;
+        let audit = Audit::new(options.audit.as_ref())?;
+        let reloads = Reloads::new(audit.clone());
+        let certificates = options.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
+        // Whoever asks for certificates asks callers who they are.
+        let asks = options.auth.clone().or_else(|| certificates.then(AuthOptions::default));
+        let auth = asks.map(|asks| Authenticator::new(&asks, certificates, &reloads)).transpose()?;
         let access = Access::new(&options.access).map_err(|error| Error::bad_request(error.to_string()))?;
         if auth.is_none() && !options.access.is_empty() {
             let detail = "there are access rules and no auth: nobody is asked who they are, so rules cannot hold";
             return Err(Error::bad_request(detail));
         }
-        let (shares, audit) = (Shares::new(options.rates), Audit::new(options.audit.as_deref())?);
-        Ok(Self { auth, access, shares, audit, told: Told::default() })
+        Ok(Self { auth, access, shares: Shares::new(options.rates), audit, reloads, told: Told::default() })
     }
 
     /// Whether callers are asked who they are.
@@ -62,6 +69,38 @@ impl Gate {
     /// Whether anybody may do anything here without saying who it is.
     pub(crate) fn admits_anybody(&self) -> bool {
         self.auth.as_ref().is_none_or(Authenticator::admits_anybody)
+    }
+
+    /// Who hears when files are read again that say who is who.
+    pub(crate) fn reloads(&self) -> &Reloads {
+        &self.reloads
+    }
+
+    /// Marked as changed whenever files were read again that say who is who: what callers have shown may not
+    /// hold any more.
+    pub fn reloaded(&self) -> watch::Receiver<u64> {
+        self.reloads.listen()
+    }
+
+    /// Whether what a caller has shown would still be believed, but for its time: a key may have been revoked,
+    /// a token taken back, whoever signed it may be trusted no more.
+    pub fn holds(&self, caller: &Caller) -> bool {
+        self.auth.as_ref().is_none_or(|auth| auth.holds(caller))
+    }
+
+    /// Writes down that the node begins to let callers in, and under how many rules: those are read at no
+    /// other time.
+    pub(crate) fn record_start(&self, from: &str) {
+        let what = match &self.auth {
+            None => "nobody is asked who they are".to_owned(),
+            Some(_) => format!("access rules: {}", self.access.count()),
+        };
+        self.audit.record_own(from, "start", &what, true);
+    }
+
+    /// Waits until the audit log is written, at most so long.
+    pub(crate) async fn finish(&self, patience: Duration) {
+        self.audit.finish(patience).await;
     }
 
     /// Lets a request in, and says who sent it and in which tenant it acts.
@@ -175,12 +214,43 @@ impl Gate {
         if ask.action == Action::Delete || (ask.action == Action::Admin && !decision.allowed) {
             self.audit.record(caller, ask.action.as_str(), &ask.to_string(), decision.allowed);
         }
-        if decision.allowed {
-            return Ok(());
-        }
-        let error = denied(ask, decision.reason);
+        if decision.allowed { Ok(()) } else { self.deny(caller, ask, decision.reason) }
+    }
+
+    fn deny(&self, caller: &Caller, ask: &Ask<'_>, reason: Reason) -> Result<()> {
+        let error = denied(ask, reason);
         self.tell(&error, &caller.label());
         Err(error)
+    }
+
+    /// Refuses to list the sessions of others to who does not look after the node.
+    ///
+    /// # Errors
+    /// `denied`.
+    pub(crate) fn allow_sessions(&self, caller: &Caller, kind: &Kind) -> Result<()> {
+        if self.sees_sessions(caller) {
+            return Ok(());
+        }
+        let detail = format!("{kind} are sessions of clients, and are shown to who looks after the node alone");
+        let error = Error::new(Code::Denied, detail);
+        self.tell(&error, &caller.label());
+        Err(error)
+    }
+
+    /// Whether a caller may see the sessions of others.
+    pub(crate) fn sees_sessions(&self, caller: &Caller) -> bool {
+        self.decide(caller, &Ask::admin(caller.namespace())).allowed
+    }
+
+    /// Refuses an act of looking after the node that the caller may not do. It is written down in either case.
+    ///
+    /// # Errors
+    /// `denied`.
+    pub(crate) fn allow_act(&self, caller: &Caller, act: &str, what: &str) -> Result<()> {
+        let ask = Ask::admin(caller.namespace());
+        let decision = self.decide(caller, &ask);
+        self.audit.record(caller, act, what, decision.allowed);
+        if decision.allowed { Ok(()) } else { self.deny(caller, &ask, decision.reason) }
     }
 
     /// Refuses a call that the caller may not make; otherwise how it is to be made on the caller's behalf.
@@ -216,7 +286,7 @@ impl Gate {
     /// # Errors
     /// `denied`.
     pub(crate) fn allow_metrics(&self, caller: &Caller) -> Result<()> {
-        let reads = caller.has_role(METRICS) && *caller.namespace() == Namespace::default();
+        let reads = caller.has_role(METRICS) && caller.is_of_the_node();
         if reads { Ok(()) } else { self.allow(caller, &Ask::admin(caller.namespace())) }
     }
 }
@@ -246,6 +316,7 @@ impl std::fmt::Debug for Told {
 fn denied(ask: &Ask<'_>, reason: Reason) -> Error {
     let more = match reason {
         Reason::Partly(_) => " (some of it is not for it: ask for less, for example by prefix)",
+        Reason::Elsewhere => " (that is for callers of the tenant default)",
         _ => "",
     };
     Error::new(Code::Denied, format!("the caller may not {ask}{more}; nothing was changed"))

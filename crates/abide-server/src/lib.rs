@@ -37,6 +37,7 @@ mod wire;
 
 pub use access::{Access, Action, Ask, Decision, Ids, InvalidRule, Reason, Rule};
 pub use answer::problem::Problem;
+pub use audit::AuditOptions;
 pub use auth::{Anonymous, ApiKey, ApiKeys, AuthOptions, Caller, JwtOptions, Means};
 pub use gate::Gate;
 pub use metrics::install_metrics;
@@ -44,7 +45,7 @@ pub use metrics_exporter_prometheus::PrometheusHandle;
 pub use options::{Limits, ServerOptions};
 pub use rate::{InvalidRate, Rate, Rates};
 pub use server::{Door, Server, serve};
-pub use tls::TlsOptions;
+pub use tls::{ClientCertificates, TlsOptions};
 
 /// The parsers that face a client, for fuzzing.
 #[doc(hidden)]

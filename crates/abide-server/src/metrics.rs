@@ -69,6 +69,10 @@ fn builder() -> PrometheusBuilder {
 fn describe() {
     use ::metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("abide_refused_total", "Requests and frames refused at the door, by code.");
+    describe_counter!(
+        "abide_audit_left_out_total",
+        "Acts that the audit log leaves out: too many refused, or no room."
+    );
     describe_counter!("abide_calls_total", "Calls answered, by kind, handler and outcome.");
     describe_histogram!("abide_call_seconds", "From a call's arrival to its answer.");
     describe_histogram!("abide_commit_seconds", "How long the store took for one batch of commits.");

@@ -1,11 +1,11 @@
 //! How the front door is set up.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use abide_node::NodeOptions;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::{AuthOptions, Rates, Rule, TlsOptions};
+use crate::{AuditOptions, AuthOptions, Rates, Rule, TlsOptions};
 
 /// Where a server listens, who may talk to it and how much of everything it takes.
 #[derive(Clone, Debug)]
@@ -28,8 +28,8 @@ pub struct ServerOptions {
     pub tls: Option<TlsOptions>,
     /// How much callers may ask.
     pub rates: Rates,
-    /// The file to which administrative acts are appended, besides the log.
-    pub audit: Option<PathBuf>,
+    /// Where administrative acts are written down, besides the log.
+    pub audit: Option<AuditOptions>,
     /// How much of everything.
     pub limits: Limits,
     /// What `/metrics` shows. `None`: what [`install_metrics`](crate::install_metrics) collects.

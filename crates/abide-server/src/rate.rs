@@ -21,6 +21,9 @@ use governor::{
 /// of 10,000 that are busy at once, about 4 in 100 do.
 const PLACES: usize = 1 << 18;
 
+/// The same where fewer are told apart.
+const FEW_PLACES: usize = 1 << 12;
+
 /// How much callers may ask. Each limit is for one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
@@ -98,7 +101,7 @@ type Limiter = RateLimiter<u64, Places, DefaultClock>;
 impl Shares {
     pub(crate) fn new(rates: Rates) -> Self {
         let clock = DefaultClock::default();
-        let limiter = |rate: Rate| RateLimiter::new(rate.quota(), Places::new(), clock.clone());
+        let limiter = |rate: Rate| RateLimiter::new(rate.quota(), Places::new(PLACES), clock.clone());
         Self {
             principals: rates.per_principal.map(limiter),
             addresses: rates.per_address.map(limiter),
@@ -143,6 +146,30 @@ impl fmt::Debug for Shares {
     }
 }
 
+/// Lets each of many do something so often, and no more.
+pub(crate) struct Throttle {
+    limiter: Limiter,
+    hasher: RandomState,
+}
+
+impl Throttle {
+    pub(crate) fn new(rate: Rate) -> Self {
+        let limiter = RateLimiter::new(rate.quota(), Places::new(FEW_PLACES), DefaultClock::default());
+        Self { limiter, hasher: RandomState::new() }
+    }
+
+    /// Whether this one may once more.
+    pub(crate) fn check(&self, name: &impl Hash) -> bool {
+        self.limiter.check_key(&self.hasher.hash_one(name)).is_ok()
+    }
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Throttle")
+    }
+}
+
 /// The network of a subscriber: behind one of IPv6 everybody has as many addresses as they like.
 pub(crate) fn network(address: IpAddr) -> u128 {
     match address.to_canonical() {
@@ -155,8 +182,8 @@ pub(crate) fn network(address: IpAddr) -> u128 {
 struct Places(Box<[InMemoryState]>);
 
 impl Places {
-    fn new() -> Self {
-        Self(std::iter::repeat_with(InMemoryState::default).take(PLACES).collect())
+    fn new(count: usize) -> Self {
+        Self(std::iter::repeat_with(InMemoryState::default).take(count).collect())
     }
 }
 
@@ -168,7 +195,7 @@ impl StateStore for Places {
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
-        let place = *hash as usize % PLACES;
+        let place = *hash as usize % self.0.len();
         self.0[place].measure_and_replace(&NotKeyed::NonKey, f)
     }
 }

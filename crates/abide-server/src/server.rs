@@ -10,13 +10,12 @@ use abide_core::{Error, Result};
 use abide_node::Node;
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
 
 use crate::{
     ServerOptions, address, connection::Connections, cors, front::Front, gate::Gate, guard::Guard, metrics,
-    shared::Shared, signal::Signals, tls,
+    shared::Shared, signal::Signals, tls::Tls,
 };
 
 /// Serves HTTP on `address` until the process is told to stop (Ctrl-C or SIGTERM), then drains the node.
@@ -46,7 +45,7 @@ pub struct Door {
     options: ServerOptions,
     gate: Gate,
     cors: Option<CorsLayer>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
 }
 
 impl Door {
@@ -57,7 +56,7 @@ impl Door {
     /// of keys or an access rule cannot be used; `unavailable` if the address is taken.
     pub async fn bind(options: ServerOptions) -> Result<Self> {
         let (gate, cors) = (Gate::new(&options)?, cors::layer(&options)?);
-        let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = options.tls.as_ref().map(|tls| Tls::new(tls, gate.reloads())).transpose()?;
         let listener = address::listen(&options.address, gate.asks()).await?;
         let local_addr = listener
             .local_addr()
@@ -133,6 +132,7 @@ impl Server {
             tracing::warn!(address = %local_addr, "serving other machines without TLS: tokens can be read on their way, unless a proxy with TLS stands in front");
         }
         tracing::info!(address = %local_addr, "serving HTTP");
+        shared.gate.record_start(&format!("listening on {local_addr}"));
         {
             let mut accept = std::pin::pin!(connections.accept(&listener));
             let node_stops = node.closing();
@@ -159,6 +159,7 @@ impl Server {
             tracing::warn!("some connections of frames did not end in time");
         }
         shared.sessions.end_all(&shared).await;
+        shared.gate.finish(limits.drain_timeout).await;
         let drained = node.shutdown().await;
         tracing::info!("stopped");
         drained

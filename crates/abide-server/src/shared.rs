@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Caller, Limits, ServerOptions,
+    Action, Ask, Caller, Limits, ServerOptions,
     gate::Gate,
     link::foreign_session,
     openapi,
@@ -92,6 +92,14 @@ impl Shared {
     /// Whether the objects of this kind belong to connected clients.
     pub(crate) fn is_session(&self, kind: &Kind) -> bool {
         self.session_kinds.contains(kind)
+    }
+
+    /// Whether a caller may see the state of an object that it has come upon in a list.
+    pub(crate) fn shows(&self, caller: &Caller, key: &Key) -> bool {
+        match self.is_session(key.kind()) {
+            true => self.gate.sees_sessions(caller),
+            false => self.gate.decide(caller, &Ask::object(Action::Watch, key)).allowed,
+        }
     }
 
     /// The object that a path names, in the tenant in which the caller acts.

@@ -1,71 +1,112 @@
-//! TLS, with a certificate that is read again when it changes.
+//! TLS, with certificates that are read again when they change.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use abide_core::{Error, Result};
 use rustls::{
-    ServerConfig,
+    RootCertStore, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
-    sign::CertifiedKey,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::watched::Watched;
+use crate::watched::{Reloads, Watched};
 
 /// How long a caller may take to agree on how to speak.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a server shows to prove who it is.
+/// What a server shows to prove who it is, and what it asks of those who call it.
 #[derive(Clone, Debug)]
 pub struct TlsOptions {
     /// The file with its certificate and those that lead to a known one, as PEM.
     pub cert: PathBuf,
     /// The file with the certificate's private key, as PEM.
     pub key: PathBuf,
+    /// Whether callers show certificates, too. `None`: they are not asked.
+    pub clients: Option<ClientCertificates>,
+}
+
+/// Which certificates of callers are believed. The common name of one is the caller's name, each organization
+/// in it a role; its tenant is `default`.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates {
+    /// The file with the certificates of who vouches for them, as PEM.
+    pub ca: PathBuf,
+    /// Whether a caller without a certificate cannot connect; if not, it shows a token, or is anonymous.
+    pub required: bool,
+}
+
+impl TlsOptions {
+    /// This certificate and its key; callers are not asked for theirs.
+    pub fn new(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        Self { cert: cert.into(), key: key.into(), clients: None }
+    }
 }
 
 /// Agrees with callers on how to speak.
-///
-/// # Errors
-/// `bad_request` if the certificate or its key cannot be used.
-pub(crate) fn acceptor(options: &TlsOptions) -> Result<TlsAcceptor> {
-    let TlsOptions { cert, key } = options.clone();
-    let files = vec![cert.clone(), key.clone()];
-    let shown =
-        Watched::read("the TLS certificate", files, move || certified(&cert, &key)).map_err(Error::bad_request)?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::internal(format!("TLS cannot be set up: {error}")))?;
-    let mut config = config.with_no_client_auth().with_cert_resolver(Arc::new(Shown(shown)));
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+pub(crate) struct Tls(Watched<ServerConfig>);
+
+impl Tls {
+    /// # Errors
+    /// `bad_request` if a certificate or its key cannot be used.
+    pub(crate) fn new(options: &TlsOptions, reloads: &Reloads) -> Result<Self> {
+        let options = options.clone();
+        let mut files = vec![options.cert.clone(), options.key.clone()];
+        files.extend(options.clients.as_ref().map(|clients| clients.ca.clone()));
+        Watched::read("the TLS certificates", files, reloads, move || config(&options))
+            .map(Self)
+            .map_err(Error::bad_request)
+    }
+
+    /// With the certificates as they are now.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.get())
+    }
 }
 
-fn certified(cert: &PathBuf, key: &PathBuf) -> Result<Arc<CertifiedKey>, String> {
-    let failed = |file: &PathBuf, error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let chain = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(cert, &error))?;
-    if chain.is_empty() {
-        return Err(failed(cert, &"it has no certificate"));
+fn config(TlsOptions { cert, key, clients }: &TlsOptions) -> Result<ServerConfig, String> {
+    let verifier = clients.as_ref().map_or_else(|| Ok(WebPkiClientVerifier::no_client_auth()), verifier)?;
+    let shown = certified(cert, key)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    let config = config.with_client_cert_verifier(verifier);
+    let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&clients.ca)? {
+        roots.add(certificate).map_err(|error| failed(&clients.ca, &error))?;
     }
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let verifier = if clients.required { verifier } else { verifier.allow_unauthenticated() };
+    verifier.build().map_err(|error| failed(&clients.ca, &error))
+}
+
+fn certified(cert: &PathBuf, key: &PathBuf) -> Result<CertifiedKey, String> {
+    let chain = certificates(cert)?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
     let signing = ring::sign::any_supported_type(&private).map_err(|error| failed(key, &error))?;
     let certified = CertifiedKey::new(chain, signing);
     certified
         .keys_match()
         .map_err(|error| format!("{} is not the key of {}: {error}", key.display(), cert.display()))?;
-    Ok(Arc::new(certified))
+    Ok(certified)
 }
 
-/// The certificate that is shown now.
-#[derive(Debug)]
-struct Shown(Watched<Arc<CertifiedKey>>);
+fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(file, &error))?;
+    if found.is_empty() { Err(failed(file, &"it has no certificate")) } else { Ok(found) }
+}
 
-impl ResolvesServerCert for Shown {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.get().as_ref().clone())
-    }
+fn failed(file: &PathBuf, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", file.display())
 }

@@ -2,7 +2,9 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use abide::server::{Anonymous, AuthOptions, JwtOptions, Rate, Rates, Rule, ServerOptions, TlsOptions};
+use abide::server::{
+    Anonymous, AuditOptions, AuthOptions, ClientCertificates, JwtOptions, Rate, Rates, Rule, ServerOptions, TlsOptions,
+};
 
 use super::Setting;
 use crate::failure::{Failure, Outcome};
@@ -20,12 +22,17 @@ pub(crate) struct Security {
     leeway: Option<Duration>,
     roles_claim: Option<String>,
     namespace_claim: Option<String>,
+    revoked: Option<PathBuf>,
     anonymous: bool,
     anonymous_roles: Vec<String>,
     tenant_roles: Vec<String>,
     cert: Option<PathBuf>,
     private_key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    client_cert_required: Option<bool>,
     audit: Option<PathBuf>,
+    audit_bytes: Option<usize>,
+    audit_kept: Option<usize>,
     per_principal: Option<Rate>,
     per_address: Option<Rate>,
     burst: Option<NonZeroU32>,
@@ -42,13 +49,18 @@ impl Security {
             "auth.jwt.leeway" => self.leeway = Some(setting.duration()?),
             "auth.jwt.roles_claim" => self.roles_claim = Some(setting.text()?),
             "auth.jwt.namespace_claim" => self.namespace_claim = Some(setting.text()?),
+            "auth.jwt.revoked" => self.revoked = path(setting)?,
             "auth.keys" => self.keys = path(setting)?,
             "auth.anonymous" => self.anonymous = setting.flag()?,
             "auth.anonymous_roles" => self.anonymous_roles = setting.list(),
             "auth.tenant_roles" => self.tenant_roles = setting.list(),
             "audit.file" => self.audit = path(setting)?,
+            "audit.size" => self.audit_bytes = Some(setting.size_in(4 << 10, 1 << 40)?),
+            "audit.kept" => self.audit_kept = Some(setting.count_in(0, 10_000)?),
             "tls.cert" => self.cert = path(setting)?,
             "tls.key" => self.private_key = path(setting)?,
+            "tls.client_ca" => self.client_ca = path(setting)?,
+            "tls.client_cert" => self.client_cert_required = Some(required(setting)?),
             "limits.rate.per_principal" => self.per_principal = Some(rate(setting)?),
             "limits.rate.per_address" => self.per_address = Some(rate(setting)?),
             "limits.rate.burst" => self.burst = Some(burst(setting)?),
@@ -61,18 +73,42 @@ impl Security {
     pub(crate) fn apply(&self, options: &mut ServerOptions) -> Outcome {
         options.auth = self.auth()?;
         options.access.clone_from(&self.access);
-        options.tls = match (&self.cert, &self.private_key) {
-            (Some(cert), Some(key)) => Some(TlsOptions { cert: cert.clone(), key: key.clone() }),
-            (None, None) => None,
-            _ => return Err(Failure::usage("[tls] has one of `cert` and `key` without the other")),
-        };
-        options.audit.clone_from(&self.audit);
+        options.tls = self.tls()?;
+        options.audit = self.audit()?;
         let rate = |rate: Option<Rate>| rate.map(|rate| self.burst.map_or(rate, |burst| rate.burst(burst)));
         options.rates = Rates { per_principal: rate(self.per_principal), per_address: rate(self.per_address) };
         if self.burst.is_some() && options.rates == Rates::default() {
             return Err(Failure::usage("limits.rate has a `burst` and neither `per_principal` nor `per_address`"));
         }
         Ok(())
+    }
+
+    fn tls(&self) -> Outcome<Option<TlsOptions>> {
+        let required = self.client_cert_required.unwrap_or(true);
+        let clients = self.client_ca.clone().map(|ca| ClientCertificates { ca, required });
+        if clients.is_none() && self.client_cert_required.is_some() {
+            let failure = Failure::usage("[tls] has `client_cert`, and nothing that says whose certificates count");
+            return Err(failure.hint("write client_ca = \"clients.pem\" beside it"));
+        }
+        match (&self.cert, &self.private_key) {
+            (Some(cert), Some(key)) => Ok(Some(TlsOptions { clients, ..TlsOptions::new(cert, key) })),
+            (None, None) if clients.is_none() => Ok(None),
+            (None, None) => Err(Failure::usage("[tls] has `client_ca` without `cert` and `key`")),
+            _ => Err(Failure::usage("[tls] has one of `cert` and `key` without the other")),
+        }
+    }
+
+    fn audit(&self) -> Outcome<Option<AuditOptions>> {
+        let Some(file) = &self.audit else {
+            return match (self.audit_bytes, self.audit_kept) {
+                (None, None) => Ok(None),
+                _ => Err(Failure::usage("[audit] has no `file`").hint("write file = \"audit.jsonl\"")),
+            };
+        };
+        let mut audit = AuditOptions::new(file);
+        audit.bytes_max = self.audit_bytes.map_or(audit.bytes_max, |bytes| bytes as u64);
+        audit.kept = self.audit_kept.and_then(|kept| u32::try_from(kept).ok()).unwrap_or(audit.kept);
+        Ok(Some(audit))
     }
 
     fn auth(&self) -> Outcome<Option<AuthOptions>> {
@@ -96,8 +132,9 @@ impl Security {
     fn jwt(&self) -> Outcome<Option<JwtOptions>> {
         let hint = "write jwt = { jwks = \"keys.json\", audience = \"abide\" }";
         let Some(jwks) = &self.jwks else {
-            let rest = [self.leeway.is_some(), self.roles_claim.is_some(), self.namespace_claim.is_some()];
-            return if self.audience.is_empty() && self.issuer.is_empty() && rest == [false; 3] {
+            let claims = [self.roles_claim.is_some(), self.namespace_claim.is_some()];
+            let rest = [self.leeway.is_some(), self.revoked.is_some()];
+            return if self.audience.is_empty() && self.issuer.is_empty() && [claims, rest] == [[false; 2]; 2] {
                 Ok(None)
             } else {
                 Err(Failure::usage("auth.jwt has no `jwks`: which keys sign the tokens?").hint(hint))
@@ -113,7 +150,16 @@ impl Security {
         jwt.leeway = self.leeway.unwrap_or(jwt.leeway);
         jwt.roles_claim = self.roles_claim.clone().unwrap_or(jwt.roles_claim);
         jwt.namespace_claim.clone_from(&self.namespace_claim);
+        jwt.revoked.clone_from(&self.revoked);
         Ok(Some(jwt))
+    }
+}
+
+fn required(setting: &Setting) -> Outcome<bool> {
+    match setting.text()?.as_str() {
+        "required" => Ok(true),
+        "optional" => Ok(false),
+        _ => Err(setting.wrong("required or optional")),
     }
 }
 
@@ -147,7 +193,7 @@ mod tests {
         let options = options(
             r#"
             [auth]
-            jwt = { jwks = "keys.json", audience = "abide", issuer = ["a", "b"], leeway = "5s" }
+            jwt = { jwks = "keys.json", audience = "abide", issuer = ["a", "b"], leeway = "5s", revoked = "revoked.txt" }
             keys = "keys.toml"
             anonymous = true
             anonymous_roles = ["guest"]
@@ -163,10 +209,14 @@ mod tests {
             [tls]
             cert = "server.pem"
             key = "server-key.pem"
+            client_ca = "clients.pem"
+            client_cert = "optional"
             [limits]
             rate = { per_principal = "200/s", burst = 400 }
             [audit]
             file = "audit.jsonl"
+            size = "1MiB"
+            kept = 0
             "#,
         )
         .unwrap();
@@ -175,7 +225,12 @@ mod tests {
         assert_eq!((jwt.issuer.len(), jwt.leeway, jwt.roles_claim.as_str()), (2, Duration::from_secs(5), "roles"));
         assert_eq!((auth.anonymous.unwrap().roles, auth.tenant_roles), (vec!["guest".into()], vec!["operator".into()]));
         assert_eq!((options.access.len(), &options.access[1].id), (2, &vec!["{sub}/*".to_owned()]));
-        assert!(options.tls.is_some() && options.audit.is_some());
+        assert!(!options.tls.unwrap().clients.unwrap().required);
+        assert_eq!(
+            options.audit,
+            Some(AuditOptions { bytes_max: 1 << 20, kept: 0, ..AuditOptions::new("audit.jsonl") })
+        );
+        assert_eq!(jwt.revoked, Some("revoked.txt".into()));
         let rate: Rate = "200/s".parse().unwrap();
         let expected = Rates { per_principal: Some(rate.burst(NonZeroU32::new(400).unwrap())), per_address: None };
         assert_eq!(options.rates, expected);
@@ -192,6 +247,12 @@ mod tests {
             ("[auth]\njwt = \"keys.json\"", "table"),
             ("[auth]\njwt = { jkws = \"keys.json\" }", "auth.jwt.jwks"),
             ("[tls]\ncert = \"x\"", "key"),
+            ("[tls]\nclient_ca = \"x\"", "`cert` and `key`"),
+            ("[tls]\ncert = \"x\"\nkey = \"x\"\nclient_cert = \"required\"", "client_ca"),
+            ("[tls]\nclient_cert = \"maybe\"", "required or optional"),
+            ("[audit]\nsize = \"1MiB\"", "file"),
+            ("[audit]\nsize = \"1KiB\"", "4 KiB"),
+            ("[auth]\njwt = { revoked = \"x\" }", "jwks"),
             ("[limits]\nrate = { burst = 4 }", "per_principal"),
             ("[limits]\nrate = { per_principal = \"many\" }", "200/s"),
             ("[access]\nallow = [\"call\"]", "[[access]]"),

@@ -266,7 +266,7 @@ fn call_key(key: &Arc<str>, places: &[(Key, Arc<KindEntry>)], principal: Option<
         text.push('\0');
         text.push_str(&key.to_string());
     }
-    let caller = principal.map_or("", |p| p.subject.as_str());
+    let caller = principal.map(Principal::scope).unwrap_or_default();
     Ok(CallKey { caller: caller.into(), key: key.clone(), fingerprint: xxh3_64(text.as_bytes()) >> 1 })
 }
 

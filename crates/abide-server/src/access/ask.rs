@@ -45,6 +45,11 @@ impl<'a> Ask<'a> {
         Self { action: Action::List, namespace, kind, ids: Ids::Prefix(prefix), handler: None }
     }
 
+    /// To see the states of all objects of a kind, or of all kinds, whose ids begin with a prefix.
+    pub fn watch_all(namespace: &'a Namespace, kind: Option<&'a str>, prefix: &'a str) -> Self {
+        Self { action: Action::Watch, ..Self::list(namespace, kind, prefix) }
+    }
+
     /// To look after the node.
     pub fn admin(namespace: &'a Namespace) -> Self {
         Self { action: Action::Admin, namespace, kind: None, ids: Ids::Prefix(""), handler: None }

@@ -24,6 +24,8 @@ pub enum Reason {
     NoMatch,
     /// This rule concerns some of what would be shown and not the rest.
     Partly(usize),
+    /// It concerns all tenants, and the caller belongs to one of them.
+    Elsewhere,
     /// It is another tenant's, and the caller has no role that reaches there.
     Tenant,
 }
@@ -51,6 +53,12 @@ impl fmt::Display for Decision {
             Reason::NoMatch => write!(f, "{verdict}: no rule matches"),
             Reason::Partly(number) => {
                 write!(f, "{verdict}: rule {number} concerns some of these objects and not others; ask for fewer")
+            }
+            Reason::Elsewhere => {
+                write!(
+                    f,
+                    "{verdict}: the node concerns all tenants, and only callers of the tenant default look after it"
+                )
             }
             Reason::Tenant => {
                 write!(f, "{verdict}: it is another tenant's, and none of the caller's roles is in auth.tenant_roles")

@@ -63,8 +63,17 @@ impl Access {
         Ok(Self { rules: ready.collect::<Result<_, _>>()? })
     }
 
+    /// How many rules there are.
+    pub(crate) fn count(&self) -> usize {
+        self.rules.len()
+    }
+
     /// Decides by the rules alone; whether the caller may name the tenant is settled before.
     pub fn decide(&self, caller: &Caller, ask: &Ask<'_>) -> Decision {
+        // Whoever hands out roles in a tenant hands out none over the others.
+        if ask.action == Action::Admin && !caller.is_of_the_node() {
+            return Decision::deny(Reason::Elsewhere);
+        }
         let mut partly = None;
         for (number, rule) in (1..).zip(&self.rules) {
             match (rule.matches(caller, ask), rule.allows) {

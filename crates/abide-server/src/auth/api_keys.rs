@@ -122,7 +122,11 @@ impl ApiKeys {
 
 /// Keys by their hash. Whoever would learn something from how long a look-up takes had to choose hashes.
 #[derive(Debug)]
-pub(crate) struct Hashed(FxHashMap<String, (Caller, Option<Timestamp>)>);
+pub(crate) struct Hashed {
+    by_hash: FxHashMap<String, (Caller, Option<Timestamp>)>,
+    /// The principal that each key stands for, by the key's id.
+    principals: FxHashMap<String, Principal>,
+}
 
 impl Hashed {
     pub(crate) fn new(keys: &ApiKeys) -> Self {
@@ -132,11 +136,20 @@ impl Hashed {
             let caller = caller.with_claims(serde_json::Map::new(), key.expires_at);
             (key.hash.to_ascii_lowercase(), (caller, key.expires_at))
         };
-        Self(keys.keys.iter().map(entry).collect())
+        let principal = |key: &ApiKey| {
+            let ApiKey { id, subject, roles, namespace, .. } = key.clone();
+            (id, Principal { subject, roles, namespace })
+        };
+        Self { by_hash: keys.keys.iter().map(entry).collect(), principals: keys.keys.iter().map(principal).collect() }
+    }
+
+    /// Whether the key of this id is still there, and stands for the same caller.
+    pub(crate) fn holds(&self, id: &str, caller: &Caller) -> bool {
+        self.principals.get(id).is_some_and(|known| caller.principal().is_some_and(|principal| **principal == *known))
     }
 
     pub(crate) fn identify(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
-        match self.0.get(&hash(token)) {
+        match self.by_hash.get(&hash(token)) {
             Some((caller, expires_at)) if expires_at.is_none_or(|end| now < end) => Ok(caller.clone()),
             _ => Err(Refusal::Unknown),
         }

@@ -20,6 +20,8 @@ struct Who {
     claims: Map<String, Value>,
     expires_at: Option<Timestamp>,
     means: Means,
+    /// The fingerprint of the key that signed its token.
+    signer: Option<[u8; 32]>,
 }
 
 /// How it is known who is calling.
@@ -33,6 +35,8 @@ pub enum Means {
     Token,
     /// By the API key with this id.
     Key(String),
+    /// By the certificate that its connection has shown.
+    Certificate,
 }
 
 /// The name of callers who have not said theirs. Nobody else can have it.
@@ -47,7 +51,7 @@ impl Caller {
     /// A caller whose token said so.
     pub fn known(principal: Principal, means: Means) -> Self {
         let namespace = principal.namespace.clone();
-        let who = Who { principal: Arc::new(principal), claims: Map::new(), expires_at: None, means };
+        let who = Who { principal: Arc::new(principal), claims: Map::new(), expires_at: None, means, signer: None };
         Self { who: Some(Arc::new(who)), namespace, address: None }
     }
 
@@ -55,8 +59,23 @@ impl Caller {
     #[must_use]
     pub fn with_claims(self, claims: Map<String, Value>, expires_at: Option<Timestamp>) -> Self {
         let Some(who) = &self.who else { return self };
-        let who = Who { principal: who.principal.clone(), claims, expires_at, means: who.means.clone() };
+        let (principal, means) = (who.principal.clone(), who.means.clone());
+        let who = Who { principal, claims, expires_at, means, signer: who.signer };
         Self { who: Some(Arc::new(who)), ..self }
+    }
+
+    /// Remembers which key signed its token. Nobody else must know this caller yet.
+    #[must_use]
+    pub(super) fn signed_by(mut self, signer: [u8; 32]) -> Self {
+        if let Some(who) = self.who.as_mut().and_then(Arc::get_mut) {
+            who.signer = Some(signer);
+        }
+        self
+    }
+
+    /// The fingerprint of the key that signed its token.
+    pub(super) fn signer(&self) -> Option<&[u8; 32]> {
+        self.who.as_ref()?.signer.as_ref()
     }
 
     /// The same caller, acting in another tenant. Whether it may is for the gate to say.
@@ -99,6 +118,11 @@ impl Caller {
     /// Whether it has this role.
     pub fn has_role(&self, role: &str) -> bool {
         self.principal().is_some_and(|principal| principal.roles.iter().any(|known| known == role))
+    }
+
+    /// Whether its own tenant is that of the node: only there are those who look after it.
+    pub(crate) fn is_of_the_node(&self) -> bool {
+        self.principal().is_some_and(|principal| principal.namespace == Namespace::default())
     }
 
     /// What its token claims under this name. `sub`, `namespace` and `roles` are asked for otherwise.

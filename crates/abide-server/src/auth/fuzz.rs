@@ -37,9 +37,9 @@ pub fn believed(text: &str) -> bool {
         headers.insert(header::AUTHORIZATION, value);
     }
     let shown = gate::bearer(&headers).ok().flatten().unwrap_or(text);
-    [text, shown]
-        .into_iter()
-        .any(|token| jwt.identify(token, keys).is_ok() || issued.identify(token, abide_core::Timestamp::EPOCH).is_ok())
+    [text, shown].into_iter().any(|token| {
+        jwt.identify(token, keys, None).is_ok() || issued.identify(token, abide_core::Timestamp::EPOCH).is_ok()
+    })
 }
 
 /// Whether `{sub}/*` means, for this subject, what is below its name and nothing else; other patterns only

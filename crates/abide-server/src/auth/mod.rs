@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod caller;
+pub(crate) mod certificate;
 pub(crate) mod fuzz;
 mod jwt;
 mod options;
@@ -15,14 +16,14 @@ use abide_node::{Principal, SystemClock};
 pub(crate) use self::refusal::Refusal;
 use self::{
     api_keys::Hashed,
-    jwt::{Jwt, KeySet},
+    jwt::{Jwt, KeySet, Revoked},
 };
 pub use self::{
     api_keys::{ApiKey, ApiKeys},
     caller::{Caller, Means},
     options::{Anonymous, AuthOptions, JwtOptions},
 };
-use crate::watched::Watched;
+use crate::watched::{Reloads, Watched};
 
 /// The longest token of any kind, in bytes.
 pub(crate) const TOKEN_BYTES_MAX: usize = jwt::TOKEN_BYTES_MAX;
@@ -30,10 +31,20 @@ pub(crate) const TOKEN_BYTES_MAX: usize = jwt::TOKEN_BYTES_MAX;
 /// Knows who is calling.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
-    jwt: Option<(Jwt, Watched<KeySet>)>,
+    jwt: Option<Signed>,
     keys: Option<Watched<Hashed>>,
     anonymous: Option<Caller>,
     tenant_roles: Vec<String>,
+    /// Whether connections may show who they are.
+    certificates: bool,
+}
+
+/// What is needed to believe tokens that somebody else signs.
+#[derive(Debug)]
+struct Signed {
+    jwt: Jwt,
+    keys: Watched<KeySet>,
+    revoked: Option<Watched<Revoked>>,
 }
 
 impl Authenticator {
@@ -41,27 +52,17 @@ impl Authenticator {
     ///
     /// # Errors
     /// `bad_request` if a file cannot be read, or nobody could ever be known.
-    pub(crate) fn new(options: &AuthOptions) -> Result<Self> {
-        if options.jwt.is_none() && options.keys.is_none() && options.anonymous.is_none() {
+    pub(crate) fn new(options: &AuthOptions, certificates: bool, reloads: &Reloads) -> Result<Self> {
+        if options.jwt.is_none() && options.keys.is_none() && options.anonymous.is_none() && !certificates {
             return Err(Error::bad_request(
                 "auth has neither `jwt` nor `keys` nor `anonymous`: nobody could ever call",
             ));
         }
-        let jwt = options.jwt.as_ref().map(|options| {
-            if options.audience.is_empty() {
-                return Err(Error::bad_request("auth.jwt has no audience: tokens meant for others would be believed"));
-            }
-            let path = options.jwks.clone();
-            let keys = Watched::read("the keys that sign tokens", vec![path.clone()], move || {
-                let keys = KeySet::read(&path)?;
-                keys.unused.iter().for_each(|why| tracing::warn!(why, "a key of the set is not used"));
-                Ok(keys)
-            });
-            Ok((Jwt::new(options.clone()), keys.map_err(Error::bad_request)?))
-        });
+        let jwt = options.jwt.as_ref().map(|options| Signed::new(options, reloads));
         let keys = options.keys.as_ref().map(|path| {
             let path = path.clone();
-            Watched::read("the API keys", vec![path.clone()], move || Ok(Hashed::new(&ApiKeys::read(&path)?)))
+            let read = move || Ok(Hashed::new(&ApiKeys::read(&path)?));
+            Watched::read("the API keys", options.keys.iter().cloned().collect(), reloads, read)
                 .map_err(Error::bad_request)
         });
         let anonymous = options.anonymous.as_ref().map(|Anonymous { roles, namespace }| {
@@ -69,7 +70,7 @@ impl Authenticator {
             Caller::known(Principal { subject, roles, namespace: namespace.clone() }, Means::Anonymous)
         });
         let (jwt, keys) = (jwt.transpose()?, keys.transpose()?);
-        Ok(Self { jwt, keys, anonymous, tenant_roles: options.tenant_roles.clone() })
+        Ok(Self { jwt, keys, anonymous, tenant_roles: options.tenant_roles.clone(), certificates })
     }
 
     /// Who presents this token, or no token.
@@ -83,18 +84,61 @@ impl Authenticator {
         match (token.starts_with(api_keys::PREFIX), &self.keys, &self.jwt) {
             (true, Some(keys), _) => keys.get().identify(token, SystemClock.now()),
             (true, None, _) => Err(Refusal::Unknown),
-            (false, _, Some((jwt, keys))) => jwt.identify(token, &keys.get()),
+            (false, _, Some(signed)) => signed.identify(token),
             (false, _, None) => Err(Refusal::Malformed),
         }
     }
 
-    /// Whether callers without a token are let in.
+    /// Whether what a caller has shown would still be believed, but for its time. It may have been taken back.
+    pub(crate) fn holds(&self, caller: &Caller) -> bool {
+        match caller.means() {
+            Means::Nobody => false,
+            Means::Anonymous => self.anonymous.is_some(),
+            Means::Token => self.jwt.as_ref().is_some_and(|signed| signed.holds(caller)),
+            Means::Key(id) => self.keys.as_ref().is_some_and(|keys| keys.get().holds(&id, caller)),
+            Means::Certificate => self.certificates,
+        }
+    }
+
+    /// Whether callers without a token are let in. Browsers show certificates to whoever asks, also for pages
+    /// of others.
     pub(crate) fn admits_anybody(&self) -> bool {
-        self.anonymous.is_some()
+        self.anonymous.is_some() || self.certificates
     }
 
     /// Whether this caller may name other tenants than its own.
     pub(crate) fn reaches_all_tenants(&self, caller: &Caller) -> bool {
         self.tenant_roles.iter().any(|role| caller.has_role(role))
+    }
+}
+
+impl Signed {
+    fn new(options: &JwtOptions, reloads: &Reloads) -> Result<Self> {
+        if options.audience.is_empty() {
+            return Err(Error::bad_request("auth.jwt has no audience: tokens meant for others would be believed"));
+        }
+        let path = options.jwks.clone();
+        let read = move || {
+            let keys = KeySet::read(&path)?;
+            keys.unused.iter().for_each(|why| tracing::warn!(why, "a key of the set is not used"));
+            Ok(keys)
+        };
+        let keys = Watched::read("the keys that sign tokens", vec![options.jwks.clone()], reloads, read);
+        let revoked = options.revoked.clone().map(|path| {
+            let files = vec![path.clone()];
+            Watched::read("the tokens that are taken back", files, reloads, move || Revoked::read(&path))
+        });
+        let (keys, revoked) = (keys.map_err(Error::bad_request)?, revoked.transpose().map_err(Error::bad_request)?);
+        Ok(Self { jwt: Jwt::new(options.clone()), keys, revoked })
+    }
+
+    fn identify(&self, token: &str) -> Result<Caller, Refusal> {
+        let revoked = self.revoked.as_ref().map(Watched::get);
+        self.jwt.identify(token, &self.keys.get(), revoked.as_deref())
+    }
+
+    fn holds(&self, caller: &Caller) -> bool {
+        let revoked = self.revoked.as_ref().map(Watched::get);
+        self.jwt.holds(caller, &self.keys.get(), revoked.as_deref())
     }
 }

@@ -39,6 +39,9 @@ pub struct JwtOptions {
     pub roles_claim: String,
     /// The claim with the caller's tenant, which tokens then must have. `None`: `namespace`, if it is there.
     pub namespace_claim: Option<String>,
+    /// The file with the `jti` of each token that is taken back before its time, one a line; read again when
+    /// it changes. With it, tokens must have a `jti`.
+    pub revoked: Option<PathBuf>,
 }
 
 impl JwtOptions {
@@ -51,6 +54,7 @@ impl JwtOptions {
             leeway: Duration::from_secs(30),
             roles_claim: "roles".into(),
             namespace_claim: None,
+            revoked: None,
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum Refusal {
     Issuer,
     /// It lacks a claim that it has to have, or has one that cannot be read.
     Claims,
+    /// It was taken back.
+    Revoked,
     /// It is an API key that this node does not have (any more).
     Unknown,
 }
@@ -42,6 +44,7 @@ impl Refusal {
             Self::Audience => "audience",
             Self::Issuer => "issuer",
             Self::Claims => "claims",
+            Self::Revoked => "revoked",
             Self::Unknown => "unknown",
         }
     }
@@ -58,6 +61,7 @@ impl Refusal {
             Self::Audience => "the token is not meant for this node",
             Self::Issuer => "the token is not from an issuer that this node trusts",
             Self::Claims => "the token lacks a claim that this node needs, or has one that cannot be read",
+            Self::Revoked => "the token was taken back; get a fresh one",
             Self::Unknown => "there is no such API key, or it was revoked, or its time is over",
         }
     }

@@ -18,7 +18,9 @@ use axum::{
     body::Body,
     http::{HeaderMap, Request, Response, header},
 };
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Frame, Incoming};
 use tonic::service::Routes;
 use tower::Service;
 
@@ -72,6 +74,9 @@ impl Grpc {
 
     /// Answers a request of [`is_grpc`].
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        // What comes after the message has no say in who sends it: tonic would take it for a part of the head.
+        let request = request
+            .map(|body| body.map_frame(|frame| if frame.is_trailers() { Frame::data(Bytes::new()) } else { frame }));
         let answered = if request.uri().path().starts_with(OBJECTS) {
             self.objects.clone().call(request).await.map(|response| response.map(Body::new))
         } else {

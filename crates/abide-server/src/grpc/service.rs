@@ -21,7 +21,7 @@ use crate::{
     link::{Connection, Opening, Told, Watching, foreign_session},
     peer::Peer,
     request::arguments,
-    routes::list::{USUAL, Wanted, page},
+    routes::list::{Shown, USUAL, Wanted, page},
     shared::Shared,
 };
 
@@ -88,10 +88,11 @@ impl Objects {
             return Err(Error::bad_request(format!("`limit` is 1 to {most}, not {limit}")));
         }
         let page = page(&self.shared, &caller, &list.kind, wanted, limit).await?;
-        let object = |object: abide_core::port::store::Listed| Object {
+        let object = |Shown { object, state }| Object {
             id: object.id,
             seq: object.seq.number(),
-            state: object.state.as_str().to_owned(),
+            // Not there at all is told by an empty text.
+            state: if state { object.state.as_str().to_owned() } else { String::new() },
             created_at: object.created_at.to_string(),
             updated_at: object.updated_at.to_string(),
         };

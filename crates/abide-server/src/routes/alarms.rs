@@ -63,23 +63,28 @@ async fn page(shared: &Shared, caller: &Caller, key: Option<Key>, query: Option<
     let cursor = found.last().filter(|_| more).map(write);
     let mut alarms = Text::list();
     for alarm in &found {
-        alarms.item(&whole(alarm, of_one).finish());
+        // What an alarm carries is of the object, as its state is.
+        let shown = of_one || shared.shows(caller, &alarm.key);
+        alarms.item(&whole(alarm, of_one, shown).finish());
     }
     let mut text = Text::object(alarms.len() + 100);
     text.bytes("alarms", &alarms.finish()).value("cursor", &cursor).boolean("more", more);
     Ok(text.respond())
 }
 
-fn whole(DueAlarm { key, alarm }: &DueAlarm, of_one: bool) -> Text {
+fn whole(DueAlarm { key, alarm }: &DueAlarm, of_one: bool, shown: bool) -> Text {
     let mut text = Text::object(200);
     if !of_one {
         text.text("kind", key.kind().as_str()).text("id", key.id());
     }
     text.text("name", &alarm.name)
         .moment("due", alarm.due)
-        .raw("payload", alarm.payload.as_str())
         .number("attempt", u64::from(alarm.attempt))
         .value("schedule", &alarm.schedule);
+    if !shown {
+        return text;
+    }
+    text.raw("payload", alarm.payload.as_str());
     if let Some(reason) = &alarm.dead {
         text.text("dead", reason);
     }

@@ -28,7 +28,9 @@ pub(crate) async fn feed(
     // Tenants never meet, and nobody sees more of their own than rules allow. Positions are of all.
     let shown = |entry: &&FeedEntry| {
         let ask = Ask::object(Action::List, &entry.key);
-        *entry.key.namespace() == *caller.namespace() && shared.gate.decide(&caller, &ask).allowed
+        *entry.key.namespace() == *caller.namespace()
+            && shared.gate.decide(&caller, &ask).allowed
+            && (!shared.is_session(entry.key.kind()) || shared.gate.sees_sessions(&caller))
     };
     for entry in page.entries.iter().filter(shown) {
         entries.item(&whole(entry).finish());

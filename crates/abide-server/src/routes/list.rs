@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abide_core::{
-    Error, Filter, Result,
+    Error, Filter, Key, Result,
     port::store::{ListCursor, ListQuery, Listed, Order},
 };
 use axum::{
@@ -36,8 +36,14 @@ pub(crate) struct Wanted {
 
 /// A page of objects, and where the next one begins.
 pub(crate) struct Page {
-    pub(crate) objects: Vec<Listed>,
+    pub(crate) objects: Vec<Shown>,
     pub(crate) cursor: Option<String>,
+}
+
+/// An object of a list, and whether the caller may see its state.
+pub(crate) struct Shown {
+    pub(crate) object: Listed,
+    pub(crate) state: bool,
 }
 
 pub(crate) async fn list(
@@ -68,7 +74,7 @@ pub(crate) async fn list(
 /// The objects of a kind that a caller may see.
 pub(crate) async fn page(shared: &Shared, caller: &Caller, kind: &str, wanted: Wanted, limit: usize) -> Result<Page> {
     let mut ask = read(shared, caller, kind, wanted)?;
-    shared.gate.allow(caller, &Ask::list(caller.namespace(), Some(ask.kind.as_str()), &ask.prefix))?;
+    let all = whole_kind(shared, caller, &ask)?;
     let (mut objects, mut bytes) = (Vec::new(), 0);
     let mut more = true;
     while more && objects.len() < limit && bytes < shared.limits.page_bytes {
@@ -76,11 +82,33 @@ pub(crate) async fn page(shared: &Shared, caller: &Caller, kind: &str, wanted: W
         let page = shared.node.list(ask.clone()).await?;
         more = page.next.is_some();
         bytes += page.objects.iter().map(|object| object.state.as_str().len() + object.id.len() + 160).sum::<usize>();
-        objects.extend(page.objects);
+        objects.extend(
+            page.objects.into_iter().map(|object| Shown { state: all || shows(shared, caller, &ask, &object), object }),
+        );
         ask.after = page.next;
     }
     let cursor = ask.after.filter(|_| more).map(|after| write_cursor(ask.order.as_ref(), &after));
     Ok(Page { objects, cursor })
+}
+
+/// Refuses what the caller may not list. Whether it may see the states of all that it asks for.
+///
+/// Who may not see a state must not find out by asking which objects have it, or in which order they are.
+fn whole_kind(shared: &Shared, caller: &Caller, ask: &ListQuery) -> Result<bool> {
+    let (namespace, kind) = (caller.namespace(), Some(ask.kind.as_str()));
+    shared.gate.allow(caller, &Ask::list(namespace, kind, &ask.prefix))?;
+    if shared.is_session(&ask.kind) {
+        return shared.gate.allow_sessions(caller, &ask.kind).map(|()| true);
+    }
+    let watched = Ask::watch_all(namespace, kind, &ask.prefix);
+    if ask.filter.is_some() || ask.order.is_some() {
+        return shared.gate.allow(caller, &watched).map(|()| true);
+    }
+    Ok(shared.gate.decide(caller, &watched).allowed)
+}
+
+fn shows(shared: &Shared, caller: &Caller, ask: &ListQuery, object: &Listed) -> bool {
+    Key::new(caller.namespace(), &ask.kind, &object.id).is_ok_and(|key| shared.shows(caller, &key))
 }
 
 fn read(shared: &Shared, caller: &Caller, kind: &str, wanted: Wanted) -> Result<ListQuery> {
@@ -119,12 +147,12 @@ fn read_cursor(order: Option<&Order>, text: &str) -> Result<ListCursor> {
     Ok(ListCursor::after_value(id, &value))
 }
 
-fn whole(object: &Listed) -> Text {
+fn whole(Shown { object, state }: &Shown) -> Text {
     let mut text = Text::object(object.state.as_str().len() + object.id.len() + 160);
-    text.text("id", &object.id)
-        .number("seq", object.seq.number())
-        .raw("state", object.state.as_str())
-        .moment("created_at", object.created_at)
-        .moment("updated_at", object.updated_at);
+    text.text("id", &object.id).number("seq", object.seq.number());
+    if *state {
+        text.raw("state", object.state.as_str());
+    }
+    text.moment("created_at", object.created_at).moment("updated_at", object.updated_at);
     text
 }

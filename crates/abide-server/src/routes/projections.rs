@@ -38,11 +38,12 @@ pub(crate) async fn rebuild(
     caller: Caller,
     request: Request,
 ) -> Result<Response, Problem> {
-    shared.gate.allow(&caller, &Ask::admin(caller.namespace()))?;
-    Query::parse(request.uri().query())?.finish()?;
     let path = request.uri().path().trim_start_matches("/v1/projections/").trim_end_matches("/rebuild");
-    let name = percent::decode(path, percent::Plus::Plus)
-        .map_err(|error| Problem::bad_request(format!("the projection in the path {error}; nothing was changed")))?;
+    let name = percent::decode(path, percent::Plus::Plus);
+    shared.gate.allow_act(&caller, "rebuild", name.as_deref().unwrap_or(path))?;
+    Query::parse(request.uri().query())?.finish()?;
+    let name =
+        name.map_err(|error| Problem::bad_request(format!("the projection in the path {error}; nothing was changed")))?;
     let projections = shared.node.projections();
     projections.rebuild(&name)?;
     tracing::info!(projection = %name, "a rebuild was asked for");

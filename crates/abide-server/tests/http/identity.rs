@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use abide::{Namespace, Principal, Timestamp};
-use abide_server::{Anonymous, ApiKeys, AuthOptions};
+use abide_server::{Anonymous, ApiKeys, AuthOptions, Gate, ServerOptions};
 use axum::http::StatusCode;
 use jsonwebtoken::get_current_timestamp;
 use ring::hmac;
@@ -260,6 +260,83 @@ async fn an_api_key_is_believed_until_its_time_is_over_or_it_is_revoked() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("a key that was revoked is believed");
+}
+
+#[tokio::test]
+async fn a_token_that_is_taken_back_is_believed_no_more() {
+    let issuer = Issuer::new();
+    let mut auth = issuer.auth();
+    let file = issuer.dir.path().join("revoked.txt");
+    std::fs::write(&file, "# nobody yet\n").unwrap();
+    auth.jwt.as_mut().unwrap().revoked = Some(file.clone());
+    let world = world(auth).await;
+    let named = |name: Value| {
+        let mut claims = claims("alice", &["user"]);
+        claims["jti"] = name;
+        issuer.sign("es", &claims)
+    };
+    let (stolen, kept) = (named(json!("t-1")), named(json!("t-2")));
+    for token in [&stolen, &kept] {
+        world.call_with(token).await.ok();
+    }
+    // What has no name could not be taken back.
+    for unnamed in [issuer.token("alice", &[]), named(json!("")), named(json!(" ")), named(json!(7))] {
+        world.call_with(&unnamed).await.refused("claims");
+    }
+    std::fs::write(&file, "# stolen on Tuesday\nt-1\n").unwrap();
+    for _ in 0..2000 {
+        if world.call_with(&stolen).await.status == StatusCode::UNAUTHORIZED {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.call_with(&stolen).await.refused("revoked");
+    world.call_with(&named(json!(" t-1 "))).await.refused("revoked");
+    world.call_with(&kept).await.ok();
+    // A list that is gone takes nothing back from the list.
+    std::fs::remove_file(&file).unwrap();
+    world.call_with(&stolen).await.refused("revoked");
+}
+
+#[tokio::test]
+async fn whoever_was_believed_is_believed_until_that_is_taken_back() {
+    let issuer = Issuer::new();
+    let (file, list) = (issuer.dir.path().join("keys.toml"), issuer.dir.path().join("revoked.txt"));
+    let mut keys = ApiKeys::default();
+    let principal = Principal { subject: "ci".into(), ..Principal::default() };
+    let (one, other) =
+        (keys.issue(principal.clone(), Timestamp::EPOCH, None), keys.issue(principal, Timestamp::EPOCH, None));
+    keys.write(&file).unwrap();
+    std::fs::write(&list, "").unwrap();
+    let mut auth = AuthOptions { keys: Some(file.clone()), ..issuer.auth() };
+    auth.jwt.as_mut().unwrap().revoked = Some(list.clone());
+    let gate = Gate::new(&ServerOptions { auth: Some(auth), ..ServerOptions::default() }).unwrap();
+    let named = |key: &str, name: &str| {
+        let mut claims = claims("alice", &[]);
+        claims["jti"] = json!(name);
+        issuer.sign(key, &claims)
+    };
+    let tokens = [one, other, named("es", "a"), named("ed", "a"), named("ed", "b")];
+    let callers = tokens.map(|token| gate.identify_token(Some(&token), None).unwrap());
+    let hold = || callers.iter().map(|caller| gate.holds(caller)).collect::<Vec<_>>();
+    assert_eq!(hold(), [true; 5]);
+    let mut reloaded = gate.reloaded();
+    let mut comes_to = async |expected: [bool; 5]| {
+        while hold() != expected {
+            tokio::time::timeout(crate::world::PATIENCE, reloaded.changed()).await.expect("nobody told").unwrap();
+        }
+    };
+    let id = keys.all()[0].id.clone();
+    keys.revoke(&id);
+    keys.write(&file).unwrap();
+    comes_to([false, true, true, true, true]).await;
+    // A key of the same name that is another key signs for nobody whom the old one signed for.
+    let mut replaced = issuer.keys();
+    replaced[1] = Issuer::new().keys()[1].clone();
+    issuer.publish(&replaced);
+    comes_to([false, true, false, true, true]).await;
+    std::fs::write(&list, "a\n").unwrap();
+    comes_to([false, true, false, false, true]).await;
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@
 #![allow(missing_docs, reason = "the kinds of the tests are for the tests")]
 #![allow(clippy::needless_pass_by_value, reason = "a handler owns its arguments")]
 
+mod audit;
 mod bad_input;
 mod calls;
 mod documents;
 mod events;
+mod grpc;
 mod identity;
 mod inspect;
 mod kinds;

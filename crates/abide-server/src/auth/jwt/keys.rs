@@ -4,6 +4,7 @@ use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
 };
+use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ pub(super) struct Trusted {
     id: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
+    /// Tells it from any other key, also from one that takes its name.
+    pub(super) print: [u8; 32],
 }
 
 #[derive(Deserialize)]
@@ -63,6 +66,11 @@ impl KeySet {
             return Err(format!("it has no key that can be used ({})", set.unused.join("; ")));
         }
         Ok(set)
+    }
+
+    /// Whether the key with this fingerprint is among them.
+    pub(super) fn has(&self, print: &[u8; 32]) -> bool {
+        self.keys.iter().any(|key| key.print == *print)
     }
 
     /// The key that a token says it is signed with. One that does not say is believed if there is only one key.
@@ -104,6 +112,8 @@ impl Trusted {
                 return Err(format!("its secret has {bytes} bytes; it takes {SECRET_BYTES_MIN} to be safe"));
             }
         }
-        Ok(Self { id: jwk.common.key_id, algorithm, key })
+        let print = digest(&SHA256, value.to_string().as_bytes());
+        let print = print.as_ref().try_into().map_err(|_| "its fingerprint is of another size")?;
+        Ok(Self { id: jwk.common.key_id, algorithm, key, print })
     }
 }

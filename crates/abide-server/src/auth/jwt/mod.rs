@@ -3,11 +3,12 @@
 mod claims;
 mod keys;
 mod provider;
+mod revoked;
 
 use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 use serde_json::{Map, Value};
 
-pub(crate) use self::keys::KeySet;
+pub(crate) use self::{keys::KeySet, revoked::Revoked};
 use super::{Caller, JwtOptions, Refusal};
 
 /// The longest token, in bytes.
@@ -29,7 +30,7 @@ impl Jwt {
     ///
     /// The key decides which algorithm is right, never the token: so a public key cannot be used as if it
     /// were a secret, and `none` is no algorithm.
-    pub(crate) fn identify(&self, token: &str, keys: &KeySet) -> Result<Caller, Refusal> {
+    pub(crate) fn identify(&self, token: &str, keys: &KeySet, revoked: Option<&Revoked>) -> Result<Caller, Refusal> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Refusal::Malformed);
         }
@@ -48,7 +49,17 @@ impl Jwt {
         }
         let claims = decode::<Map<String, Value>>(token, &trusted.key, &self.validation(trusted.algorithm));
         let claims = claims.map_err(|error| refusal(error.kind()))?.claims;
-        claims::caller(claims, &self.options)
+        let caller = claims::caller(claims, &self.options)?.signed_by(trusted.print);
+        match revoked {
+            Some(revoked) => not_revoked(&caller, revoked).map(|()| caller),
+            None => Ok(caller),
+        }
+    }
+
+    /// Whether a token that was believed would still be, but for its time.
+    pub(crate) fn holds(&self, caller: &Caller, keys: &KeySet, revoked: Option<&Revoked>) -> bool {
+        caller.signer().is_some_and(|signer| keys.has(signer))
+            && revoked.is_none_or(|revoked| not_revoked(caller, revoked).is_ok())
     }
 
     fn validation(&self, algorithm: jsonwebtoken::Algorithm) -> Validation {
@@ -63,6 +74,15 @@ impl Jwt {
         }
         validation.set_required_spec_claims(&required);
         validation
+    }
+}
+
+/// A token without a name could not be taken back, and is not taken where that may be needed.
+fn not_revoked(caller: &Caller, revoked: &Revoked) -> Result<(), Refusal> {
+    match caller.claim("jti").and_then(Value::as_str).map(str::trim) {
+        None | Some("") => Err(Refusal::Claims),
+        Some(name) if revoked.has(name) => Err(Refusal::Revoked),
+        Some(_) => Ok(()),
     }
 }
 
