@@ -61,7 +61,7 @@ impl ServerOptions {
 }
 
 /// The limits of a server. Beyond each of them a caller gets a problem that names it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest body of a request as it is sent, in bytes.
     pub body_bytes: usize,

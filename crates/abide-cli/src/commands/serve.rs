@@ -61,22 +61,20 @@ async fn start(config: &Config) -> Outcome<Abide> {
     let limits = &config.limits;
     let builder = demo::register(Abide::open(&config.store)).configure(|options| {
         options.metered = true;
-        options.mailbox = limits.mailbox.unwrap_or(options.mailbox);
-        options.objects_max = limits.objects.unwrap_or(options.objects_max);
-        options.memory_max = limits.memory.unwrap_or(options.memory_max);
-        options.call_timeout = limits.call_timeout.unwrap_or(options.call_timeout);
-        options.drain_timeout = limits.drain.unwrap_or(options.drain_timeout);
+        options.mailbox = limits.mailbox;
+        options.objects_max = limits.objects;
+        options.memory_max = limits.memory;
+        options.call_timeout = limits.call_timeout;
+        options.drain_timeout = limits.server.drain_timeout;
     });
     Ok(builder.start().await?)
 }
 
 fn options(config: &Config, metrics: abide::server::PrometheusHandle) -> Outcome<ServerOptions> {
     let mut options = ServerOptions::on(&config.listen);
-    let (given, limits) = (&config.limits, &mut options.limits);
-    limits.body_bytes = given.body.unwrap_or(limits.body_bytes);
-    limits.decompressed_bytes = given.decompressed.unwrap_or(limits.decompressed_bytes).max(limits.body_bytes);
-    limits.connections = given.connections.unwrap_or(limits.connections);
-    limits.drain_timeout = given.drain.unwrap_or(limits.drain_timeout);
+    let limits = &mut options.limits;
+    limits.clone_from(&config.limits.server);
+    limits.decompressed_bytes = limits.decompressed_bytes.max(limits.body_bytes);
     options.hosts.clone_from(&config.hosts);
     options.origins.clone_from(&config.origins);
     options.metrics = Some(metrics);

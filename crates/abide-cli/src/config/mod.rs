@@ -3,12 +3,14 @@
 mod environment;
 mod file;
 mod key;
+mod limits;
 mod security;
 mod size;
 
 use std::{path::PathBuf, time::Duration};
 
 pub(crate) use key::{KEYS, Key};
+pub(crate) use limits::Limits;
 pub(crate) use security::Security;
 pub(crate) use size::{format_size, parse_size};
 
@@ -36,27 +38,6 @@ pub(crate) struct Config {
     pub(crate) log: String,
     /// How much of everything.
     pub(crate) limits: Limits,
-}
-
-/// The limits of a node, each `None` where its default stands.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Limits {
-    /// The longest body of a request, in bytes.
-    pub(crate) body: Option<usize>,
-    /// The longest body of a request once it is decompressed, in bytes.
-    pub(crate) decompressed: Option<usize>,
-    /// Connections served at a time.
-    pub(crate) connections: Option<usize>,
-    /// Calls that may wait for one object.
-    pub(crate) mailbox: Option<usize>,
-    /// Objects in memory.
-    pub(crate) objects: Option<usize>,
-    /// Bytes of memory for objects.
-    pub(crate) memory: Option<usize>,
-    /// How long a call waits unless it says otherwise.
-    pub(crate) call_timeout: Option<Duration>,
-    /// How long a shutdown waits for what is under way.
-    pub(crate) drain: Option<Duration>,
 }
 
 /// What the flags say.
@@ -128,24 +109,15 @@ impl Config {
     }
 
     fn set(&mut self, setting: &Setting) -> Outcome {
-        if self.security.set(setting)? {
+        if self.security.set(setting)? || self.limits.set(setting)? {
             return Ok(());
         }
-        let limits = &mut self.limits;
         match setting.key.path {
             "listen" => self.listen = setting.text()?,
             "store" => self.store = setting.store()?,
             "hosts" => self.hosts = setting.list(),
             "origins" => self.origins = setting.list(),
             "telemetry.log" => self.log = setting.text()?,
-            "limits.body" => limits.body = Some(setting.size()?),
-            "limits.decompressed" => limits.decompressed = Some(setting.size()?),
-            "limits.memory" => limits.memory = Some(setting.size()?),
-            "limits.connections" => limits.connections = Some(setting.count()?),
-            "limits.mailbox" => limits.mailbox = Some(setting.count()?),
-            "limits.objects" => limits.objects = Some(setting.count()?),
-            "limits.call_timeout" => limits.call_timeout = Some(setting.duration()?),
-            "limits.drain" => limits.drain = Some(setting.duration()?),
             other => unreachable!("BUG: nothing is done with the key {other}"),
         }
         Ok(())
@@ -178,14 +150,30 @@ impl Setting {
         }
     }
 
-    fn size(&self) -> Outcome<usize> {
-        parse_size(&self.text()?).ok_or_else(|| self.wrong("a size such as 512KiB, 1MiB or 2GiB, at least 1 byte"))
+    /// A number of bytes in a range.
+    fn size_in(&self, least: usize, most: usize) -> Outcome<usize> {
+        let size = parse_size(&self.text()?).filter(|size| (least..=most).contains(size));
+        let shown = |bytes: usize| format_size(bytes as u64);
+        size.ok_or_else(|| {
+            self.wrong(&format!("a size such as 512KiB, 1MiB or 2GiB, from {} to {}", shown(least), shown(most)))
+        })
     }
 
-    fn count(&self) -> Outcome<usize> {
+    /// A whole number in a range.
+    fn count_in(&self, least: usize, most: usize) -> Outcome<usize> {
         let text = self.text()?;
-        let number = text.replace('_', "").parse().ok().filter(|&number| number > 0);
-        number.ok_or_else(|| self.wrong("a whole number from 1"))
+        let number = text.replace('_', "").parse().ok().filter(|number| (least..=most).contains(number));
+        number.ok_or_else(|| self.wrong(&format!("a whole number from {least} to {most}")))
+    }
+
+    /// A time in a range.
+    fn duration_in(&self, least: Duration, most: Duration) -> Outcome<Duration> {
+        let time = self.duration()?;
+        let shown = abide::duration::format_duration;
+        match (least..=most).contains(&time) {
+            true => Ok(time),
+            false => Err(self.wrong(&format!("a duration from {} to {}", shown(least), shown(most)))),
+        }
     }
 
     fn flag(&self) -> Outcome<bool> {
@@ -287,11 +275,9 @@ mod tests {
 
     #[test]
     fn keys_of_later_versions_get_a_sentence_of_their_own() {
-        for (file, word) in [
-            ("[cluster]\nname = \"prod\"", "[cluster]"),
-            ("[tls]\nclient_ca = \"x\"", "tls.client_ca"),
-            ("[telemetry]\notlp = \"http://x\"", "telemetry.otlp"),
-        ] {
+        for (file, word) in
+            [("[cluster]\nname = \"prod\"", "[cluster]"), ("[telemetry]\notlp = \"http://x\"", "telemetry.otlp")]
+        {
             let sentence = refusal(file, &[]);
             assert!(sentence.contains(word) && sentence.contains("later version"), "{sentence}");
         }

@@ -168,8 +168,8 @@ fn rate(setting: &Setting) -> Outcome<Rate> {
 }
 
 fn burst(setting: &Setting) -> Outcome<NonZeroU32> {
-    let count = u32::try_from(setting.count()?).ok().and_then(NonZeroU32::new);
-    count.ok_or_else(|| setting.wrong("a whole number from 1 to 4294967295"))
+    let count = setting.count_in(1, u32::MAX as usize)?;
+    u32::try_from(count).ok().and_then(NonZeroU32::new).ok_or_else(|| setting.wrong("a whole number from 1"))
 }
 
 #[cfg(test)]
@@ -251,7 +251,7 @@ mod tests {
             ("[tls]\ncert = \"x\"\nkey = \"x\"\nclient_cert = \"required\"", "client_ca"),
             ("[tls]\nclient_cert = \"maybe\"", "required or optional"),
             ("[audit]\nsize = \"1MiB\"", "file"),
-            ("[audit]\nsize = \"1KiB\"", "4 KiB"),
+            ("[audit]\nfile = \"x\"\nsize = \"1KiB\"", "4.0 KiB"),
             ("[auth]\njwt = { revoked = \"x\" }", "jwks"),
             ("[limits]\nrate = { burst = 4 }", "per_principal"),
             ("[limits]\nrate = { per_principal = \"many\" }", "200/s"),
