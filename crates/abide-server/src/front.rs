@@ -47,8 +47,9 @@ impl Front {
 
     /// Answers one request that came from there. Whatever happens, there is an answer.
     pub(crate) async fn answer(&self, request: Request<Incoming>, peer: &Peer) -> Response {
-        let checked = self.guard.check(&request).and_then(|()| self.shared.gate.arrive(peer.address));
-        if let Err(error) = checked {
+        let gate = &self.shared.gate;
+        let guarded = self.guard.check(&request).inspect_err(|error| gate.tell(error, &peer.address));
+        if let Err(error) = guarded.and_then(|()| gate.arrive(peer.address)) {
             return Problem::from(error).into_response();
         }
         let mut response = match &self.cors {
@@ -88,8 +89,7 @@ impl Front {
 
     async fn dispatch(&self, mut request: Request<Incoming>, peer: &Peer) -> Response {
         if is_grpc(request.headers()) {
-            request.extensions_mut().insert(peer.clone());
-            return self.grpc.answer(request).await;
+            return self.grpc.answer(request, peer).await;
         }
         if asks_who(request.uri().path()) {
             match self.shared.gate.identify(request.headers(), peer) {

@@ -188,7 +188,7 @@ impl Gate {
     }
 
     /// Counts a refusal, and logs it unless there are very many.
-    fn tell(&self, error: &Error, whose: &dyn std::fmt::Display) {
+    pub(crate) fn tell(&self, error: &Error, whose: &dyn std::fmt::Display) {
         counter!("abide_refused_total", "code" => error.code().as_str()).increment(1);
         if self.told.check() {
             tracing::info!(from = %whose, %error, "refused");
@@ -271,6 +271,14 @@ impl Gate {
         self.allow(caller, &Ask::handler(Action::Call, key, handler))?;
         options.existing = !self.decide(caller, &Ask::handler(Action::Create, key, handler)).allowed;
         Ok(())
+    }
+
+    /// Notes how a call failed that might only be made of an object that is there (`existing`): whether it would
+    /// have made one is known in its turn.
+    pub(crate) fn noted(&self, caller: &Caller, existing: bool, error: &Error) {
+        if existing && error.code() == Code::Denied {
+            self.tell(error, &caller.label());
+        }
     }
 
     /// Refuses to show or do to an object what the caller may not see or do.

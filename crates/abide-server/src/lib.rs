@@ -31,6 +31,8 @@ mod session;
 mod shared;
 mod signal;
 mod socket;
+mod standing;
+mod streams;
 mod tls;
 mod watched;
 mod wire;

@@ -6,8 +6,8 @@ use abide_core::Result;
 use tonic::{Request, Response, Status};
 
 use super::{
+    caller,
     generated::{KindsReply, KindsRequest, StatusReply, StatusRequest, admin_server::Admin},
-    service::peer,
     status::status,
 };
 use crate::{Ask, shared::Shared};
@@ -23,8 +23,8 @@ impl NodeAdmin {
     }
 
     fn allow<T>(&self, request: &Request<T>) -> Result<()> {
-        let caller = self.shared.gate.identify(request.metadata().as_ref(), peer(request.extensions())?)?;
-        self.shared.gate.allow(&caller, &Ask::admin(caller.namespace()))
+        let caller = caller(request.extensions())?;
+        self.shared.gate.allow(caller, &Ask::admin(caller.namespace()))
     }
 
     async fn seen(&self, request: &Request<StatusRequest>) -> Result<StatusReply> {

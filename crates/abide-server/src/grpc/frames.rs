@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 use tonic::{Code as Grpc, Status, Streaming};
 
-use super::generated::Frame;
+use super::{body::Stranger, generated::Frame};
 use crate::link::{Arrived, End, Link, Lost};
 
 /// How many frames wait to be taken by HTTP/2, whose own flow control holds the rest back.
@@ -19,14 +19,18 @@ const FRAMES_WAITING: usize = 16;
 pub(super) struct StreamLink {
     arriving: Streaming<Frame>,
     leaving: PollSender<Result<Frame, Status>>,
+    stranger: Stranger,
 }
 
 impl StreamLink {
     /// The link, and what it sends.
-    pub(super) fn new(arriving: Streaming<Frame>) -> (Self, impl Stream<Item = Result<Frame, Status>> + Send) {
+    pub(super) fn new(
+        arriving: Streaming<Frame>,
+        stranger: Stranger,
+    ) -> (Self, impl Stream<Item = Result<Frame, Status>> + Send) {
         let (tx, rx) = mpsc::channel(FRAMES_WAITING);
         let leaving = stream::unfold(rx, |mut rx| async move { Some((rx.recv().await?, rx)) });
-        (Self { arriving, leaving: PollSender::new(tx) }, leaving)
+        (Self { arriving, leaving: PollSender::new(tx), stranger }, leaving)
     }
 }
 
@@ -57,6 +61,10 @@ impl Link for StreamLink {
         Poll::Ready(Ok(()))
     }
 
+    fn admitted(&mut self) {
+        self.stranger.is_known();
+    }
+
     /// HTTP/2 has pings of its own.
     fn probe(&mut self) -> Result<bool, Lost> {
         Ok(false)
@@ -66,6 +74,7 @@ impl Link for StreamLink {
         let status = match end {
             End::Bye => return self.leaving.close(),
             End::Stopping => Status::unavailable(end.as_str()),
+            End::Unknown => Status::unauthenticated(end.as_str()),
             End::Refused => Status::failed_precondition(end.as_str()),
             End::TooLarge => Status::out_of_range(end.as_str()),
             End::Replaced => Status::aborted(end.as_str()),

@@ -4,6 +4,7 @@
 //! that it still is what the proto says: nobody who builds this compiles a proto.
 
 mod admin;
+mod body;
 mod deadline;
 mod frames;
 #[rustfmt::skip]
@@ -14,22 +15,23 @@ mod status;
 
 use std::sync::Arc;
 
+use abide_core::{Error, Result};
 use axum::{
     body::Body,
     http::{HeaderMap, Request, Response, header},
 };
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::body::{Frame, Incoming};
-use tonic::service::Routes;
+use hyper::body::Incoming;
+use tonic::{Extensions, service::Routes};
 use tower::Service;
 
 use self::{
     admin::NodeAdmin,
+    body::Asking,
     generated::{abide_server::AbideServer, admin_server::AdminServer},
     service::Objects,
+    status::status,
 };
-use crate::shared::Shared;
+use crate::{Caller, peer::Peer, shared::Shared};
 
 /// The proto, as reflection shows it.
 const DESCRIPTORS: &[u8] = include_bytes!("abide.v1.bin");
@@ -37,9 +39,19 @@ const DESCRIPTORS: &[u8] = include_bytes!("abide.v1.bin");
 /// Where the services' methods are.
 const OBJECTS: &str = "/abide.v1.Abide/";
 
+/// What opens a connection of frames, whose `hello` says who is there.
+const CONNECT: &str = "/abide.v1.Abide/Connect";
+
+/// What callers have to be known for.
+const OURS: &str = "/abide.v1.";
+
+/// The longest question that somebody may ask who is not known, or looks after the node, in bytes.
+const QUESTION_BYTES_MAX: usize = 64 << 10;
+
 /// The gRPC services of a server.
 #[derive(Clone)]
 pub(crate) struct Grpc {
+    shared: Arc<Shared>,
     objects: AbideServer<Objects>,
     /// Administration, health and reflection.
     others: axum::Router,
@@ -52,16 +64,20 @@ impl Grpc {
         let objects = AbideServer::new(Objects::new(shared.clone()))
             .max_decoding_message_size(reads)
             .max_encoding_message_size(writes);
-        let admin = AdminServer::new(NodeAdmin::new(shared.clone())).max_encoding_message_size(writes);
+        let admin = AdminServer::new(NodeAdmin::new(shared.clone()))
+            .max_decoding_message_size(QUESTION_BYTES_MAX)
+            .max_encoding_message_size(writes);
         let (reporter, health) = tonic_health::server::health_reporter();
-        let mut routes = Routes::new(admin).add_service(health);
+        let mut routes = Routes::new(admin).add_service(health.max_decoding_message_size(QUESTION_BYTES_MAX));
         let reflection = || {
             let builder = tonic_reflection::server::Builder::configure();
             builder.register_encoded_file_descriptor_set(DESCRIPTORS)
         };
         // What is committed and tested can be read.
         if let (Ok(v1), Ok(v1alpha)) = (reflection().build_v1(), reflection().build_v1alpha()) {
-            routes = routes.add_service(v1).add_service(v1alpha);
+            routes = routes
+                .add_service(v1.max_decoding_message_size(QUESTION_BYTES_MAX))
+                .add_service(v1alpha.max_decoding_message_size(QUESTION_BYTES_MAX));
         }
         let draining = shared.draining.clone();
         shared.tasks.spawn(async move {
@@ -69,24 +85,47 @@ impl Grpc {
             draining.cancelled().await;
             reporter.set_not_serving::<AbideServer<Objects>>().await;
         });
-        Self { objects, others: routes.into_axum_router() }
+        Self { shared: shared.clone(), objects, others: routes.into_axum_router() }
     }
 
-    /// Answers a request of [`is_grpc`].
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        // What comes after the message has no say in who sends it: tonic would take it for a part of the head.
-        let request = request
-            .map(|body| body.map_frame(|frame| if frame.is_trailers() { Frame::data(Bytes::new()) } else { frame }));
-        let answered = if request.uri().path().starts_with(OBJECTS) {
-            self.objects.clone().call(request).await.map(|response| response.map(Body::new))
-        } else {
-            self.others.clone().call(request.map(Body::new)).await
-        };
-        match answered {
+    /// Answers a request of [`is_grpc`]. Who sends it is known before any of its message is read; a connection of
+    /// frames may say it in its first, which is short.
+    pub(crate) async fn answer(&self, mut request: Request<Incoming>, peer: &Peer) -> Response<Body> {
+        if request.uri().path() == CONNECT {
+            let (mut head, body) = request.into_parts();
+            let (body, stranger) = Asking::of_stranger(body);
+            head.extensions.insert(peer.clone());
+            head.extensions.insert(stranger);
+            return self.objects(Request::from_parts(head, body)).await;
+        }
+        if request.uri().path().starts_with(OURS) {
+            match self.shared.gate.identify(request.headers(), peer) {
+                Ok(caller) => drop(request.extensions_mut().insert(caller)),
+                Err(error) => return status(&error).into_http(),
+            }
+        }
+        let time = self.shared.limits.body_timeout;
+        let request = request.map(|body| Asking::within(body, time));
+        if request.uri().path().starts_with(OBJECTS) {
+            return self.objects(request).await;
+        }
+        match self.others.clone().call(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
     }
+
+    async fn objects(&self, request: Request<Asking>) -> Response<Body> {
+        match self.objects.clone().call(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// Who sent a request: that is known before it is read.
+fn caller(extensions: &Extensions) -> Result<&Caller> {
+    extensions.get().ok_or_else(|| Error::internal("BUG: a request came from nobody"))
 }
 
 /// Whether a request is one of gRPC.

@@ -8,6 +8,8 @@ use futures_util::{Stream, StreamExt};
 use tonic::{Extensions, Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
+    body::Stranger,
+    caller,
     deadline::timeout,
     frames::StreamLink,
     generated::{
@@ -23,6 +25,7 @@ use crate::{
     request::arguments,
     routes::list::{Shown, USUAL, Wanted, page},
     shared::Shared,
+    streams::lasting,
 };
 
 /// The service of objects.
@@ -35,10 +38,6 @@ impl Objects {
         Self { shared }
     }
 
-    fn identify(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Caller> {
-        self.shared.gate.identify(metadata.as_ref(), peer(extensions)?)
-    }
-
     /// The object that a message names, if it is nobody's session.
     fn key(&self, caller: &Caller, kind: &str, id: &str) -> Result<Key> {
         let key = Key::new(caller.namespace(), &self.shared.kind(kind)?, id)
@@ -48,8 +47,8 @@ impl Objects {
 
     async fn called(&self, metadata: &MetadataMap, from: &Extensions, call: CallRequest) -> Result<CallReply> {
         let limits = &self.shared.limits;
-        let caller = self.identify(metadata, from)?;
-        let key = self.key(&caller, &call.kind, &call.id)?;
+        let caller = caller(from)?;
+        let key = self.key(caller, &call.kind, &call.id)?;
         let mut options = CallOptions { timeout: timeout(metadata, limits.call_timeout)?, ..CallOptions::default() };
         if call.key.len() > CALL_KEY_BYTES_MAX {
             let bytes = call.key.len();
@@ -59,22 +58,24 @@ impl Objects {
         if !call.key.is_empty() {
             options.key = Some(call.key.into());
         }
-        self.shared.gate.allow_call(&caller, &key, &call.handler, &mut options)?;
+        self.shared.gate.allow_call(caller, &key, &call.handler, &mut options)?;
         let args = arguments::read(call.args.as_bytes(), limits.json_depth)?;
-        let reply = self.shared.node.call_key(&key, &call.handler, args).options(options).json().await?;
+        let existing = options.existing;
+        let reply = self.shared.node.call_key(&key, &call.handler, args).options(options).json().await;
+        let reply = reply.inspect_err(|error| self.shared.gate.noted(caller, existing, error))?;
         Ok(CallReply { result: reply.value.as_str().to_owned(), seq: reply.seq.number() })
     }
 
-    fn watched(&self, metadata: &MetadataMap, from: &Extensions, watch: &WatchRequest) -> Result<Watching> {
-        let caller = self.identify(metadata, from)?;
-        let key = self.key(&caller, &watch.kind, &watch.id)?;
-        self.shared.gate.allow_object(&caller, crate::Action::Watch, &key)?;
+    fn watched(&self, from: &Extensions, watch: &WatchRequest) -> Result<Watching> {
+        let caller = caller(from)?;
+        let key = self.key(caller, &watch.kind, &watch.id)?;
+        self.shared.gate.allow_object(caller, crate::Action::Watch, &key)?;
         let beginning = self.shared.node.begin_watch(&key)?;
         Ok(Watching::new(0, key, beginning, watch.after.map(Seq::new)))
     }
 
-    async fn listed(&self, metadata: &MetadataMap, from: &Extensions, list: ListRequest) -> Result<ListReply> {
-        let caller = self.identify(metadata, from)?;
+    async fn listed(&self, from: &Extensions, list: ListRequest) -> Result<ListReply> {
+        let caller = caller(from)?;
         let given = |text: String| (!text.is_empty()).then_some(text);
         let wanted = Wanted {
             prefix: given(list.prefix),
@@ -87,7 +88,7 @@ impl Objects {
         if limit > most {
             return Err(Error::bad_request(format!("`limit` is 1 to {most}, not {limit}")));
         }
-        let page = page(&self.shared, &caller, &list.kind, wanted, limit).await?;
+        let page = page(&self.shared, caller, &list.kind, wanted, limit).await?;
         let object = |Shown { object, state }| Object {
             id: object.id,
             seq: object.seq.number(),
@@ -114,9 +115,10 @@ impl Abide for Objects {
 
     async fn connect(&self, request: Request<Streaming<Frame>>) -> Result<Response<Self::ConnectStream>, Status> {
         let (metadata, from, arriving) = request.into_parts();
-        let peer = peer(&from).map_err(|error| status(&error))?.clone();
+        let opened = from.get::<Peer>().cloned().zip(from.get::<Stranger>().cloned());
+        let (peer, stranger) = opened.ok_or_else(|| status(&Error::internal("BUG: a request came from nowhere")))?;
         let place = self.shared.place().map_err(|error| status(&error))?;
-        let (link, leaving) = StreamLink::new(arriving);
+        let (link, leaving) = StreamLink::new(arriving, stranger);
         let (shared, opening) = (self.shared.clone(), Opening { headers: metadata.into_headers(), peer });
         self.shared.tasks.spawn(async move {
             Connection::serve(shared, link, opening).await;
@@ -128,22 +130,19 @@ impl Abide for Objects {
     type WatchStream = Frames<WatchEvent>;
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let (metadata, from, watch) = request.into_parts();
-        let watching = self.watched(&metadata, &from, &watch).map_err(|error| status(&error))?;
+        let (_, from, watch) = request.into_parts();
+        let watching = self.watched(&from, &watch).map_err(|error| status(&error))?;
         let closing = self.shared.closing.clone().cancelled_owned();
         let events = watching.into_stream().filter_map(|(_, told)| std::future::ready(event(told)));
-        Ok(Response::new(Box::pin(events.take_until(closing))))
+        let caller = caller(&from).map_err(|error| status(&error))?;
+        let events = lasting(&self.shared, caller, events.take_until(closing), |error| Err(status(error)));
+        Ok(Response::new(Box::pin(events)))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
-        let (metadata, from, list) = request.into_parts();
-        self.listed(&metadata, &from, list).await.map(Response::new).map_err(|error| status(&error))
+        let (_, from, list) = request.into_parts();
+        self.listed(&from, list).await.map(Response::new).map_err(|error| status(&error))
     }
-}
-
-/// Where a request came from: the front door has noted it.
-pub(super) fn peer(extensions: &Extensions) -> Result<&Peer> {
-    extensions.get().ok_or_else(|| Error::internal("BUG: a request came from nowhere"))
 }
 
 /// What a watch says; `None` for what this stream does not carry.

@@ -15,7 +15,7 @@ use abide_core::{
 use abide_node::{CALL_KEY_BYTES_MAX, CallOptions, Pushed, Reply};
 use axum::http::HeaderMap;
 use futures_util::{
-    FutureExt, Stream, StreamExt,
+    FutureExt, Stream, StreamExt, TryFutureExt,
     future::{AbortHandle, Abortable},
     stream::{FuturesUnordered, SelectAll},
 };
@@ -71,8 +71,8 @@ pub(crate) struct Connection<L> {
     /// Whether the other side was asked for a sign of life since.
     asked: bool,
     beat: Pin<Box<Sleep>>,
-    /// Until when it is known who is there.
-    expiry: Option<Pin<Box<Sleep>>>,
+    /// Ready when it is not known any more who is there.
+    unknown: Option<Pin<Box<dyn Future<Output = Error> + Send>>>,
     draining: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     replaced: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -94,7 +94,7 @@ enum Event<T> {
     Told(u64, Told),
     Pushed(Pushed),
     Beat,
-    Expired,
+    Unknown(Error),
     Draining,
     Closing,
     Replaced,
@@ -133,6 +133,7 @@ impl<L: Link> Connection<L> {
             Err(error) => return hello::refuse(&shared, &mut link, &error, End::Refused).await,
         };
         drop((frame, opening));
+        link.admitted();
         let welcome = hello::welcome(&shared, &visit);
         let mut connection = Box::new(Self::new(shared, link, who, visit));
         let ended = match connection.write(welcome).await {
@@ -143,11 +144,11 @@ impl<L: Link> Connection<L> {
     }
 
     fn new(shared: Arc<Shared>, link: L, who: Who, visit: Visit) -> Self {
-        let expiry = who.expires_at().map(|at| Box::pin(sleep(at.since(shared.node.now()))));
+        let standing = shared.gate.asks().then(|| who.standing(&shared));
         Self {
             link,
             who,
-            expiry,
+            unknown: standing.map(|standing| Box::pin(standing.over()) as _),
             calls: FuturesUnordered::new(),
             watches: SelectAll::new(),
             open: FxHashMap::default(),
@@ -219,8 +220,11 @@ impl<L: Link> Connection<L> {
         if self.beat.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Event::Beat);
         }
-        if self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
-            return Poll::Ready(Event::Expired);
+        if let Some(unknown) = &mut self.unknown
+            && let Poll::Ready(error) = unknown.as_mut().poll(cx)
+        {
+            self.unknown = None;
+            return Poll::Ready(Event::Unknown(error));
         }
         if self.replaced.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Event::Replaced);
@@ -265,10 +269,9 @@ impl<L: Link> Connection<L> {
                 Ok(())
             }
             Event::Beat => self.beat().await,
-            Event::Expired => {
-                let error = Error::new(Code::Unauthenticated, "the token has expired; connect again with a new one");
+            Event::Unknown(error) => {
                 self.write(text::error(None, &error)).await?;
-                Err(Ended::Closed(End::Refused))
+                Err(Ended::Closed(End::Unknown))
             }
             Event::Draining => self.write(text::goaway(reconnect_in_ms())).await,
             Event::Closing => Err(Ended::Closed(End::Stopping)),
@@ -397,7 +400,9 @@ impl<L: Link> Connection<L> {
         self.check_session(&key)?;
         self.who.may_call(&self.shared, &key, &call.handler, &mut options)?;
         let args = arguments::read(call.args.as_str().as_bytes(), limits.json_depth)?;
-        Ok(self.shared.node.call_key(&key, &call.handler, args).options(options).json())
+        let (shared, who, existing) = (self.shared.clone(), self.who.clone(), options.existing);
+        let answer = self.shared.node.call_key(&key, &call.handler, args).options(options).json();
+        Ok(answer.inspect_err(move |error| who.noted(&shared, existing, error)))
     }
 
     async fn watch(&mut self, watch: Watch) -> Result<(), Ended> {

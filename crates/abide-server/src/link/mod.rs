@@ -40,6 +40,9 @@ pub(crate) trait Link: Send + Unpin + 'static {
     /// Ready when everything that was put is sent.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>>;
 
+    /// It is known who is there, and what it sends may be long.
+    fn admitted(&mut self) {}
+
     /// Asks the other side for a sign of life. There must be room. `false` if the link does that by itself.
     fn probe(&mut self) -> Result<bool, Lost>;
 
@@ -74,6 +77,8 @@ pub(crate) enum End {
     Stopping,
     /// The client did what it may not.
     Refused,
+    /// It is not known any more who the client is.
+    Unknown,
     /// What it sent is larger than anything that is read.
     TooLarge,
     /// The client came back on another connection.
@@ -86,7 +91,7 @@ impl End {
         match self {
             Self::Bye => 1000,
             Self::Stopping => 1001,
-            Self::Refused => 1008,
+            Self::Refused | Self::Unknown => 1008,
             Self::TooLarge => 1009,
             Self::Replaced => 4000,
         }
@@ -98,6 +103,7 @@ impl End {
             Self::Bye => "bye",
             Self::Stopping => "stopping",
             Self::Refused => "refused",
+            Self::Unknown => "unauthenticated",
             Self::TooLarge => "too large",
             Self::Replaced => "replaced",
         }

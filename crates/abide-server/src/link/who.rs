@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use abide_core::{Code, Error, Key, Kind, Namespace, Result, Timestamp};
+use abide_core::{Code, Error, Key, Kind, Namespace, Result};
 use abide_node::{CallOptions, Principal};
 
 use super::Opening;
-use crate::{Action, Caller, shared::Shared};
+use crate::{Action, Caller, shared::Shared, standing::Standing};
 
 /// Who is there. Everything it wants is asked at the gate, as for any request.
 #[derive(Clone, Debug)]
@@ -29,9 +29,19 @@ impl Who {
         self.0.principal()
     }
 
-    /// Until when it is known.
-    pub(crate) fn expires_at(&self) -> Option<Timestamp> {
-        self.0.expires_at()
+    /// For how long it is known.
+    pub(crate) fn standing(&self, shared: &Arc<Shared>) -> Standing {
+        Standing::new(shared, &self.0)
+    }
+
+    /// Notes that a call of its own failed.
+    pub(crate) fn noted(&self, shared: &Shared, existing: bool, error: &Error) {
+        shared.gate.noted(&self.0, existing, error);
+    }
+
+    /// Notes that it was refused.
+    pub(crate) fn told(&self, shared: &Shared, error: &Error) {
+        shared.gate.tell(error, &self.0.label());
     }
 
     /// Whether this is the same caller.

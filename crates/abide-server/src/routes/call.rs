@@ -32,6 +32,8 @@ where
         headers::check_json(&parts.headers)?;
     }
     let args = arguments::read(&bytes, shared.limits.json_depth)?;
-    let reply = shared.node.call_key(&key, handler, args).options(options).json().await?;
+    let existing = options.existing;
+    let reply = shared.node.call_key(&key, handler, args).options(options).json().await;
+    let reply = reply.inspect_err(|error| shared.gate.noted(caller, existing, error))?;
     Ok(json::reply(&reply.value, reply.seq.number()))
 }

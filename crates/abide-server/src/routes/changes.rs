@@ -37,7 +37,7 @@ pub(crate) async fn changes(
         let last = headers::text(request.headers(), &LAST_EVENT_ID)?.filter(|text| !text.is_empty());
         let after = events::after(query.text("after")?.as_deref(), last)?;
         query.finish()?;
-        return events::stream(&shared, &key, after).await;
+        return events::stream(&shared, &caller, &key, after).await;
     }
     let after = query.number("after")?.map(Seq::new);
     let limit = query.limit(USUAL, shared.limits.page_items)?;

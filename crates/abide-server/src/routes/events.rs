@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use abide_core::{Key, Result, Seq};
+use abide_core::{Error, Key, Result, Seq};
 use abide_node::{After, Changes, Update};
 use axum::{
     body::Body,
@@ -10,10 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures_util::{FutureExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Problem, answer::json::Text, shared::Shared};
+use crate::{Caller, Problem, answer::json::Text, shared::Shared, streams::lasting};
 
 /// How long a browser waits before it connects again, in the first lines of a stream.
 pub(super) const HELLO: &[u8] = b"retry: 1000\n\n";
@@ -40,8 +40,13 @@ pub(crate) fn after(query: Option<&str>, last: Option<&str>) -> Result<After, Pr
     })
 }
 
-/// Watches until the caller leaves or the server stops.
-pub(crate) async fn stream(shared: &Arc<Shared>, key: &Key, after: After) -> Result<Response, Problem> {
+/// Watches until the caller leaves, is not known any more or takes nothing, or the server stops.
+pub(crate) async fn stream(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    key: &Key,
+    after: After,
+) -> Result<Response, Problem> {
     let watcher = Watcher {
         changes: shared.node.watch(key, after).await?,
         heartbeat: shared.limits.heartbeat,
@@ -51,13 +56,28 @@ pub(crate) async fn stream(shared: &Arc<Shared>, key: &Key, after: After) -> Res
     };
     let events = stream::unfold(watcher, |mut watcher| async move {
         let bytes = watcher.next().await?;
-        Some((Ok::<_, Infallible>(bytes), watcher))
+        Some((bytes, watcher))
     });
+    Ok(respond(shared, caller, events))
+}
+
+/// Events on their way to a caller, as an answer. The last says why, if they end for its sake.
+pub(super) fn respond(
+    shared: &Arc<Shared>,
+    caller: &Caller,
+    events: impl Stream<Item = Bytes> + Send + 'static,
+) -> Response {
+    let last = |error: &Error| {
+        let mut text = Vec::new();
+        write(&mut text, Err(error.clone()));
+        Bytes::from(text)
+    };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, Body::from_stream(events)).into_response())
+    let events = lasting(shared, caller, events, last).map(Ok::<_, Infallible>);
+    (headers, Body::from_stream(events)).into_response()
 }
 
 /// A stream of events on its way to one caller. It reads on only when the caller has taken what was

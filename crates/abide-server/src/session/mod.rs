@@ -66,7 +66,7 @@ impl Sessions {
     /// `on_connect` says. The client is not let in then.
     pub(crate) async fn enter(&self, shared: &Arc<Shared>, who: &Who, hello: &Hello) -> Result<Visit> {
         if let Some(token) = &hello.resume
-            && let Some(visit) = self.resume(who, token, hello.pushed)?
+            && let Some(visit) = self.resume(who, token, hello.pushed).inspect_err(|error| who.told(shared, error))?
         {
             return Ok(visit);
         }

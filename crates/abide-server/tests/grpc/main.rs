@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "the kinds of the tests are for the tests")]
 #![allow(clippy::needless_pass_by_value, reason = "a handler owns its arguments")]
 
+mod callers;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, dead_code, clippy::all, clippy::pedantic, reason = "it is generated")]
 mod client;

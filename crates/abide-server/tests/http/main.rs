@@ -18,6 +18,7 @@ mod objects;
 mod pages;
 mod rights;
 mod shares;
+mod standing;
 mod stopping;
 mod tls;
 mod tokens;

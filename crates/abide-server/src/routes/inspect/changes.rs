@@ -3,15 +3,13 @@
 //! It is for looking. A reader that is too slow is told how many changes it missed (event `missed`); what must
 //! not miss any reads the feed.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use abide_core::{Key, Result};
 use abide_node::{Everything, Heard};
 use axum::{
-    body::Body,
     extract::{Request, State},
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, stream};
@@ -30,16 +28,13 @@ pub(crate) async fn changes(
     let mut query = Query::parse(request.uri().query())?;
     let kind = query.text("kind")?;
     query.finish()?;
+    let (known, door) = (caller.clone(), shared.clone());
     let listener = Listener { changes: shared.node.listen(), shared, caller, kind, hello: true };
     let events = stream::unfold(listener, |mut listener| async move {
         let bytes = listener.next().await?;
-        Some((Ok::<_, Infallible>(bytes), listener))
+        Some((bytes, listener))
     });
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Ok((headers, Body::from_stream(events)).into_response())
+    Ok(events::respond(&door, &known, events))
 }
 
 struct Listener {
