@@ -21,7 +21,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     pub(crate) fn new(shared: &Arc<Shared>, caller: &Caller) -> Self {
-        Self { shared: shared.clone(), caller: caller.clone(), reloads: shared.gate.reloads().listen() }
+        Self { shared: shared.clone(), caller: caller.clone(), reloads: shared.gate.reloaded() }
     }
 
     /// Waits until it is not known any more who is there, and says why. For ever, if nobody asks.
