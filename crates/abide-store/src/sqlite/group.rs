@@ -100,10 +100,17 @@ impl<'g> Group<'g> {
         Ok(())
     }
 
-    /// Writes what waited.
-    pub(super) fn write(&mut self, next_pos: &mut i64, sql: &mut Statements<'_>) -> Result<()> {
+    /// Writes what waited. `moved` hears of each object whose last entry in the log is one of it.
+    pub(super) fn write(
+        &mut self,
+        next_pos: &mut i64,
+        sql: &mut Statements<'_>,
+        mut moved: impl FnMut(&Key, i64),
+    ) -> Result<()> {
         for object in &mut self.touched {
-            object.log_step(next_pos, sql)?;
+            if object.log_step(next_pos, sql)? {
+                moved(object.key, object.pos);
+            }
         }
         let place = |(slot, object): (usize, &Touched<'_>)| (object.oid, slot);
         let mut order: Vec<(i64, usize)> = self.touched.iter().enumerate().map(place).collect();
@@ -120,16 +127,17 @@ fn write_alarms(oid: i64, writes: &[AlarmWrite], sql: &mut Statements<'_>) -> Re
 }
 
 impl<'g> Touched<'g> {
-    /// Writes one entry for the changes that are not kept, if there are any.
-    fn log_step(&mut self, next_pos: &mut i64, sql: &mut Statements<'_>) -> Result<()> {
-        if self.head > self.logged {
+    /// Writes one entry for the changes that are not kept. Whether there were any.
+    fn log_step(&mut self, next_pos: &mut i64, sql: &mut Statements<'_>) -> Result<bool> {
+        let is_behind = self.head > self.logged;
+        if is_behind {
             let first = self.logged.next().number().cast_signed();
             let last = self.head.number().cast_signed();
             let (pos, prev) = self.move_to(next_pos);
             sql.insert_step.execute((pos, self.oid, first, last, prev))?;
             self.logged = self.head;
         }
-        Ok(())
+        Ok(is_behind)
     }
 
     fn log_change(&mut self, change: &ChangeRecord, next_pos: &mut i64, sql: &mut Statements<'_>) -> Result<()> {

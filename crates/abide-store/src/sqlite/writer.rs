@@ -140,7 +140,12 @@ impl<'c> Writer<'c> {
             for batch in group {
                 results.push(writer.apply(batch, &mut gathered)?);
             }
-            gathered.write(&mut writer.next_pos, &mut writer.sql)?;
+            let Writer { places, sql, next_pos, .. } = writer;
+            gathered.write(next_pos, sql, |key, pos| {
+                if let Some(place) = places.get(key) {
+                    place.pos = pos;
+                }
+            })?;
             Ok(results)
         })
     }
