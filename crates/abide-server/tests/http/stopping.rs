@@ -11,9 +11,9 @@ use crate::world::{PATIENCE, World};
 async fn what_is_under_way_finishes_and_nothing_new_is_taken() {
     let world = World::durable().await;
     let address = world.address;
-    let slow = world.post("/v1/objects/Counter/a/slowly", "[500]");
+    let slow = world.post("/v1/objects/Counter/a/slowly", "[1000]");
     let stop = async {
-        sleep(Duration::from_millis(100)).await;
+        world.until_in_memory("Counter", "a").await;
         world.stop.cancel();
         sleep(Duration::from_millis(100)).await;
         assert!(TcpStream::connect(address).await.is_err(), "connections are still taken");
@@ -62,9 +62,9 @@ async fn a_node_that_is_stopped_takes_its_server_with_it() {
 #[tokio::test]
 async fn a_node_that_drains_says_unavailable() {
     let world = World::new().await;
-    let slow = world.post("/v1/objects/Counter/a/slowly", "[2000]");
+    let slow = world.post("/v1/objects/Counter/a/slowly", "[4000]");
     let others = async {
-        sleep(Duration::from_millis(50)).await;
+        world.until_in_memory("Counter", "a").await;
         let (_, ()) = tokio::join!(world.node.shutdown(), async {
             sleep(Duration::from_millis(50)).await;
             let answer = world.post("/v1/objects/Counter/b/step", "").await;

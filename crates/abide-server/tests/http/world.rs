@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use abide::{Abide, Node, NodeOptions, Result};
+use abide::{Abide, Key, Node, NodeOptions, Result};
 use abide_server::{Server, ServerOptions};
 use axum::{
     Router,
@@ -146,6 +146,17 @@ impl World {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Waits until a call has reached an object.
+    pub(crate) async fn until_in_memory(&self, kind: &str, id: &str) {
+        let key = Key::new(kind, id).unwrap();
+        let reached = async {
+            while !self.node.activity(&key).in_memory {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, reached).await.expect("no call reached the object in time");
     }
 
     pub(crate) fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
