@@ -150,7 +150,7 @@ impl World {
 
     /// Waits until a call has reached an object.
     pub(crate) async fn until_in_memory(&self, kind: &str, id: &str) {
-        let key = Key::new(kind, id).unwrap();
+        let key = Key::parse("default", kind, id).unwrap();
         let reached = async {
             while !self.node.activity(&key).in_memory {
                 tokio::time::sleep(Duration::from_millis(5)).await;
