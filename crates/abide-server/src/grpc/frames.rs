@@ -1,10 +1,14 @@
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
 use abide_core::{Code, Error};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream, task::AtomicWaker};
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 use tonic::{Code as Grpc, Status, Streaming};
@@ -15,10 +19,46 @@ use crate::link::{Arrived, End, Link, Lost};
 /// How many frames wait to be taken by HTTP/2, whose own flow control holds the rest back.
 const FRAMES_WAITING: usize = 16;
 
+/// How many bytes of frames may wait before one more is put there.
+const BYTES_WAITING: usize = 64 << 10;
+
+/// How much waits to be taken.
+#[derive(Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+    room: AtomicWaker,
+}
+
+/// Where frames are taken from.
+struct Leaving {
+    frames: mpsc::Receiver<Result<Frame, Status>>,
+    waiting: Arc<Waiting>,
+}
+
+impl Leaving {
+    async fn next(&mut self) -> Option<Result<Frame, Status>> {
+        let frame = self.frames.recv().await?;
+        let bytes = frame.as_ref().map_or(0, |frame| frame.json.len());
+        self.waiting.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.waiting.room.wake();
+        Some(frame)
+    }
+}
+
+impl Drop for Leaving {
+    /// Whoever waits for room learns that nobody takes anything any more.
+    fn drop(&mut self) {
+        self.frames.close();
+        self.waiting.bytes.store(0, Ordering::Release);
+        self.waiting.room.wake();
+    }
+}
+
 /// A bidirectional stream as a link of frames.
 pub(super) struct StreamLink {
     arriving: Streaming<Frame>,
     leaving: PollSender<Result<Frame, Status>>,
+    waiting: Arc<Waiting>,
     stranger: Stranger,
 }
 
@@ -28,9 +68,11 @@ impl StreamLink {
         arriving: Streaming<Frame>,
         stranger: Stranger,
     ) -> (Self, impl Stream<Item = Result<Frame, Status>> + Send) {
-        let (tx, rx) = mpsc::channel(FRAMES_WAITING);
-        let leaving = stream::unfold(rx, |mut rx| async move { Some((rx.recv().await?, rx)) });
-        (Self { arriving, leaving: PollSender::new(tx), stranger }, leaving)
+        let (tx, frames) = mpsc::channel(FRAMES_WAITING);
+        let waiting = Arc::<Waiting>::default();
+        let leaving = Leaving { frames, waiting: waiting.clone() };
+        let leaving = stream::unfold(leaving, |mut leaving| async move { Some((leaving.next().await?, leaving)) });
+        (Self { arriving, leaving: PollSender::new(tx), waiting, stranger }, leaving)
     }
 }
 
@@ -50,10 +92,18 @@ impl Link for StreamLink {
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        let full = || self.waiting.bytes.load(Ordering::Acquire) >= BYTES_WAITING;
+        if full() {
+            self.waiting.room.register(cx.waker());
+            if full() {
+                return Poll::Pending;
+            }
+        }
         self.leaving.poll_reserve(cx).map_err(|_| Lost)
     }
 
     fn put(&mut self, json: String) -> Result<(), Lost> {
+        self.waiting.bytes.fetch_add(json.len(), Ordering::AcqRel);
         self.leaving.send_item(Ok(Frame { json })).map_err(|_| Lost)
     }
 

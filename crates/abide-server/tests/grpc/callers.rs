@@ -36,6 +36,7 @@ impl World {
         options.auth = Some(AuthOptions { keys: Some(file), ..AuthOptions::default() });
         options.limits.body_timeout = Duration::from_millis(300);
         options.limits.write_timeout = Duration::from_millis(500);
+        options.limits.session_grace = Duration::ZERO;
         let server = Server::bind(abide.node().clone(), options).await.unwrap();
         let address = server.local_addr();
         tokio::spawn(server.run_until(std::future::pending()));
@@ -154,6 +155,23 @@ async fn a_key_that_is_revoked_ends_watches_and_connections() {
     assert!(error.contains("\"unauthenticated\""), "{error}");
     let status = timeout(PATIENCE, heard.message()).await.unwrap().unwrap_err();
     assert_eq!(status.code(), Grpc::Unauthenticated, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_connection_of_which_nothing_is_taken_is_cut() {
+    let world = World::new().await;
+    let fill =
+        |n: u64| json!({"type": "call", "n": n, "kind": "Counter", "id": "a", "handler": "fill", "args": [500_000]});
+    let all = [hello(&world.token)].into_iter().chain((0..50).map(fill));
+    let mut heard = world.client().connect(frames(all)).await.unwrap().into_inner();
+    assert!(heard.message().await.unwrap().unwrap().json.contains("welcome"));
+    let gone = async {
+        while world.node.clients() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("it is still held");
+    drop(heard);
 }
 
 #[tokio::test]
