@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     net::Ipv4Addr,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -79,6 +80,17 @@ fn connection(
     (Connection::serve(shared.clone(), link, opening), heard, parting)
 }
 
+/// Runs a connection until its farewell is on the way.
+async fn until_it_parts(connection: Pin<&mut impl Future<Output = ()>>, parting: &Notify) {
+    let parts = async {
+        tokio::select! {
+            () = connection => panic!("it has ended"),
+            () = parting.notified() => {}
+        }
+    };
+    timeout(PATIENCE, parts).await.expect("it does not part");
+}
+
 fn welcome(heard: &Mutex<Vec<String>>) -> Value {
     let welcome: Value = serde_json::from_str(&heard.lock()[0]).unwrap();
     assert_eq!(welcome["type"], "welcome", "{welcome}");
@@ -90,18 +102,15 @@ async fn after_bye_a_token_is_void_though_the_farewell_is_still_on_its_way() {
     let shared = shared(Duration::from_secs(3600)).await;
     let hello = json!({"type": "hello", "proto": 1});
     let (leaves, heard, parting) = connection(&shared, true, vec![hello, json!({"type": "bye"})]);
-    let leaves = tokio::spawn(leaves);
-    timeout(PATIENCE, parting.notified()).await.expect("it does not part");
+    let mut leaves = pin!(leaves);
+    until_it_parts(leaves.as_mut(), &parting).await;
     let first = welcome(&heard);
     let hello = json!({"type": "hello", "proto": 1, "resume": first["resume"]});
     let (comes, heard, parting) = connection(&shared, true, vec![hello, json!({"type": "bye"})]);
-    let comes = tokio::spawn(comes);
-    timeout(PATIENCE, parting.notified()).await.expect("it does not part");
+    until_it_parts(pin!(comes), &parting).await;
     let second = welcome(&heard);
     assert_eq!(second.get("resumed"), None);
     assert_ne!(second["client"], first["client"]);
-    leaves.abort();
-    comes.abort();
 }
 
 #[tokio::test]
