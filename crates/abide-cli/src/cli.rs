@@ -1,9 +1,10 @@
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
+    client::Certificates,
     commands::{
         access::Access, alarms::Alarms, backup::Backup, bench::Bench, call::Call, completions::Completions,
         generate::Generate, get::Get, keys::Keys, kinds::Kinds, log::Log, ls::Ls, new::New, projections::Projections,
@@ -27,9 +28,8 @@ pub(crate) struct Cli {
     /// The tenant whose objects are meant, for those whose role reaches several.
     #[arg(long, global = true, env = "ABIDE_NAMESPACE")]
     namespace: Option<String>,
-    /// The file with the certificate that vouches for the node, as PEM, if the system does not know it.
-    #[arg(long, global = true, value_name = "FILE", env = "ABIDE_CA")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    certificates: Certificates,
     /// Print JSON, for programs; errors too.
     #[arg(long, global = true)]
     json: bool,
@@ -81,8 +81,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let session =
-        Session { url: cli.url, token: cli.token, namespace: cli.namespace, ca: cli.ca, output: Output::new(cli.json) };
+    let Cli { url, token, namespace, certificates, json, .. } = cli;
+    let session = Session { url, token, namespace, certificates, output: Output::new(json) };
     let Some(command) = cli.command else {
         let _ = Cli::command().print_help();
         return ExitCode::SUCCESS;

@@ -1,6 +1,8 @@
-use std::path::PathBuf;
-
-use crate::{client::Client, failure::Outcome, output::Output};
+use crate::{
+    client::{Certificates, Client},
+    failure::Outcome,
+    output::Output,
+};
 
 /// What every command is given: where the node is, and how to print.
 #[derive(Clone, Debug)]
@@ -11,8 +13,8 @@ pub(crate) struct Session {
     pub(crate) token: Option<String>,
     /// The tenant whose objects are meant, if it is not the caller's own.
     pub(crate) namespace: Option<String>,
-    /// The certificate that vouches for the node.
-    pub(crate) ca: Option<PathBuf>,
+    /// Who vouches for the node, and what it is shown.
+    pub(crate) certificates: Certificates,
     /// Where to print.
     pub(crate) output: Output,
 }
@@ -20,6 +22,6 @@ pub(crate) struct Session {
 impl Session {
     /// A client of the node.
     pub(crate) fn client(&self) -> Outcome<Client> {
-        Client::new(&self.url, self.ca.as_deref())?.known_by(self.token.as_deref(), self.namespace.as_deref())
+        Client::new(&self.url, &self.certificates)?.known_by(self.token.as_deref(), self.namespace.as_deref())
     }
 }

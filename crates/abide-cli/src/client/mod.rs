@@ -5,7 +5,7 @@ mod events;
 mod tls;
 mod url;
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 pub(crate) use connection::{Body, Connection};
 pub(crate) use events::{Event, EventStream};
+pub(crate) use tls::Certificates;
 pub(crate) use url::{BaseUrl, encode, object_path, query};
 
 use self::tls::Tls;
@@ -53,9 +54,9 @@ pub(crate) struct CallRequest<'a> {
 
 impl Client {
     /// A client of the node at this address.
-    pub(crate) fn new(url: &str, ca: Option<&Path>) -> Outcome<Self> {
+    pub(crate) fn new(url: &str, certificates: &Certificates) -> Outcome<Self> {
         let base = BaseUrl::parse(url)?;
-        let tls = base.is_secure().then(|| Tls::new(ca)).transpose()?;
+        let tls = base.is_secure().then(|| Tls::new(certificates)).transpose()?;
         Ok(Self { base, tls, headers: HeaderMap::new() })
     }
 

@@ -78,9 +78,18 @@ impl Access {
         let gate = Gate::new(&options).map_err(|error| Failure::new("config", error.detail()))?;
         match self.action {
             Command::Check => check(session, &options),
-            Command::Explain(explain) => explain.run(session, &gate, options.auth.is_some()),
+            Command::Explain(explain) => explain.run(session, &gate, asks(&options)),
         }
     }
+}
+
+/// Whether callers are asked who they are: for tokens, or for certificates.
+fn asks(options: &ServerOptions) -> bool {
+    options.auth.is_some() || shows_certificates(options)
+}
+
+fn shows_certificates(options: &ServerOptions) -> bool {
+    options.tls.as_ref().is_some_and(|tls| tls.clients.is_some())
 }
 
 fn check(session: &Session, options: &ServerOptions) -> Outcome {
@@ -90,14 +99,15 @@ fn check(session: &Session, options: &ServerOptions) -> Outcome {
     let means = [
         ("tokens", auth.is_some_and(|auth| auth.jwt.is_some())),
         ("API keys", auth.is_some_and(|auth| auth.keys.is_some())),
-        ("anonymous", auth.is_none_or(|auth| auth.anonymous.is_some())),
+        ("certificates", shows_certificates(options)),
+        ("anonymous", auth.map_or(!asks(options), |auth| auth.anonymous.is_some())),
         ("TLS", options.tls.is_some()),
     ];
     if output.is_json() {
         let means: Map<String, Value> = means.iter().map(|(name, known)| ((*name).to_owned(), json!(known))).collect();
-        return output.value(&json!({"asks": auth.is_some(), "rules": options.access.len(), "means": means}));
+        return output.value(&json!({"asks": asks(options), "rules": options.access.len(), "means": means}));
     }
-    if auth.is_none() {
+    if !asks(options) {
         output.line(
             "nobody is asked who they are: the node listens on this machine only, and everybody may do everything",
         )?;
@@ -106,7 +116,7 @@ fn check(session: &Session, options: &ServerOptions) -> Outcome {
         output.line(format!("{name}: {}", has(known)))?;
     }
     match options.access.len() {
-        0 if auth.is_some() => output.line("rules: none, so whoever is known may do everything in its own tenant"),
+        0 if asks(options) => output.line("rules: none, so whoever is known may do everything in its own tenant"),
         0 => Ok(()),
         count => output.line(format!("rules: {count}; what none of them mentions is denied")),
     }

@@ -71,7 +71,8 @@ impl Ls {
         for object in objects {
             let seq = object["seq"].as_u64().unwrap_or_default().to_string();
             let changed = object["updated_at"].as_str().unwrap_or_default().get(..19).unwrap_or_default();
-            let state = shorten(&object["state"].to_string(), STATE_CHARS);
+            let state = object.get("state").map_or_else(|| "not shown to you".into(), Value::to_string);
+            let state = shorten(&state, STATE_CHARS);
             table.row([object["id"].as_str().unwrap_or_default(), &seq, &changed.replace('T', " "), &state]);
         }
         table.print(output, &format!("no {} objects", self.kind))?;

@@ -2,7 +2,8 @@ use super::{KEYS, Key, Setting, Value, key::refuse};
 use crate::failure::Outcome;
 
 /// Variables that are read elsewhere.
-const OTHERS: [&str; 5] = ["ABIDE_URL", "ABIDE_CONFIG", "ABIDE_TOKEN", "ABIDE_NAMESPACE", "ABIDE_CA"];
+const OTHERS: [&str; 7] =
+    ["ABIDE_URL", "ABIDE_CONFIG", "ABIDE_TOKEN", "ABIDE_NAMESPACE", "ABIDE_CA", "ABIDE_CERT", "ABIDE_CERT_KEY"];
 
 /// The settings in the environment.
 pub(super) fn read(environment: impl Iterator<Item = (String, String)>) -> Outcome<Vec<Setting>> {

@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
 };
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -122,6 +123,45 @@ fn a_node_that_asks_who_is_calling_serves_other_machines() {
     assert_eq!(node.run(&["--token", &key, "call", "Counter", "visits", "increment"]).text(), "1");
     let log = node.run(&["--token", &key, "log", "Counter", "visits", "--json"]);
     assert!(log.out.contains("\"principal\":\"alice\""), "{log:?}");
+}
+
+#[test]
+fn a_node_that_asks_for_certificates_believes_those_of_its_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
+    file("server.pem", own.cert.pem());
+    file("server-key.pem", own.signing_key.serialize_pem());
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    file("clients.pem", params.self_signed(&key).unwrap().pem());
+    let authority = Issuer::new(params, key);
+    for (name, role) in [("billing", "user"), ("eve", "guest")] {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.distinguished_name.push(DnType::OrganizationName, role);
+        let key = KeyPair::generate().unwrap();
+        file(&format!("{name}.pem"), params.signed_by(&key, &authority).unwrap().pem());
+        file(&format!("{name}-key.pem"), key.serialize_pem());
+    }
+    let rules = "[[access]]\nallow = [\"call\", \"create\"]\nroles = [\"user\"]\n";
+    let tls = "[tls]\ncert = \"server.pem\"\nkey = \"server-key.pem\"\nclient_ca = \"clients.pem\"\n";
+    file("abide.toml", format!("{rules}{tls}"));
+    let checked = finish(abide(folder.path()).args(["access", "check"]));
+    assert!(checked.text().contains("certificates: yes") && checked.text().contains("rules: 1"), "{checked:?}");
+    let node = Node::start_in(folder, "0.0.0.0:0");
+    let call = |shown: &[&str]| {
+        let ask = ["--ca", "server.pem", "--json", "call", "Counter", "visits", "increment"];
+        node.run(&[shown, &ask].concat())
+    };
+    let billing = ["--cert", "billing.pem", "--cert-key", "billing-key.pem"];
+    assert_eq!(call(&billing).text(), r#"{"result":1,"seq":1}"#);
+    let eve = call(&["--cert", "eve.pem", "--cert-key", "eve-key.pem"]);
+    assert!(eve.code == 1 && eve.err.contains("\"denied\""), "{eve:?}");
+    assert_eq!(call(&[]).code, 1, "nobody connects without one");
+    assert_eq!(call(&["--cert", "billing.pem"]).code, 2, "it is of no use without its key");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn listed() -> Value {
     shape(&[
         ("id", text()),
         ("seq", schema("Seq")),
-        ("state", json!({"type": "object"})),
+        ("state?", json!({"type": "object", "description": "Not there if the caller may not watch the object"})),
         ("created_at", schema("Moment")),
         ("updated_at", schema("Moment")),
     ])
@@ -122,7 +122,7 @@ fn alarm() -> Value {
         ("id?", text()),
         ("name", text()),
         ("due", schema("Moment")),
-        ("payload", json!({})),
+        ("payload?", json!({})),
         ("attempt", count()),
         ("schedule", json!({"type": ["object", "null"]})),
         ("dead?", text()),

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use abide::{Principal, Timestamp};
+use abide_server::{ApiKeys, AuthOptions};
 use serde_json::{Value, json};
 
 use crate::world::{Client, World};
@@ -149,4 +151,35 @@ async fn sessions_end_before_the_node_does() {
     let key = abide_core::Key::parse("default", "Book", "all").unwrap();
     let book = abide_core::Store::load(&*store, &key).await.unwrap().unwrap();
     assert_eq!(book.state.unwrap().value()["entries"], json!([format!("{me} came"), format!(" {me} left")]));
+}
+
+#[tokio::test]
+async fn sessions_are_listed_for_who_looks_after_the_node_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.toml");
+    let mut keys = ApiKeys::default();
+    let mut key = |subject: &str, role: &str| {
+        let principal = Principal { subject: subject.into(), roles: vec![role.into()], ..Principal::default() };
+        keys.issue(principal, Timestamp::EPOCH, None)
+    };
+    let (alice, root) = (key("alice", "user"), key("root", "admin"));
+    keys.write(&file).unwrap();
+    let auth = AuthOptions { keys: Some(file), ..AuthOptions::default() };
+    let world = World::with(|server| server.auth = Some(auth)).await;
+    let hello = json!({"type": "hello", "proto": 1, "session": "Visitor", "token": alice});
+    let (mut client, welcome) = world.hello(hello).await;
+    let me = welcome["client"].as_str().unwrap();
+    let named = json!({"type": "call", "n": 1, "kind": "Visitor", "id": me, "handler": "name", "args": ["Ada"]});
+    assert_eq!(client.ask(named).await["result"], "Ada");
+    let get = async |path: &str, key: &str| {
+        world.http_with(&format!("GET {path}"), &format!("authorization: Bearer {key}\r\n")).await
+    };
+    let refused = get("/v1/objects/Visitor", &alice).await;
+    assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("sessions of clients"), "{refused}");
+    assert!(!get("/v1/feed", &alice).await.contains(me));
+    assert!(get("/v1/objects/Book", &alice).await.contains(me), "other kinds are listed as before");
+    for path in ["/v1/objects/Visitor", "/v1/feed"] {
+        let shown = get(path, &root).await;
+        assert!(shown.starts_with("HTTP/1.1 200") && shown.contains(me), "{path}: {shown}");
+    }
 }

@@ -83,8 +83,14 @@ impl World {
 
     /// The answer to a request without a body.
     pub(crate) async fn http(&self, request: &str) -> String {
+        self.http_with(request, "").await
+    }
+
+    /// The answer to a request without a body, with more headers, each of which ends its line.
+    pub(crate) async fn http_with(&self, request: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let text = format!("{request} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let text =
+            format!("{request} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(text.as_bytes()).await.unwrap();
         let mut answer = String::new();
         timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("no answer in time").unwrap();

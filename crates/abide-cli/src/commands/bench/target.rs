@@ -5,7 +5,12 @@ use abide::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{client::Client, demo, failure::Outcome, session::Session};
+use crate::{
+    client::{Certificates, Client},
+    demo,
+    failure::Outcome,
+    session::Session,
+};
 
 /// What is called: the node at the address, or one of our own on a temporary file.
 pub(super) struct Target {
@@ -38,7 +43,7 @@ impl Target {
             Err(_) => {
                 let url = self.serve().await?;
                 self.session.output.note(format!("no node runs at {}: measuring one of our own", self.session.url));
-                Client::new(&url, None)?
+                Client::new(&url, &Certificates::default())?
             }
         };
         self.client = Some(client.clone());
