@@ -49,10 +49,12 @@ impl Serve {
         start_log(&config.log)?;
         let metrics = install_metrics();
         // The port first: if it is taken, no store is made or opened.
-        let door = Door::bind(options(&config, metrics)?).await.map_err(|error| explain(error, &config))?;
+        let options = options(&config, metrics)?;
+        let keys = options.auth.as_ref().is_some_and(|auth| auth.keys.is_some());
+        let door = Door::bind(options).await.map_err(|error| explain(error, &config))?;
         let abide = start(&config).await?;
         let server = door.open(abide.node().clone()).extra_routes(web::routes());
-        banner(session, &config, &server.url())?;
+        banner(session, &config, &server.url(), keys)?;
         Ok(server.run_until_signal().await?)
     }
 }
@@ -112,7 +114,7 @@ fn program() -> String {
     if is_installed || called.is_empty() { "abide".into() } else { called }
 }
 
-fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
+fn banner(session: &Session, config: &Config, url: &str, keys: bool) -> Outcome {
     let output = &session.output;
     let store = abide::store::shown(&config.store);
     if output.is_json() {
@@ -139,7 +141,7 @@ fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
   curl -N {url}/v1/objects/Counter/visits/changes -H 'Accept: text/event-stream'
   {program} call Counter visits increment amount=5{at}
   {program} kinds{at}
-
+{known}
   {stop}
 ",
         page = link("/"),
@@ -149,6 +151,16 @@ fn banner(session: &Session, config: &Config, url: &str) -> Outcome {
         arena = link("/arena/"),
         openapi = link("/openapi.json"),
         metrics = link("/metrics"),
+        known = match keys {
+            true => {
+                let make = format!("{program} keys new --subject NAME --role ROLE");
+                format!(
+                    "\n  {}\n  {make}\n",
+                    output.dim("callers show a key, in ABIDE_TOKEN or as `Authorization: Bearer KEY`:")
+                )
+            }
+            false => String::new(),
+        },
         try_it = output.dim("try, in another terminal:"),
         stop = output.dim("Ctrl-C stops it; what was answered is kept."),
     ))

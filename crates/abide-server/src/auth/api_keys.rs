@@ -1,4 +1,8 @@
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::{ErrorKind, Write},
+    path::Path,
+};
 
 use abide_core::{Namespace, Timestamp};
 use abide_node::Principal;
@@ -61,7 +65,10 @@ impl ApiKeys {
     /// # Errors
     /// A sentence: it is not there, or not such a file.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let text = fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+        let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => format!("{} is not there: `abide keys new` makes it", path.display()),
+            _ => format!("{} cannot be read: {error}", path.display()),
+        })?;
         let keys: Self = toml::from_str(&text).map_err(|error| format!("{}: {}", path.display(), error.message()))?;
         for key in &keys.keys {
             if key.subject.is_empty() || key.subject == ANONYMOUS {

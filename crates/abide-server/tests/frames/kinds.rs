@@ -123,6 +123,20 @@ impl Visitor {
     }
 }
 
+/// A client that is here, and written down.
+#[derive(State, Default)]
+pub(crate) struct Member {
+    since: i64,
+}
+
+#[object(session, durability = "commit")]
+impl Member {
+    #[hook]
+    fn on_connect(&mut self) {
+        self.since = 1;
+    }
+}
+
 /// Lets nobody in.
 #[derive(State, Default)]
 pub(crate) struct Closed {

@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::kinds::{Book, Closed, Counter, Ticker, Visitor};
+use crate::kinds::{Book, Closed, Counter, Member, Ticker, Visitor};
 
 /// Nothing in a test takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,6 +42,7 @@ impl World {
             .register::<Ticker>()
             .register::<Book>()
             .register::<Visitor>()
+            .register::<Member>()
             .register::<Closed>()
             .start()
             .await
