@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Code, Error, Json};
 
-pub use client::{Call, ClientFrame, Ephemeral, Hello, Present, Watch};
+pub use client::{Call, ClientFrame, Delete, Ephemeral, Get, Hello, List, Present, Watch};
 pub use server::{Broadcast, ErrorFrame, Presence, Reply, Reset, ResetReason, ServerFrame, Snapshot, Welcome};
 
 /// The version of the frame vocabulary.

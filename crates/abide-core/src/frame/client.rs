@@ -20,6 +20,12 @@ pub enum ClientFrame {
         /// The call's number.
         n: u64,
     },
+    /// Reads an object's state, now or then; answered by `result`.
+    Get(Get),
+    /// Deletes an object; answered by `result`.
+    Delete(Delete),
+    /// Lists objects of a kind; answered by `result`.
+    List(List),
     /// Asks for the changes of an object; answered by `snapshot`, `change` and `reset` frames.
     Watch(Watch),
     /// Ends a watch.
@@ -83,6 +89,55 @@ pub struct Call {
     pub timeout_ms: Option<u64>,
 }
 
+/// A look at an object's durable state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Get {
+    /// The request's number.
+    pub n: u64,
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's id.
+    pub id: String,
+    /// The state at this seq instead of now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Seq>,
+}
+
+/// The end of an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delete {
+    /// The request's number.
+    pub n: u64,
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object's id.
+    pub id: String,
+}
+
+/// Which objects of a kind to list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// The request's number.
+    pub n: u64,
+    /// The kind.
+    pub kind: Kind,
+    /// Only ids that begin with this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Only objects whose state matches, for example `count > 5`.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// By a field, `count` or `-count`, instead of by id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// Goes on where this earlier page of the same list ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// At most so many objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
 /// A watch of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
@@ -126,8 +181,10 @@ pub struct Present {
 
 impl ClientFrame {
     /// The `type` of every frame.
-    pub const TYPES: [&'static str; 10] =
-        ["hello", "call", "cancel", "watch", "unwatch", "send", "present", "sync", "ping", "bye"];
+    pub const TYPES: [&'static str; 13] = [
+        "hello", "call", "cancel", "get", "delete", "list", "watch", "unwatch", "send", "present", "sync", "ping",
+        "bye",
+    ];
 
     /// Reads a frame of at most `bytes_max` bytes.
     ///
@@ -140,6 +197,9 @@ impl ClientFrame {
             "hello" => body(name, text).map(Self::Hello),
             "call" => body(name, text).map(Self::Call),
             "cancel" => body(name, text).map(|Numbered { n }| Self::Cancel { n }),
+            "get" => body(name, text).map(Self::Get),
+            "delete" => body(name, text).map(Self::Delete),
+            "list" => body(name, text).map(Self::List),
             "watch" => body(name, text).map(Self::Watch),
             "unwatch" => body(name, text).map(|Numbered { n }| Self::Unwatch { n }),
             "send" => body(name, text).map(Self::Send),
@@ -163,6 +223,9 @@ impl ClientFrame {
             Self::Hello(_) => "hello",
             Self::Call(_) => "call",
             Self::Cancel { .. } => "cancel",
+            Self::Get(_) => "get",
+            Self::Delete(_) => "delete",
+            Self::List(_) => "list",
             Self::Watch(_) => "watch",
             Self::Unwatch { .. } => "unwatch",
             Self::Send(_) => "send",
@@ -179,6 +242,9 @@ impl ClientFrame {
         match self {
             Self::Call(Call { n, .. })
             | Self::Cancel { n }
+            | Self::Get(Get { n, .. })
+            | Self::Delete(Delete { n, .. })
+            | Self::List(List { n, .. })
             | Self::Watch(Watch { n, .. })
             | Self::Unwatch { n }
             | Self::Present(Present { n, .. })

@@ -37,6 +37,12 @@ fn every_client_frame_of_the_manual_is_read_and_written() {
         json!({"type": "sync", "n": 4, "body": []}),
         json!({"type": "ping"}),
         json!({"type": "bye"}),
+        json!({"type": "get", "n": 1, "kind": "Counter", "id": "a"}),
+        json!({"type": "get", "n": 1, "kind": "Counter", "id": "a", "at": 7}),
+        json!({"type": "delete", "n": 1, "kind": "Counter", "id": "a"}),
+        json!({"type": "list", "n": 1, "kind": "Counter"}),
+        json!({"type": "list", "n": 1, "kind": "Counter", "prefix": "a", "where": "count > 5", "order": "-count",
+            "cursor": "x", "limit": 9}),
     ] {
         let written: Value = serde_json::from_str(&client(&frame).to_json()).unwrap();
         assert_eq!(written, frame);
@@ -88,7 +94,8 @@ fn an_unknown_frame_is_refused_with_those_there_are() {
     let error = ClientFrame::parse(r#"{"type":"result","n":1}"#, MAX).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no frame \"result\"; the frames are hello, call, cancel, watch, unwatch, send, present, sync, ping, bye"
+        "there is no frame \"result\"; the frames are hello, call, cancel, get, delete, list, watch, unwatch, send, \
+         present, sync, ping, bye"
     );
     let long = json!({"type": "x".repeat(10_000)}).to_string();
     assert!(ServerFrame::parse(&long, MAX).unwrap_err().to_string().len() < 400);
@@ -186,6 +193,18 @@ fn client_frames() -> impl Strategy<Value = ClientFrame> {
             }
         ),
         any::<u64>().prop_map(|n| ClientFrame::Cancel { n }),
+        (any::<u64>(), kinds(), ".{1,8}", any::<Option<u64>>()).prop_map(|(n, kind, id, at)| ClientFrame::Get(Get {
+            n,
+            kind,
+            id,
+            at: at.map(Seq::new)
+        })),
+        (any::<u64>(), kinds(), ".{1,8}").prop_map(|(n, kind, id)| ClientFrame::Delete(Delete { n, kind, id })),
+        (any::<u64>(), kinds(), some(), some(), some(), some(), any::<Option<u64>>()).prop_map(
+            |(n, kind, prefix, filter, order, cursor, limit)| {
+                ClientFrame::List(List { n, kind, prefix, filter, order, cursor, limit })
+            }
+        ),
         (any::<u64>(), kinds(), ".{1,8}", any::<Option<u64>>(), any::<bool>()).prop_map(
             |(n, kind, id, after, presence)| {
                 ClientFrame::Watch(Watch { n, kind, id, after: after.map(Seq::new), presence })

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::BoxFuture;
-use crate::{ChangeRecord, Json, Kind, Result, Seq, frame::ResetReason};
+use crate::{
+    ChangeRecord, Filter, Json, Kind, Result, Seq,
+    frame::ResetReason,
+    port::store::{Listed, Order},
+};
 
 /// Who can call and watch objects on another machine.
 ///
@@ -19,6 +23,16 @@ use crate::{ChangeRecord, Json, Kind, Result, Seq, frame::ResetReason};
 pub trait Caller: Send + Sync + 'static {
     /// Calls a handler: what it returned, and the seq that the answer reflects.
     fn call(&self, request: Request) -> BoxFuture<'static, Result<(Json, Seq)>>;
+
+    /// Reads an object's durable state; `None` if it is not there.
+    fn get(&self, kind: Kind, id: String) -> BoxFuture<'static, Result<Option<Listed>>>;
+
+    /// Deletes an object; whether it was there. It is sent once at most: sent again, it could end the object's next
+    /// life.
+    fn delete(&self, kind: Kind, id: String) -> BoxFuture<'static, Result<bool>>;
+
+    /// Lists objects of a kind, page by page.
+    fn list(&self, search: Search) -> BoxFuture<'static, Result<SearchPage>>;
 
     /// Watches an object from after this seq on, or (`None`) from now on.
     fn watch(&self, kind: Kind, id: String, after: Option<Seq>) -> BoxFuture<'static, Result<Box<dyn Following>>>;
@@ -48,6 +62,40 @@ pub struct Request {
     pub repeat: Repeat,
     /// How long to wait; `None` for as long as the caller usually does.
     pub timeout: Option<Duration>,
+}
+
+/// Which objects of a kind to list, in the namespace of who connected.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// The kind.
+    pub kind: Kind,
+    /// Only ids that begin with this.
+    pub prefix: String,
+    /// Only objects whose state matches.
+    pub filter: Option<Filter>,
+    /// By the value of a field; otherwise by id.
+    pub order: Option<Order>,
+    /// Where an earlier page ended.
+    pub cursor: Option<String>,
+    /// At most so many; the server may give less. `None`: as many as it usually does.
+    pub limit: Option<usize>,
+}
+
+impl Search {
+    /// All objects of a kind, by id.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, prefix: String::new(), filter: None, order: None, cursor: None, limit: None }
+    }
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SearchPage {
+    /// The objects, in the order asked for.
+    pub objects: Vec<Listed>,
+    /// Where the next page begins; `None` if there are no more right now.
+    pub cursor: Option<String>,
 }
 
 /// How often a call may be sent, when connections break or servers are too busy.

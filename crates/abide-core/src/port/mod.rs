@@ -7,7 +7,7 @@ pub mod store;
 
 use std::{future::Future, pin::Pin};
 
-pub use caller::{Caller, Following, Repeat, Request, Told};
+pub use caller::{Caller, Following, Repeat, Request, Search, SearchPage, Told};
 pub use clock::Clock;
 pub use model::Model;
 pub use store::{Store, StoreError};

@@ -9,8 +9,8 @@ use std::{
 };
 
 use abide_core::{
-    ClientFrame, Code, Error, Json, Key, Result,
-    frame::{Call, Ephemeral, Present, Watch},
+    ClientFrame, Code, Error, Json, Key, Kind, Result,
+    frame::{Call, Delete, Ephemeral, Get, List, Present, Watch},
 };
 use abide_node::{CALL_KEY_BYTES_MAX, CallOptions, Pushed, Reply};
 use axum::http::HeaderMap;
@@ -25,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{
-    Arrived, End, Link, Lost, Who, hello, text,
+    Arrived, End, Link, Lost, Who, asking, hello, text,
     watching::{Told, Watching},
     who::foreign_session,
 };
@@ -315,6 +315,9 @@ impl<L: Link> Connection<L> {
         }
         match frame {
             ClientFrame::Call(call) => self.call(call).await,
+            ClientFrame::Get(get) => self.get(get).await,
+            ClientFrame::Delete(delete) => self.delete(delete).await,
+            ClientFrame::List(list) => self.list(list).await,
             ClientFrame::Watch(watch) => self.watch(watch).await,
             ClientFrame::Cancel { n } => {
                 if let Some(Open::Call(stop)) = self.open.get(&n) {
@@ -354,16 +357,62 @@ impl<L: Link> Connection<L> {
     }
 
     async fn call(&mut self, call: Call) -> Result<(), Ended> {
-        let n = call.n;
+        if !self.has_room(call.n).await? {
+            return Ok(());
+        }
+        let answer = self.start(&call);
+        self.later(call.n, answer).await
+    }
+
+    async fn get(&mut self, get: Get) -> Result<(), Ended> {
+        if !self.has_room(get.n).await? {
+            return Ok(());
+        }
+        let key = self.object(&get.kind, &get.id);
+        let answer = key.and_then(|key| asking::get(&self.shared, &self.who, key, get.at));
+        self.later(get.n, answer).await
+    }
+
+    async fn delete(&mut self, delete: Delete) -> Result<(), Ended> {
+        if !self.has_room(delete.n).await? {
+            return Ok(());
+        }
+        let key = self.object(&delete.kind, &delete.id);
+        let answer = key.and_then(|key| asking::delete(&self.shared, &self.who, key));
+        self.later(delete.n, answer).await
+    }
+
+    async fn list(&mut self, list: List) -> Result<(), Ended> {
+        let n = list.n;
+        if !self.has_room(n).await? {
+            return Ok(());
+        }
+        let answer = asking::list(&self.shared, &self.who, list);
+        self.later(n, answer).await
+    }
+
+    /// Whether a request of this number may begin; if not, its sender was told.
+    async fn has_room(&mut self, n: u64) -> Result<bool, Ended> {
         if self.open.contains_key(&n) {
-            return self.in_use(n).await;
+            self.in_use(n).await?;
+            return Ok(false);
         }
-        if self.calls.len() >= self.shared.limits.calls_per_connection {
-            let most = self.shared.limits.calls_per_connection;
+        let most = self.shared.limits.calls_per_connection;
+        if self.calls.len() >= most {
             let detail = format!("{most} calls of this connection wait already; nothing was changed; wait for some");
-            return self.write(text::error(Some(n), &Error::new(Code::Overloaded, detail))).await;
+            self.write(text::error(Some(n), &Error::new(Code::Overloaded, detail))).await?;
+            return Ok(false);
         }
-        match self.start(&call) {
+        Ok(true)
+    }
+
+    /// Answers a request when it is done, or why it cannot begin.
+    async fn later(
+        &mut self,
+        n: u64,
+        answer: Result<impl Future<Output = Result<Reply<Json>>> + Send + 'static>,
+    ) -> Result<(), Ended> {
+        match answer {
             Err(error) => self.write(text::error(Some(n), &error)).await,
             Ok(answer) => {
                 let (stop, registration) = AbortHandle::new_pair();
@@ -373,6 +422,13 @@ impl<L: Link> Connection<L> {
                 Ok(())
             }
         }
+    }
+
+    /// The object that a frame names, if it is one that this client may name.
+    fn object(&self, kind: &Kind, id: &str) -> Result<Key> {
+        let key = self.who.key(&self.shared.kind(kind.as_str())?, id)?;
+        self.check_session(&key)?;
+        Ok(key)
     }
 
     /// Begins a call that may be made.
@@ -423,8 +479,7 @@ impl<L: Link> Connection<L> {
             let detail = format!("{most} objects are watched by this connection already; unwatch some");
             return Err(Error::new(Code::Overloaded, detail));
         }
-        let key = self.who.key(&self.shared.kind(kind.as_str())?, &id)?;
-        self.check_session(&key)?;
+        let key = self.object(&kind, &id)?;
         self.who.may_watch(&self.shared, &key)?;
         let beginning = self.shared.node.begin_watch(&key)?;
         let (stop, registration) = AbortHandle::new_pair();
@@ -451,8 +506,7 @@ impl<L: Link> Connection<L> {
     }
 
     fn send(&self, ephemeral: Ephemeral) -> Result<()> {
-        let key = self.who.key(&self.shared.kind(ephemeral.kind.as_str())?, &ephemeral.id)?;
-        self.check_session(&key)?;
+        let key = self.object(&ephemeral.kind, &ephemeral.id)?;
         self.who.may_watch(&self.shared, &key)?;
         arguments::shallow("`data`", ephemeral.data.as_str(), self.shared.limits.json_depth)?;
         self.shared.node.broadcast(&key, Some(self.visit.client.id().clone()), ephemeral.data)

@@ -4,6 +4,7 @@
 //! pushes are polled by the connection's own task, and it writes only as fast as the other side reads: what
 //! waits for a slow reader is the object's log, not this server's memory.
 
+mod asking;
 mod connection;
 mod hello;
 pub(crate) mod script;

@@ -72,6 +72,18 @@ impl Who {
         shared.gate.allow_object(&self.0, Action::Watch, key)
     }
 
+    /// Refuses to let it delete an object.
+    pub(crate) fn may_delete(&self, shared: &Shared, key: &Key) -> Result<()> {
+        shared.gate.spend(&self.0)?;
+        shared.gate.allow_object(&self.0, Action::Delete, key)
+    }
+
+    /// Who lists objects; what it may see of them is asked when they are looked for.
+    pub(crate) fn lists(&self, shared: &Shared) -> Result<Caller> {
+        shared.gate.spend(&self.0)?;
+        Ok(self.0.clone())
+    }
+
     /// Refuses a session that it may not have.
     pub(crate) fn may_begin(&self, shared: &Shared, key: &Key) -> Result<()> {
         shared.gate.allow_object(&self.0, Action::Create, key)

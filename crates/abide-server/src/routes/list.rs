@@ -62,13 +62,20 @@ pub(crate) async fn list(
     let limit = query.limit(USUAL, shared.limits.page_items)?;
     query.finish()?;
     let page = page(&shared, &caller, &path.kind, wanted, limit).await?;
-    let mut objects = Text::list();
-    for object in &page.objects {
-        objects.item(&whole(object).finish());
+    Ok(page.text().respond())
+}
+
+impl Page {
+    /// The page as it is answered.
+    pub(crate) fn text(&self) -> Text {
+        let mut objects = Text::list();
+        for object in &self.objects {
+            objects.item(&whole(object).finish());
+        }
+        let mut text = Text::object(objects.len() + 100);
+        text.bytes("objects", &objects.finish()).value("cursor", &self.cursor).boolean("more", self.cursor.is_some());
+        text
     }
-    let mut text = Text::object(objects.len() + 100);
-    text.bytes("objects", &objects.finish()).value("cursor", &page.cursor).boolean("more", page.cursor.is_some());
-    Ok(text.respond())
 }
 
 /// The objects of a kind that a caller may see.

@@ -9,7 +9,7 @@ mod health;
 pub(crate) mod inspect;
 pub(crate) mod kinds;
 pub(crate) mod list;
-mod object;
+pub(crate) mod object;
 mod projections;
 
 use std::sync::Arc;

@@ -35,7 +35,8 @@ pub(crate) async fn read(
     Ok(whole(&key, &found).respond())
 }
 
-fn whole(key: &Key, found: &Snapshot<Json>) -> Text {
+/// An object as it is answered.
+pub(crate) fn whole(key: &Key, found: &Snapshot<Json>) -> Text {
     let mut text = Text::object(found.state.as_str().len() + key.id().len() + 200);
     text.text("kind", key.kind().as_str())
         .text("id", key.id())

@@ -216,3 +216,59 @@ async fn frames_in_message_pack_say_the_same() {
     let answer = client.call(1, "increment", json!({"amount": 5})).await;
     assert_eq!(answer, json!({"type": "result", "n": 1, "result": 5, "seq": 1}));
 }
+
+#[tokio::test]
+async fn objects_are_read_listed_and_deleted_as_over_http() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let get = |n: u64, id: &str| json!({"type": "get", "n": n, "kind": "Counter", "id": id});
+    assert_eq!(client.ask(get(1, "a")).await, json!({"type": "result", "n": 1, "result": null, "seq": 0}));
+    client.call(2, "increment", json!([5])).await;
+    client.call(3, "increment", json!([2])).await;
+    let now = client.ask(get(4, "a")).await;
+    assert_eq!(
+        (&now["seq"], &now["result"]["seq"], &now["result"]["state"]),
+        (&json!(2), &json!(2), &json!({"count": 7}))
+    );
+    let then = client.ask(json!({"type": "get", "n": 5, "kind": "Counter", "id": "a", "at": 1})).await;
+    assert_eq!((&then["seq"], &then["result"]["state"]), (&json!(1), &json!({"count": 5})));
+
+    let mut list = json!({"type": "list", "n": 6, "kind": "Counter", "where": "count > 5", "limit": 1});
+    client
+        .ask(json!({"type": "call", "n": 7, "kind": "Counter", "id": "b", "handler": "increment", "args": [9]}))
+        .await;
+    let first = client.ask(list.clone()).await["result"].clone();
+    assert_eq!((&first["objects"][0]["id"], &first["objects"][0]["state"]["count"]), (&json!("a"), &json!(7)));
+    assert_eq!(first["more"], json!(true));
+    (list["n"], list["cursor"]) = (json!(8), first["cursor"].clone());
+    assert_eq!(client.ask(list).await["result"]["objects"][0]["id"], json!("b"));
+
+    let delete = |n: u64| json!({"type": "delete", "n": n, "kind": "Counter", "id": "a"});
+    assert_eq!(client.ask(delete(9)).await["result"], json!({"deleted": true}));
+    assert_eq!(client.ask(delete(10)).await["result"], json!({"deleted": false}));
+    assert_eq!(client.ask(get(11, "a")).await["result"], json!(null));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_listed_or_deleted_is_an_error_with_its_number() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    for (frame, code) in [
+        (json!({"type": "get", "n": 1, "kind": "Nothing", "id": "a"}), "unknown_kind"),
+        (json!({"type": "get", "n": 2, "kind": "Counter", "id": ""}), "bad_request"),
+        (json!({"type": "delete", "n": 3, "kind": "Nothing", "id": "a"}), "unknown_kind"),
+        (json!({"type": "list", "n": 4, "kind": "Counter", "where": "count >"}), "bad_request"),
+        (json!({"type": "list", "n": 5, "kind": "Counter", "limit": 0}), "bad_request"),
+        (json!({"type": "list", "n": 6, "kind": "Counter", "cursor": "x"}), "bad_request"),
+        (json!({"type": "list", "n": 7, "kind": "Nothing"}), "unknown_kind"),
+    ] {
+        let error = client.ask(frame.clone()).await;
+        let said = (&error["type"], &error["n"], error["code"].as_str());
+        assert_eq!(said, (&json!("error"), &frame["n"], Some(code)), "{error}");
+    }
+    // The session object of another client can neither be read nor deleted.
+    for kind in ["get", "delete"] {
+        let error = client.ask(json!({"type": kind, "n": 8, "kind": "Visitor", "id": "somebody"})).await;
+        assert_eq!(error["code"], json!("denied"), "{error}");
+    }
+}

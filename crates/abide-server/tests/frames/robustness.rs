@@ -208,6 +208,9 @@ async fn no_conversation_whatever_its_order_breaks_the_connection_or_the_node() 
     let abide = abide::Abide::open("memory:").register::<crate::kinds::Counter>().start().await.unwrap();
     let frames = [
         r#"{"type":"call","n":1,"kind":"Counter","id":"a","handler":"increment","args":[1]}"#,
+        r#"{"type":"get","n":3,"kind":"Counter","id":"a"}"#,
+        r#"{"type":"delete","n":3,"kind":"Counter","id":"a"}"#,
+        r#"{"type":"list","n":4,"kind":"Counter","where":"count > 0"}"#,
         r#"{"type":"watch","n":1,"kind":"Counter","id":"a"}"#,
         r#"{"type":"watch","n":2,"kind":"Counter","id":"a","after":9,"presence":true}"#,
         r#"{"type":"present","n":2,"data":{"x":1}}"#,

@@ -1,0 +1,96 @@
+//! What clients ask of objects besides calling them. The answers are those of HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use abide_core::{Code, Error, Json, Key, Result, Seq, frame::List};
+use abide_node::Reply;
+use tokio::time::timeout;
+
+use super::Who;
+use crate::{
+    answer::json::Text,
+    routes::{
+        list::{self, Wanted},
+        object,
+    },
+    shared::Shared,
+};
+
+/// Reads an object's durable state, now or then; `null` if it is not there.
+pub(super) fn get(
+    shared: &Arc<Shared>,
+    who: &Who,
+    key: Key,
+    at: Option<Seq>,
+) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
+    who.may_watch(shared, &key)?;
+    let (node, within) = (shared.node.clone(), shared.limits.request_timeout);
+    Ok(in_time(within, false, async move {
+        let found = match at {
+            Some(at) => Some(node.state_at(&key, at).await?),
+            None => node.snapshot(&key).await?,
+        };
+        match found {
+            Some(found) => Ok(Reply { value: json(object::whole(&key, &found))?, seq: found.seq }),
+            None => Ok(Reply { value: Json::null(), seq: Seq::ZERO }),
+        }
+    }))
+}
+
+/// Deletes an object.
+pub(super) fn delete(
+    shared: &Arc<Shared>,
+    who: &Who,
+    key: Key,
+) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
+    who.may_delete(shared, &key)?;
+    let (node, within) = (shared.node.clone(), shared.limits.request_timeout);
+    let principal = who.principal().cloned();
+    Ok(in_time(within, true, async move {
+        let deleted = node.delete(&key, principal).await?;
+        let mut text = Text::object(32);
+        text.boolean("deleted", deleted);
+        Ok(Reply { value: json(text)?, seq: Seq::ZERO })
+    }))
+}
+
+/// Lists objects of a kind.
+pub(super) fn list(
+    shared: &Arc<Shared>,
+    who: &Who,
+    list: List,
+) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
+    let caller = who.lists(shared)?;
+    let most = shared.limits.page_items;
+    let limit = match list.limit {
+        None => list::USUAL.min(most),
+        Some(limit) => usize::try_from(limit)
+            .ok()
+            .filter(|limit| (1..=most).contains(limit))
+            .ok_or_else(|| Error::bad_request(format!("`limit` is 1 to {most}, not {limit}")))?,
+    };
+    let List { kind, prefix, filter, order, cursor, .. } = list;
+    let shared = shared.clone();
+    Ok(in_time(shared.limits.request_timeout, false, async move {
+        let wanted = Wanted { prefix, filter, order, cursor };
+        let page = list::page(&shared, &caller, kind.as_str(), wanted, limit).await?;
+        Ok(Reply { value: json(page.text())?, seq: Seq::ZERO })
+    }))
+}
+
+/// As for any request, there is an end to waiting.
+async fn in_time<T>(within: Duration, changes: bool, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    match timeout(within, answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let detail = format!("there was no answer within {} s", within.as_secs_f64());
+            Err(Error::new(Code::Deadline, detail).maybe_applied(changes))
+        }
+    }
+}
+
+fn json(text: Text) -> Result<Json> {
+    let text =
+        String::from_utf8(text.finish()).map_err(|e| Error::internal(format!("BUG: an answer is no text: {e}")))?;
+    Ok(Json::trusted(text))
+}
