@@ -7,8 +7,8 @@ use std::{
 
 use abide_core::{
     ClientFrame, Code, Error, Json, Seq,
-    frame::{self, ErrorFrame, Limits},
-    port::{Repeat, Request},
+    frame::{ErrorFrame, Limits},
+    port::Repeat,
 };
 use tokio::{sync::oneshot, time::Instant};
 
@@ -34,7 +34,8 @@ pub(crate) struct Calls {
 }
 
 struct Pending {
-    request: Request,
+    frame: ClientFrame,
+    repeat: Repeat,
     deadline: Instant,
     sink: oneshot::Sender<Answer>,
     /// Sent on this connection, and not answered.
@@ -48,13 +49,14 @@ struct Pending {
 
 impl Calls {
     pub(crate) fn add(&mut self, call: NewCall) {
-        let NewCall { n, request, deadline, sink } = call;
+        let NewCall { n, frame, repeat, deadline, sink } = call;
         if self.open.len() >= CALLS_MAX {
             let detail = format!("{CALLS_MAX} calls of this client wait already; this one was not sent");
             let _ = sink.send(Err(Error::new(Code::Overloaded, detail)));
             return;
         }
-        let pending = Pending { request, deadline, sink, flying: false, attempts: 0, cut: false, uncertain: false };
+        let pending =
+            Pending { frame, repeat, deadline, sink, flying: false, attempts: 0, cut: false, uncertain: false };
         self.open.insert(n, pending);
         self.ready.insert(n);
         self.due.insert((deadline + GRACE, n));
@@ -77,7 +79,10 @@ impl Calls {
             let Some(call) = self.open.get_mut(&n) else { continue };
             let left = whole_ms(call.deadline.saturating_duration_since(now));
             let most = if limits.timeout_ms == 0 { left } else { limits.timeout_ms };
-            let text = frame_of(n, &call.request, left.min(most)).to_json();
+            if let ClientFrame::Call(frame) = &mut call.frame {
+                frame.timeout_ms = Some(left.min(most));
+            }
+            let text = call.frame.to_json();
             if text.len() as u64 > bytes_max {
                 let bytes = text.len();
                 let detail = format!("the call has {bytes} bytes, the server takes {bytes_max}; it was not sent");
@@ -103,8 +108,8 @@ impl Calls {
         let busy = matches!(error.code(), Code::Unavailable | Code::Overloaded | Code::RateLimited);
         let helps = busy || (error.code() == Code::Deadline && call.cut);
         let pause = error.wait().unwrap_or_default().max(pause(call.attempts, random));
-        if !helps || call.request.repeat == Repeat::Never || now + pause >= call.deadline {
-            let open = helps || error.code() == Code::Deadline || !matches!(call.request.repeat, Repeat::Keyed(_));
+        if !helps || call.repeat == Repeat::Never || now + pause >= call.deadline {
+            let open = helps || error.code() == Code::Deadline || !matches!(call.repeat, Repeat::Keyed(_));
             let maybe = call.uncertain && open;
             self.finish(n, Err(error.maybe_applied(maybe)));
             return true;
@@ -122,7 +127,7 @@ impl Calls {
         let flying: Vec<u64> = self.open.iter().filter(|(_, call)| call.flying).map(|(n, _)| *n).collect();
         for n in flying {
             let Some(call) = self.open.get_mut(&n) else { continue };
-            if call.request.repeat == Repeat::Never {
+            if call.repeat == Repeat::Never {
                 let detail = "the connection broke before the answer; the call may have taken effect";
                 self.finish(n, Err(Error::unavailable(detail).maybe_applied(true)));
                 continue;
@@ -199,22 +204,6 @@ impl Calls {
 
 fn whole_ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
-fn frame_of(n: u64, request: &Request, timeout_ms: u64) -> ClientFrame {
-    let key = match &request.repeat {
-        Repeat::Keyed(Some(key)) => Some(key.to_string()),
-        Repeat::Keyed(None) | Repeat::Never | Repeat::Freely => None,
-    };
-    ClientFrame::Call(frame::Call {
-        n,
-        kind: request.kind.clone(),
-        id: request.id.clone(),
-        handler: request.handler.clone(),
-        args: request.args.clone(),
-        key,
-        timeout_ms: Some(timeout_ms),
-    })
 }
 
 /// The error that a frame tells of.

@@ -10,11 +10,11 @@ use std::{
 };
 
 use abide_core::{
-    Error, Json, Kind, Result,
-    port::{Repeat, Request},
+    ClientFrame, Error, Json, Kind, Result, Seq, Timestamp, frame,
+    port::{Repeat, Request, Search, SearchPage, store::Listed},
 };
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
     time::{Instant, timeout_at},
@@ -24,7 +24,7 @@ use crate::{
     builder::Builder,
     call::Call,
     calls::late,
-    command::{Answer, Command, NewCall, with_key},
+    command::{Answer, Command, NewCall, fresh_key},
     desk::Desk,
     feed::{PUSHES_MAX, Push, Pushes},
     link::{Link, closed, start},
@@ -80,6 +80,46 @@ impl Client {
     /// A call by names: await it, or say more first. The answer is decoded as `R`.
     pub fn call<R>(&self, kind: &str, id: &str, handler: &str, args: impl Serialize) -> Call<R> {
         Call::new(self.clone(), request(kind, id, handler, &args))
+    }
+
+    /// Reads an object's durable state; `None` if it is not there.
+    pub async fn get(&self, kind: &str, id: &str) -> Result<Option<Listed>> {
+        let (kind, id) = (Kind::new(kind)?, id.to_owned());
+        let (found, _) =
+            self.ask(|n| ClientFrame::Get(frame::Get { n, kind, id, at: None }), Repeat::Freely, None).await?;
+        Ok(found.decode::<Option<Whole>>().map_err(unread)?.map(Listed::from))
+    }
+
+    /// Deletes an object; whether it was there. It is sent once at most: sent again after a broken connection, it
+    /// could end what somebody has created since.
+    ///
+    /// # Errors
+    /// `unavailable` if the connection broke before the answer; the object may be deleted then.
+    pub async fn delete(&self, kind: &str, id: &str) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Deleted {
+            deleted: bool,
+        }
+        let (kind, id) = (Kind::new(kind)?, id.to_owned());
+        let (done, _) = self.ask(|n| ClientFrame::Delete(frame::Delete { n, kind, id }), Repeat::Never, None).await?;
+        Ok(done.decode::<Deleted>().map_err(unread)?.deleted)
+    }
+
+    /// Lists objects of a kind, page by page.
+    pub async fn list(&self, search: Search) -> Result<SearchPage> {
+        #[derive(Deserialize)]
+        struct Page {
+            objects: Vec<Whole>,
+            cursor: Option<String>,
+        }
+        let Search { kind, prefix, filter, order, cursor, limit } = search;
+        let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
+        let (filter, order) = (filter.map(|filter| filter.to_string()), order.map(|order| order.to_string()));
+        let limit = limit.map(|limit| limit as u64);
+        let list = |n| ClientFrame::List(frame::List { n, kind, prefix, filter, order, cursor, limit });
+        let (page, _) = self.ask(list, Repeat::Freely, None).await?;
+        let Page { objects, cursor } = page.decode().map_err(unread)?;
+        Ok(SearchPage { objects: objects.into_iter().map(Listed::from).collect(), cursor })
     }
 
     /// Watches an object: await it, or say more first.
@@ -141,11 +181,22 @@ impl Client {
     }
 
     pub(crate) async fn make(self, request: Request) -> Answer {
-        let request = with_key(request);
-        let deadline = Instant::now() + request.timeout.unwrap_or(self.core.timeout).min(TIMEOUT_MAX);
+        let Request { kind, id, handler, args, repeat, timeout } = request;
+        let key = match &repeat {
+            Repeat::Keyed(Some(key)) => Some(key.to_string()),
+            Repeat::Keyed(None) => Some(fresh_key()),
+            Repeat::Never | Repeat::Freely => None,
+        };
+        let call = |n| ClientFrame::Call(frame::Call { n, kind, id, handler, args, key, timeout_ms: None });
+        self.ask(call, repeat, timeout).await
+    }
+
+    /// Sends a frame that is answered by a `result`, and waits for that.
+    async fn ask(&self, frame: impl FnOnce(u64) -> ClientFrame, repeat: Repeat, timeout: Option<Duration>) -> Answer {
+        let deadline = Instant::now() + timeout.unwrap_or(self.core.timeout).min(TIMEOUT_MAX);
         let (sink, answer) = oneshot::channel();
         let n = self.core.fresh.fetch_add(1, Ordering::Relaxed);
-        let command = Command::Call(NewCall { n, request, deadline, sink });
+        let command = Command::Call(NewCall { n, frame: frame(n), repeat, deadline, sink });
         match timeout_at(deadline, self.core.commands.send(command)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(closed()),
@@ -183,6 +234,27 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("id", &self.id()).field("status", &self.status()).finish()
     }
+}
+
+/// An object as the server gives it.
+#[derive(Deserialize)]
+struct Whole {
+    id: String,
+    seq: Seq,
+    state: Json,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl From<Whole> for Listed {
+    fn from(whole: Whole) -> Self {
+        let Whole { id, seq, state, created_at, updated_at } = whole;
+        Self { id, seq, state, created_at, updated_at }
+    }
+}
+
+fn unread(error: impl fmt::Display) -> Error {
+    Error::internal(format!("the server's answer cannot be read: {error}"))
 }
 
 pub(crate) fn not_json(error: impl fmt::Display) -> Error {

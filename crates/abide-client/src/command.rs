@@ -1,9 +1,6 @@
 //! What handles ask of the task that owns the connection.
 
-use abide_core::{
-    Json, Kind, Result, Seq,
-    port::{Repeat, Request},
-};
+use abide_core::{ClientFrame, Json, Kind, Result, Seq, port::Repeat};
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -33,9 +30,11 @@ pub(crate) enum Command {
     Close(oneshot::Sender<()>),
 }
 
+/// A call, or whatever else is answered by a `result`.
 pub(crate) struct NewCall {
     pub(crate) n: u64,
-    pub(crate) request: Request,
+    pub(crate) frame: ClientFrame,
+    pub(crate) repeat: Repeat,
     pub(crate) deadline: Instant,
     pub(crate) sink: oneshot::Sender<Answer>,
 }
@@ -63,11 +62,8 @@ pub(crate) enum Start {
 }
 
 /// A key for a call that has none: nobody else can guess it, so that nobody else's call is answered with it.
-pub(crate) fn with_key(mut request: Request) -> Request {
-    if request.repeat == Repeat::Keyed(None) {
-        request.repeat = Repeat::Keyed(Some(format!("{:032x}", random128()).into()));
-    }
-    request
+pub(crate) fn fresh_key() -> String {
+    format!("{:032x}", random128())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where randomness comes into a client")]

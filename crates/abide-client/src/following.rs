@@ -2,7 +2,7 @@
 
 use abide_core::{
     Json, Kind, Result, Seq,
-    port::{BoxFuture, Caller, Following, Request, Told},
+    port::{BoxFuture, Caller, Following, Request, Search, SearchPage, Told, store::Listed},
 };
 
 use crate::{client::Client, news::News, watch::Watch};
@@ -10,6 +10,21 @@ use crate::{client::Client, news::News, watch::Watch};
 impl Caller for Client {
     fn call(&self, request: Request) -> BoxFuture<'static, Result<(Json, Seq)>> {
         Box::pin(self.clone().make(request))
+    }
+
+    fn get(&self, kind: Kind, id: String) -> BoxFuture<'static, Result<Option<Listed>>> {
+        let client = self.clone();
+        Box::pin(async move { Self::get(&client, kind.as_str(), &id).await })
+    }
+
+    fn delete(&self, kind: Kind, id: String) -> BoxFuture<'static, Result<bool>> {
+        let client = self.clone();
+        Box::pin(async move { Self::delete(&client, kind.as_str(), &id).await })
+    }
+
+    fn list(&self, search: Search) -> BoxFuture<'static, Result<SearchPage>> {
+        let client = self.clone();
+        Box::pin(async move { Self::list(&client, search).await })
     }
 
     fn watch(&self, kind: Kind, id: String, after: Option<Seq>) -> BoxFuture<'static, Result<Box<dyn Following>>> {

@@ -37,6 +37,7 @@ mod tls;
 mod watch;
 mod watches;
 
+pub use abide_core::port::{Search, SearchPage, store::Listed};
 pub use builder::Builder;
 pub use call::{Call, Reply};
 pub use client::Client;

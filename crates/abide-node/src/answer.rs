@@ -78,7 +78,7 @@ enum Begun<O: Object, H: Handler<O>> {
 }
 
 fn begin<O: Object, H: Handler<O>>(call: Call<O, H>) -> Begun<O, H> {
-    let here = match call.handle.spot() {
+    let here = match &**call.handle.spot() {
         Spot::Here(place) if call.may_run_here(place) => place.node.run_here::<O, H>(place, call.args, &call.options),
         Spot::Here(_) => Err(call.args),
         Spot::There(_) => return Begun::Slow(Box::pin(call.over_connection())),

@@ -143,7 +143,7 @@ impl<O: Object, H: Handler<O>> Call<O, H> {
     /// Makes the call over a connection: here its arguments and its answer become JSON.
     pub(crate) async fn over_connection(self) -> Result<Reply<H::Output>> {
         let Self { handle, args, options } = self;
-        let Spot::There(remote) = handle.spot() else {
+        let Spot::There(remote) = &**handle.spot() else {
             return Err(Error::internal("BUG: a call of an object on this node was sent over a connection"));
         };
         if options.principal.is_some() {

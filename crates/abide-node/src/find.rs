@@ -1,9 +1,9 @@
-use std::{future::IntoFuture, marker::PhantomData};
+use std::{future::IntoFuture, marker::PhantomData, sync::Arc};
 
 use abide_core::{
     Error, Filter, Kind, Namespace, Result,
     port::{
-        BoxFuture,
+        BoxFuture, Caller, Search, SearchPage,
         store::{ListCursor, ListQuery, Listed, Order},
     },
 };
@@ -16,9 +16,35 @@ const USUAL: usize = 100;
 /// A search for objects of a type, to be awaited: what is durable of them, page by page.
 #[must_use = "a search does nothing until it is awaited"]
 pub struct Find<O: Object> {
-    node: Node,
-    query: Result<ListQuery>,
+    place: Place,
+    query: Result<Query>,
     object: PhantomData<fn() -> O>,
+}
+
+/// Where objects are looked for.
+enum Place {
+    /// On a node of this process.
+    Here(Node),
+    /// Elsewhere, over a connection.
+    There(Arc<dyn Caller>),
+}
+
+/// What is looked for.
+struct Query {
+    /// Without its namespace; it has none over a connection.
+    search: Search,
+    namespace: Option<Namespace>,
+    after: Option<FindCursor>,
+}
+
+/// Where the next page of a search begins. It is good for the same search, in the same place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindCursor(Cursor);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cursor {
+    Here(ListCursor),
+    There(String),
 }
 
 /// A page of what was found.
@@ -27,7 +53,7 @@ pub struct FoundPage<O> {
     /// The objects, in the order asked for.
     pub objects: Vec<Found<O>>,
     /// Where the next page begins, for [`Find::after`]; `None` if there is nothing more right now.
-    pub next: Option<ListCursor>,
+    pub next: Option<FindCursor>,
 }
 
 /// An object that was found.
@@ -41,16 +67,21 @@ pub struct Found<O> {
 
 impl<O: Object> Find<O> {
     pub(crate) fn new(node: Node) -> Self {
-        let query = Kind::new(O::KIND).map_err(Error::from).map(|kind| ListQuery {
-            namespace: Namespace::default(),
-            kind,
-            prefix: String::new(),
-            filter: None,
-            order: None,
+        Self::at(Place::Here(node))
+    }
+
+    /// A search elsewhere, over a connection: among the objects of who connected.
+    pub fn over(caller: Arc<dyn Caller>) -> Self {
+        Self::at(Place::There(caller))
+    }
+
+    fn at(place: Place) -> Self {
+        let query = Kind::new(O::KIND).map_err(Error::from).map(|kind| Query {
+            search: Search { limit: Some(USUAL), ..Search::new(kind) },
+            namespace: None,
             after: None,
-            limit: USUAL,
         });
-        Self { node, query, object: PhantomData }
+        Self { place, query, object: PhantomData }
     }
 
     /// Only objects whose state matches, for example `count > 5 and status = open`. A filter that cannot
@@ -58,7 +89,7 @@ impl<O: Object> Find<O> {
     pub fn filter(self, filter: &str) -> Self {
         self.with(|query| {
             let filter = Filter::parse(filter).map_err(|error| Error::bad_request(error.to_string()))?;
-            query.filter = Some(filter);
+            query.search.filter = Some(filter);
             Ok(())
         })
     }
@@ -66,7 +97,7 @@ impl<O: Object> Find<O> {
     /// In the order of a field, `count`, or from its greatest value on, `-count`; by id otherwise.
     pub fn order(self, order: &str) -> Self {
         self.with(|query| {
-            query.order = Some(Order::parse(order)?);
+            query.search.order = Some(Order::parse(order)?);
             Ok(())
         })
     }
@@ -74,21 +105,22 @@ impl<O: Object> Find<O> {
     /// Only ids that begin with this.
     pub fn prefix(self, prefix: impl Into<String>) -> Self {
         self.with(|query| {
-            query.prefix = prefix.into();
+            query.search.prefix = prefix.into();
             Ok(())
         })
     }
 
-    /// In this namespace instead of the default one.
+    /// In this namespace instead of the default one. Over a connection there is no choice: it is the one of who
+    /// connected.
     pub fn namespace(self, namespace: Namespace) -> Self {
         self.with(|query| {
-            query.namespace = namespace;
+            query.namespace = Some(namespace);
             Ok(())
         })
     }
 
     /// Where an earlier page of the same search ended.
-    pub fn after(self, cursor: ListCursor) -> Self {
+    pub fn after(self, cursor: FindCursor) -> Self {
         self.with(|query| {
             query.after = Some(cursor);
             Ok(())
@@ -98,12 +130,12 @@ impl<O: Object> Find<O> {
     /// At most so many objects; 100 unless asked.
     pub fn limit(self, limit: usize) -> Self {
         self.with(|query| {
-            query.limit = limit.max(1);
+            query.search.limit = Some(limit.max(1));
             Ok(())
         })
     }
 
-    fn with(mut self, change: impl FnOnce(&mut ListQuery) -> Result<()>) -> Self {
+    fn with(mut self, change: impl FnOnce(&mut Query) -> Result<()>) -> Self {
         self.query = self.query.and_then(|mut query| {
             change(&mut query)?;
             Ok(query)
@@ -118,11 +150,46 @@ impl<O: Object> IntoFuture for Find<O> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let page = self.node.list(self.query?).await?;
-            let objects = page.objects.into_iter().map(found).collect::<Result<_>>()?;
-            Ok(FoundPage { objects, next: page.next })
+            let (objects, next) = match self.place {
+                Place::Here(node) => find_here(&node, self.query?).await?,
+                Place::There(caller) => find_there(&*caller, self.query?).await?,
+            };
+            let objects = objects.into_iter().map(found).collect::<Result<_>>()?;
+            Ok(FoundPage { objects, next: next.map(FindCursor) })
         })
     }
+}
+
+async fn find_here(node: &Node, query: Query) -> Result<(Vec<Listed>, Option<Cursor>)> {
+    let Query { search: Search { kind, prefix, filter, order, limit, .. }, namespace, after } = query;
+    let after = match after {
+        None => None,
+        Some(FindCursor(Cursor::Here(after))) => Some(after),
+        Some(FindCursor(Cursor::There(_))) => return Err(elsewhere()),
+    };
+    let (namespace, limit) = (namespace.unwrap_or_default(), limit.unwrap_or(USUAL));
+    let page = node.list(ListQuery { namespace, kind, prefix, filter, order, after, limit }).await?;
+    Ok((page.objects, page.next.map(Cursor::Here)))
+}
+
+async fn find_there(caller: &dyn Caller, query: Query) -> Result<(Vec<Listed>, Option<Cursor>)> {
+    let Query { mut search, namespace, after } = query;
+    if namespace.is_some() {
+        return Err(Error::bad_request(
+            "over a connection objects are looked for in the namespace of who connected; leave `.namespace(…)` out",
+        ));
+    }
+    search.cursor = match after {
+        None => None,
+        Some(FindCursor(Cursor::There(after))) => Some(after),
+        Some(FindCursor(Cursor::Here(_))) => return Err(elsewhere()),
+    };
+    let SearchPage { objects, cursor } = caller.list(search).await?;
+    Ok((objects, cursor.map(Cursor::There)))
+}
+
+fn elsewhere() -> Error {
+    Error::bad_request("this cursor is of a search in another place: begin anew without it")
 }
 
 fn found<O: Object>(listed: Listed) -> Result<Found<O>> {

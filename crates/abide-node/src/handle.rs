@@ -6,7 +6,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use abide_core::{Error, Key, Result, Seq, Timestamp, error::Code, port::Caller};
+use abide_core::{
+    Error, Json, Key, Result, Seq, Timestamp,
+    error::Code,
+    port::{Caller, store::Listed},
+};
 
 use parking_lot::Mutex;
 
@@ -119,14 +123,44 @@ impl Place {
     }
 }
 
+impl Spot {
+    /// The object's name, or why it has none.
+    pub(crate) fn key(&self) -> Result<&Key> {
+        match self {
+            Self::Here(place) => Ok(&place.key),
+            Self::There(remote) => Ok(&remote.key),
+            Self::Nowhere(error) => Err(error.clone()),
+        }
+    }
+
+    /// The object's durable state.
+    pub(crate) async fn snapshot(&self) -> Result<Option<Snapshot<Json>>> {
+        match self {
+            Self::Here(place) => place.node.snapshot(&place.key).await,
+            Self::There(remote) => remote.snapshot().await,
+            Self::Nowhere(error) => Err(error.clone()),
+        }
+    }
+}
+
 impl Remote {
     /// Why something is not to be had over a connection.
     fn not_here(&self) -> Error {
         let key = &self.key;
         Error::bad_request(format!(
-            "{key} is called over a connection, which has no words for this; nothing was changed; call a handler, \
-             watch the object, or ask its node"
+            "{key} is called over a connection, and this is only to be had on its node; nothing was changed; call a \
+             handler that does it there"
         ))
+    }
+
+    async fn snapshot(&self) -> Result<Option<Snapshot<Json>>> {
+        let found = self.caller.get(self.key.kind().clone(), self.key.id().to_owned()).await?;
+        Ok(found.map(|Listed { seq, state, created_at, updated_at, .. }| Snapshot {
+            seq,
+            state,
+            created_at,
+            updated_at,
+        }))
     }
 
     async fn watch(&self, after: After) -> Result<Changes> {
@@ -160,9 +194,8 @@ impl<O: Object> Handle<O> {
 
     /// The object of this name elsewhere, called over a connection.
     ///
-    /// Calls and changes work as on a node; a call that does not say how often it may run takes effect once.
-    /// What a connection has no words for ([`Handle::peek`], [`Handle::live`], [`Handle::delete`], calls on
-    /// another's behalf) is `bad_request`.
+    /// It works as on a node; a call that does not say how often it may run takes effect once. What belongs to a turn
+    /// or a transaction of the node (messages, [`Handle::within`], calls on another's behalf) is `bad_request`.
     pub fn over(caller: Arc<dyn Caller>, id: &str) -> Self {
         let key = Key::parse("default", O::KIND, id).map_err(Error::from);
         Self::at(key.map_or_else(Spot::Nowhere, |key| Spot::There(Remote { caller, key })))
@@ -172,7 +205,7 @@ impl<O: Object> Handle<O> {
         Self { spot: Arc::new(spot), object: PhantomData }
     }
 
-    pub(crate) fn spot(&self) -> &Spot {
+    pub(crate) fn spot(&self) -> &Arc<Spot> {
         &self.spot
     }
 
@@ -181,7 +214,7 @@ impl<O: Object> Handle<O> {
     }
 
     pub(crate) fn place(&self) -> Result<&Place> {
-        match self.spot() {
+        match &*self.spot {
             Spot::Here(place) => Ok(place),
             Spot::There(remote) => Err(remote.not_here()),
             Spot::Nowhere(error) => Err(error.clone()),
@@ -206,11 +239,7 @@ impl<O: Object> Handle<O> {
 
     /// The object's name, or why it has none.
     pub fn key(&self) -> Result<&Key> {
-        match self.spot() {
-            Spot::Here(place) => Ok(&place.key),
-            Spot::There(remote) => Ok(&remote.key),
-            Spot::Nowhere(error) => Err(error.clone()),
-        }
+        self.spot.key()
     }
 
     /// The object's durable state, decoded.
@@ -227,8 +256,7 @@ impl<O: Object> Handle<O> {
 
     /// The object's durable state, decoded; `None` if it is not there.
     pub async fn peek(&self) -> Result<Option<Snapshot<O>>> {
-        let place = self.place()?;
-        let Some(found) = place.node.snapshot(&place.key).await? else {
+        let Some(found) = self.spot.snapshot().await? else {
             return Ok(None);
         };
         let (state, _) = abide_core::state::decode::<O>(found.state.as_str())
@@ -238,7 +266,7 @@ impl<O: Object> Handle<O> {
 
     /// The stream of the object's changes, from a position on.
     pub async fn changes(&self, after: After) -> Result<Changes> {
-        match self.spot() {
+        match &*self.spot {
             Spot::Here(place) => place.node.watch(&place.key, after).await,
             Spot::There(remote) => remote.watch(after).await,
             Spot::Nowhere(error) => Err(error.clone()),
@@ -246,8 +274,17 @@ impl<O: Object> Handle<O> {
     }
 
     /// Deletes the object: state, alarms and history. Deleting what is not there is fine.
+    ///
+    /// Over a connection it is sent once at most: sent again, it could end what somebody has created since. If the
+    /// connection breaks before the answer, it is `unavailable`, and the object may be deleted.
     pub async fn delete(&self) -> Result<()> {
-        let place = self.place()?;
+        let place = match &*self.spot {
+            Spot::Here(place) => place,
+            Spot::There(Remote { caller, key }) => {
+                return caller.delete(key.kind().clone(), key.id().to_owned()).await.map(drop);
+            }
+            Spot::Nowhere(error) => return Err(error.clone()),
+        };
         if place.transaction.is_some() {
             return Err(Error::bad_request(format!(
                 "a transaction deletes {} through a handler that says `ctx.delete_self()`; nothing was changed",

@@ -51,7 +51,7 @@ pub use call::{CALL_KEY_BYTES_MAX, Call, CallOptions, Delivery, DynamicCall};
 pub use clients::{Client, Pushed, Recipients};
 pub use clock::SystemClock;
 pub use context::Context;
-pub use find::{Find, Found, FoundPage};
+pub use find::{Find, FindCursor, Found, FoundPage};
 pub use handle::{Handle, Snapshot};
 pub use hub::{BROADCAST_BYTES_MAX, Everything, Heard};
 pub use job::Reply;

@@ -2,13 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use abide_core::{Change, Error, Key, Result, Seq, Timestamp};
+use abide_core::{Change, Error, Result, Seq, Timestamp};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::{
-    handle::{Handle, Snapshot},
-    node::NodeCore,
+    handle::{Handle, Snapshot, Spot},
     object::Object,
     watch::{After, Changes, Update},
 };
@@ -44,16 +43,17 @@ impl<O: Object> Live<O> {
     /// Waits until something else is shown than when this was called last.
     ///
     /// # Errors
-    /// `unavailable` when the node is shutting down.
+    /// `unavailable` when the node is shutting down, or the client was closed.
     pub async fn changed(&mut self) -> Result<()> {
-        let closed = |_| Error::unavailable("this node is shutting down; nothing is shown any more");
+        let closed =
+            |_| Error::unavailable("this node is shutting down, or the client was closed; nothing is shown any more");
         self.latest.changed().await.map_err(closed)
     }
 
     /// Waits until what is shown fulfils a condition, and gives it.
     ///
     /// # Errors
-    /// `unavailable` when the node is shutting down.
+    /// `unavailable` when the node is shutting down, or the client was closed.
     pub async fn until(&mut self, condition: impl Fn(&O) -> bool) -> Result<Arc<Snapshot<O>>> {
         loop {
             let shown = self.latest.borrow_and_update().snapshot.clone();
@@ -80,70 +80,79 @@ impl<O: Object> std::fmt::Debug for Live<O> {
 impl<O: Object> Handle<O> {
     /// A handle that always shows the object's latest state, also while nobody calls it.
     pub async fn live(&self) -> Result<Live<O>> {
-        let place = self.place()?;
-        let changes = place.node.watch(&place.key, After::Now).await?;
-        let follower = Follower::begin(place.node.clone(), place.key.clone(), changes.seq()).await?;
+        let changes = self.changes(After::Now).await?;
+        let follower = Follower::begin(self.spot().clone(), changes.seq()).await?;
         let (tx, latest) = watch::channel(follower.show::<O>()?);
-        place.node.tasks.spawn(follow(follower, changes, tx));
+        let following = follow(follower, changes, tx);
+        match &**self.spot() {
+            Spot::Here(place) => drop(place.node.tasks.spawn(following)),
+            Spot::There(_) | Spot::Nowhere(_) => start(following),
+        }
         Ok(Live { latest })
     }
 }
 
 /// The fields of an object at a seq.
 struct Follower {
-    node: Arc<NodeCore>,
-    key: Key,
+    spot: Arc<Spot>,
     seq: Seq,
     fields: Option<Map<String, Value>>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
+/// Follows an object that is elsewhere, without a node whose tracker could spawn.
+#[expect(clippy::disallowed_methods, reason = "the task ends with the last clone of its handle, or with its client")]
+fn start(following: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(following);
+}
+
 async fn follow<O: Object>(mut follower: Follower, mut changes: Changes, tx: watch::Sender<Shown<O>>) {
+    // Whether what is shown is known to be old.
+    let mut behind = false;
     loop {
-        let update = tokio::select! {
+        let followed = tokio::select! {
             biased;
             () = tx.closed() => return,
-            update = changes.next() => update,
-        };
-        let followed = match update {
-            None => return,
-            Some(Ok(update)) => follower.take(&update).await,
-            Some(Err(error)) => Err(error),
+            update = changes.next() => match update {
+                None => return,
+                Some(Ok(update)) => follower.take(&update).await,
+                Some(Err(error)) => Err(error),
+            },
+            // Whoever waits is not left with an old state until the next change.
+            read = follower.read(), if behind => read,
         };
         match followed.and_then(|()| follower.show()) {
-            Ok(shown) => drop(tx.send_replace(shown)),
+            Ok(shown) => {
+                behind = false;
+                tx.send_replace(shown);
+            }
             Err(error) => {
-                tracing::warn!(key = %follower.key, %error, "a live handle cannot be brought up to date; trying again");
+                tracing::warn!(key = ?follower.spot.key(), %error, "a live handle cannot be brought up to date; trying again");
                 // The next update finds a gap, and reads the state.
                 follower.fields = None;
+                behind = true;
                 tokio::time::sleep(AGAIN_AFTER).await;
-                // Whoever waits is not left with an old state until the next change.
-                if follower.read().await.is_ok()
-                    && let Ok(shown) = follower.show()
-                {
-                    tx.send_replace(shown);
-                }
             }
         }
     }
 }
 
 impl Follower {
-    async fn begin(node: Arc<NodeCore>, key: Key, seq: Seq) -> Result<Self> {
+    async fn begin(spot: Arc<Spot>, seq: Seq) -> Result<Self> {
         let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
-        let mut follower = Self { node, key, seq, fields: None, created_at, updated_at };
+        let mut follower = Self { spot, seq, fields: None, created_at, updated_at };
         follower.read().await?;
         Ok(follower)
     }
 
     /// Reads the whole state.
     async fn read(&mut self) -> Result<()> {
-        let Some(now) = self.node.snapshot(&self.key).await? else {
+        let Some(now) = self.spot.snapshot().await? else {
             self.fields = None;
             return Ok(());
         };
-        let damaged = |e| Error::internal(format!("the state of {} is no object: {e}", self.key));
+        let damaged = |e| Error::internal(format!("the state of {:?} is no object: {e}", self.spot.key()));
         self.fields = Some(now.state.decode().map_err(damaged)?);
         (self.seq, self.created_at, self.updated_at) = (now.seq, now.created_at, now.updated_at);
         Ok(())

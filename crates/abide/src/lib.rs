@@ -47,9 +47,9 @@ pub use abide_core::{
 };
 pub use abide_macros::{State, alarm, handler, hook, object};
 pub use abide_node::{
-    After, AlarmBuilder, Call, CallOptions, Changes, Context, Delay, Delivery, Durability, DynamicCall, Find, Found,
-    FoundPage, Handle, HandlerDescription, HasKey, History, KindDescription, Layout, Live, Node, NodeBuilder,
-    NodeOptions, Object, Options, Principal, Recipients, Reply, ResetReason, Snapshot, SystemClock,
+    After, AlarmBuilder, Call, CallOptions, Changes, Context, Delay, Delivery, Durability, DynamicCall, Find,
+    FindCursor, Found, FoundPage, Handle, HandlerDescription, HasKey, History, KindDescription, Layout, Live, Node,
+    NodeBuilder, NodeOptions, Object, Options, Principal, Recipients, Reply, ResetReason, Snapshot, SystemClock,
     TRANSACTION_OBJECTS_MAX, Transaction, TransactionCall, Update,
 };
 /// Read models that follow the changes of objects, each change once.

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
-use abide_client::{Client, News};
-use abide_core::{Error, Result, Seq};
-use abide_node::{Handle, Object};
+use abide_client::Client;
+use abide_node::{Find, Handle, Object};
 
 /// Typed objects over a [`Client`]: the same handles as on a node.
 ///
@@ -35,8 +34,8 @@ pub trait Objects {
     /// The object of this name. No I/O: objects exist by being named.
     fn object<O: Object>(&self, id: &str) -> O::Ref;
 
-    /// The object's state as it is now, and the seq it reflects; `None` if it is not there.
-    fn state<O: Object>(&self, id: &str) -> impl Future<Output = Result<Option<(Seq, O)>>> + Send;
+    /// The objects of a type, by filter and in an order: `client.find::<Counter>().filter("count > 5").await`.
+    fn find<O: Object>(&self) -> Find<O>;
 }
 
 impl Objects for Client {
@@ -44,15 +43,7 @@ impl Objects for Client {
         O::Ref::from(Handle::over(Arc::new(self.clone()), id))
     }
 
-    async fn state<O: Object>(&self, id: &str) -> Result<Option<(Seq, O)>> {
-        let mut watch = self.watch(O::KIND, id).await?;
-        while let Some(news) = watch.next().await {
-            let (News::Snapshot { seq, state } | News::Reset { seq, state, .. }) = news? else { continue };
-            let Some(state) = state else { return Ok(None) };
-            let (state, _) = abide_core::state::decode::<O>(state.as_str())
-                .map_err(|error| Error::internal(format!("the state does not fit {}: {error}", O::KIND)))?;
-            return Ok(Some((seq, state)));
-        }
-        Err(Error::unavailable("the client was closed before the state came"))
+    fn find<O: Object>(&self) -> Find<O> {
+        Find::over(Arc::new(self.clone()))
     }
 }

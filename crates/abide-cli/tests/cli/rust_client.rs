@@ -1,6 +1,14 @@
 //! The Rust client, against real nodes in processes of their own.
 
-use std::{collections::BTreeSet, net::TcpListener, process::Command, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::TcpListener,
+    process::Command,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use abide::{
     Backoff, Client, Code, Objects, Seq,
@@ -22,6 +30,25 @@ fn eager() -> Builder {
 
 async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
+
+/// Lets a node stand still: it neither answers nor closes its connections.
+fn halt(node: &Node) {
+    signal(node, "-STOP");
+    let begun = Instant::now();
+    while !stands_still(node.id()) {
+        assert!(begun.elapsed() < PATIENCE, "the node does not stop");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether every thread of a process has stopped: the signal is on its way for a while.
+fn stands_still(process: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('T'))
+    })
 }
 
 fn signal(node: &Node, signal: &str) {
@@ -91,12 +118,51 @@ async fn a_client_goes_to_the_address_that_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_accepts_and_says_nothing_is_passed_over() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let node = Node::start();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    let client = eager().address(silent).address(&node.url).connect().await.unwrap();
+    assert!(client.status().is_online(), "{client:?}");
+    assert_eq!(client.object::<Counter>("visits").increment(5).await.unwrap(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_node_stands_still_counts_as_lost_until_it_goes_on() {
+    let node = Node::start();
+    let client = eager().heartbeat(Duration::from_millis(200)).address(&node.url).connect().await.unwrap();
+    let counter = client.object::<Counter>("visits");
+    let mut changes = counter.changes(After::Start).await.unwrap();
+    let mut status = client.statuses();
+    halt(&node);
+    soon("the loss", status.wait_for(|now| !now.is_online())).await.unwrap();
+    let call = tokio::spawn(counter.increment(5).timeout("20s").into_future());
+    signal(&node, "-CONT");
+    assert_eq!(soon("the answer", call).await.unwrap().unwrap(), 5);
+    let update = soon("the change", changes.next()).await.unwrap().unwrap();
+    assert_eq!((update.seq(), update.change().is_some()), (Seq::new(1), true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_after_what_never_was_is_reset() {
+    let node = Node::start();
+    let client = Client::connect(&node.url).await.unwrap();
+    let counter = client.object::<Counter>("visits");
+    counter.increment(5).await.unwrap();
+    let mut changes = counter.changes(After::Seq(Seq::new(7))).await.unwrap();
+    let update = soon("the reset", changes.next()).await.unwrap().unwrap();
+    assert!(matches!(&update, Update::Reset { seq, state: Some(_), .. } if *seq == Seq::new(1)), "{update:?}");
+    counter.increment(1).await.unwrap();
+    assert_eq!(soon("the change", changes.next()).await.unwrap().unwrap().seq(), Seq::new(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_does_not_answer_costs_no_more_than_the_deadline_and_the_call_can_be_repeated() {
     let node = Node::start();
     let client = eager().address(&node.url).connect().await.unwrap();
     let counter = client.object::<Counter>("visits");
     counter.increment(1).await.unwrap();
-    signal(&node, "-STOP");
+    halt(&node);
     let error = counter.increment(1).key("order-77").timeout("300ms").await.unwrap_err();
     assert_eq!((error.code(), error.is_maybe_applied(), error.retryable()), (Code::Deadline, true, true));
     let read = client.call::<i64>("Counter", "visits", "get", ()).timeout(Duration::from_millis(300)).await;
@@ -120,7 +186,7 @@ async fn a_call_that_was_never_sent_says_that_nothing_was_changed() {
 async fn a_call_that_is_sent_once_at_most_fails_when_the_connection_breaks() {
     let mut node = Node::start();
     let client = eager().address(&node.url).connect().await.unwrap();
-    signal(&node, "-STOP");
+    halt(&node);
     let mut call = client.call::<i64>("Counter", "visits", "increment", ()).at_most_once().into_future();
     // It was sent before one that follows it over the same connection.
     let after = client.call::<i64>("Counter", "other", "get", ()).timeout(Duration::from_millis(300));
@@ -145,14 +211,64 @@ async fn the_errors_of_handlers_reach_the_caller_with_their_data() {
     assert_eq!(error.data().unwrap()["missing"], 400);
     let error = client.call::<i64>("Nothing", "x", "get", ()).await.unwrap_err();
     assert_eq!(error.code(), Code::UnknownKind);
-    assert_eq!(client.state::<Wallet>("nobody").await.unwrap().map(|(seq, _)| seq), None);
-    assert_eq!(client.state::<Wallet>("alice").await.unwrap().map(|(seq, _)| seq), Some(Seq::new(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handle_reads_lists_follows_and_deletes_as_on_a_node() {
+    let mut node = Node::start();
+    let client = eager().address(&node.url).connect().await.unwrap();
+    let counter = client.object::<Counter>("visits");
+    assert!(counter.peek().await.unwrap().is_none());
+    assert_eq!(counter.load().await.unwrap_err().code(), Code::NotFound);
+    let mut live = counter.live().await.unwrap();
+    assert!(live.get().is_none());
+    for (id, amount) in [("a", 3), ("b", 9), ("visits", 5)] {
+        client.object::<Counter>(id).increment(amount).await.unwrap();
+    }
+    let loaded = counter.load().await.unwrap();
+    assert_eq!((loaded.state.get(), loaded.seq), (5, Seq::new(1)));
+    assert!(loaded.created_at > Timestamp::EPOCH && loaded.updated_at >= loaded.created_at);
+    assert_eq!(soon("the state", live.until(|state| state.get() == 5)).await.unwrap().seq, Seq::new(1));
+
+    let page = client.find::<Counter>().filter("count > 3").order("-count").limit(1).await.unwrap();
+    assert_eq!((page.objects[0].id.as_str(), page.objects[0].snapshot.state.get()), ("b", 9));
+    let rest = client.find::<Counter>().filter("count > 3").order("-count").after(page.next.unwrap()).await.unwrap();
+    assert_eq!(rest.objects.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), ["visits"]);
+    assert_eq!(client.find::<Counter>().filter("count >").await.unwrap_err().code(), Code::BadRequest);
+
+    // What is followed is followed on, whatever happens to the node.
+    block_in_place(|| {
+        node.kill();
+        node.restart();
+    });
+    counter.increment(1).await.unwrap();
+    soon("the change", live.until(|state| state.get() == 6)).await.unwrap();
+    counter.delete().await.unwrap();
+    counter.delete().await.unwrap();
+    soon("the end", async {
+        while live.get().is_some() {
+            live.changed().await.unwrap();
+        }
+    })
+    .await;
+    assert!(counter.peek().await.unwrap().is_none());
+    assert_eq!(client.get("Counter", "b").await.unwrap().unwrap().state.value()["count"], 9);
+    assert!(client.delete("Counter", "b").await.unwrap());
+    client.close().await;
+    let end = soon("the client's end", async {
+        loop {
+            if let Err(error) = live.changed().await {
+                break error;
+            }
+        }
+    });
+    assert_eq!(end.await.code(), Code::Unavailable);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_refused_is_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("abide.toml"), "[auth]\nkeys = \"keys.toml\"\n").unwrap();
+    fs::write(folder.path().join("abide.toml"), "[auth]\nkeys = \"keys.toml\"\n").unwrap();
     let made = finish(abide(folder.path()).args(["keys", "new", "--subject", "alice", "--role", "user"]));
     let node = Node::start_in(folder, "127.0.0.1:0");
     let alice = eager().address(&node.url).token(made.text()).connect().await.unwrap();
@@ -175,10 +291,10 @@ async fn a_connection_is_encrypted_and_a_server_that_nobody_vouches_for_is_not_s
     let folder = tempfile::tempdir().unwrap();
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    std::fs::write(folder.path().join("server.pem"), cert.pem()).unwrap();
-    std::fs::write(folder.path().join("server-key.pem"), signing_key.serialize_pem()).unwrap();
+    fs::write(folder.path().join("server.pem"), cert.pem()).unwrap();
+    fs::write(folder.path().join("server-key.pem"), signing_key.serialize_pem()).unwrap();
     let tls = "[tls]\ncert = \"server.pem\"\nkey = \"server-key.pem\"\n";
-    std::fs::write(folder.path().join("abide.toml"), tls).unwrap();
+    fs::write(folder.path().join("abide.toml"), tls).unwrap();
     let node = Node::start_in(folder, "127.0.0.1:0");
     assert!(node.url.starts_with("https://"), "{}", node.url);
     let trusting = eager().address(&node.url).ca(cert.pem()).connect().await.unwrap();

@@ -1,4 +1,4 @@
-use abide_core::{Kind, Result};
+use abide_core::{Kind, Result, frame::Call};
 
 use super::*;
 
@@ -18,10 +18,10 @@ impl Waiting {
     }
 }
 
-fn request(repeat: Repeat) -> Request {
+fn call(n: u64) -> ClientFrame {
     let kind = Kind::new("Counter").unwrap();
     let (id, handler) = ("a".to_owned(), "increment".to_owned());
-    Request { kind, id, handler, args: Json::null(), repeat, timeout: None }
+    ClientFrame::Call(Call { n, kind, id, handler, args: Json::null(), key: None, timeout_ms: None })
 }
 
 fn keyed() -> Repeat {
@@ -30,7 +30,7 @@ fn keyed() -> Repeat {
 
 fn add(calls: &mut Calls, n: u64, repeat: Repeat, deadline: Instant) -> Waiting {
     let (sink, answer) = oneshot::channel();
-    calls.add(NewCall { n, request: request(repeat), deadline, sink });
+    calls.add(NewCall { n, frame: call(n), repeat, deadline, sink });
     Waiting(answer)
 }
 
