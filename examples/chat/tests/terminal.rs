@@ -183,6 +183,27 @@ fn no_line_is_lost_or_said_twice_while_the_server_is_killed_again_and_again() {
 }
 
 #[test]
+fn whoever_comes_back_from_a_lost_connection_has_not_left() {
+    let mut server = Server::start();
+    let mut alice = Person::sit_down(&server, "alice");
+    let mut bob = Person::sit_down(&server, "bob");
+    alice.sees("* [hall] bob is here");
+    server.kill();
+    alice.sees("* the server is away; what you type is said when it is back");
+    server.restart();
+    alice.sees("* connected again");
+    bob.sees("* connected again");
+    bob.types("still here");
+    alice.sees("[hall] bob: still here");
+    bob.types("/quit");
+    alice.sees("* [hall] bob has left");
+    let said = alice.leaves();
+    let left: Vec<_> = said.iter().filter(|line| line.contains("has left")).collect();
+    assert_eq!(left, ["* [hall] bob has left"], "{said:#?}");
+    assert_eq!(said.iter().filter(|line| line.ends_with("bob is here")).count(), 1, "{said:#?}");
+}
+
+#[test]
 fn rooms_are_listed_entered_and_left_and_whispers_are_heard_by_one() {
     let server = Server::start();
     let mut alice = Person::sit_down(&server, "alice");

@@ -11,7 +11,9 @@ mod room;
 mod screen;
 mod speaker;
 
-use abide::{Abide, Client};
+use std::time::Duration;
+
+use abide::{Abide, Backoff, Client};
 use clap::Parser;
 
 use crate::{app::App, screen::Screen};
@@ -46,7 +48,9 @@ async fn main() -> abide::Result<()> {
         let abide = chat_example::register(Abide::open(&arguments.store)).start().await?;
         return abide.serve(address).await;
     }
-    let mut client = Client::builder().session("ChatSession");
+    // Somebody waits at the keyboard.
+    let backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(3), ..Backoff::default() };
+    let mut client = Client::builder().session("ChatSession").backoff(backoff);
     for server in &arguments.server {
         client = client.address(server);
     }

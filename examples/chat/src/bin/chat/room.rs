@@ -1,6 +1,6 @@
 //! One room, as it is seen from here.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::pending, time::Duration};
 
 use abide::{
     Change, Json,
@@ -9,10 +9,15 @@ use abide::{
 };
 use chat_example::Line;
 use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
 
 /// How many lines are shown when a room is entered.
 const SHOWN: usize = 20;
+/// After a lost connection, who is not back by then has left.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(10);
 
 /// What somebody shows of itself beside a room.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -27,6 +32,10 @@ pub(crate) struct Room {
     /// The number of the last line that was shown.
     last: Option<u64>,
     here: BTreeMap<String, Shown>,
+    /// Who was here when the connection was lost, and is not back yet.
+    away: BTreeMap<String, Shown>,
+    /// The client that this is: another one, when it came back too late.
+    me: Option<String>,
     typing: watch::Sender<bool>,
 }
 
@@ -35,7 +44,7 @@ impl Room {
     pub(crate) fn enter(name: &str, me: &str, watch: Watch, news: mpsc::Sender<(String, News)>) -> Self {
         let (typing, is_typing) = watch::channel(false);
         tokio::spawn(follow(name.to_owned(), me.to_owned(), watch, is_typing, news));
-        Self { name: name.to_owned(), last: None, here: BTreeMap::new(), typing }
+        Self { name: name.to_owned(), last: None, here: BTreeMap::new(), away: BTreeMap::new(), me: None, typing }
     }
 
     pub(crate) fn typing(&self, is: bool) {
@@ -55,6 +64,10 @@ impl Room {
 
     /// What is to be shown of what happened.
     pub(crate) fn take(&mut self, news: News, me: Option<&str>) -> Vec<String> {
+        if let Some(earlier) = self.me.take().filter(|earlier| Some(earlier.as_str()) != me) {
+            self.here.remove(&earlier);
+        }
+        self.me = me.map(str::to_owned);
         match news {
             News::Snapshot { state, .. } | News::Reset { state, .. } => self.state(state),
             News::Change(change) => change.decode().map(|change| self.change(&change)).unwrap_or_default(),
@@ -98,9 +111,11 @@ impl Room {
     }
 
     fn presence(&mut self, whole: bool, members: BTreeMap<String, Option<Json>>, me: Option<&str>) -> Vec<String> {
+        let settled = !whole && members.is_empty();
         let before = self.here.clone();
         if whole {
-            self.here.clear();
+            // Others come back from a lost connection when they do: it is not said of them that they left.
+            self.away.append(&mut self.here);
         }
         for (client, data) in members {
             match data.and_then(|data| data.decode::<Shown>().ok()) {
@@ -110,17 +125,21 @@ impl Room {
         }
         let mut shown = Vec::new();
         let room = &self.name;
+        let knows = |known: &BTreeMap<String, Shown>, name: &str| known.values().any(|other| other.name == name);
         for (client, Shown { name, typing }) in self.here.iter().filter(|(client, _)| Some(client.as_str()) != me) {
             let known = before.get(client);
-            if known.is_none() && !before.values().any(|other| other.name == *name) {
+            if known.is_none() && !knows(&before, name) && !knows(&self.away, name) {
                 shown.push(format!("* [{room}] {name} is here"));
             }
             if *typing && !known.is_some_and(|known| known.typing) {
                 shown.push(format!("* [{room}] {name} is typing…"));
             }
         }
-        for (client, Shown { name, .. }) in before.iter().filter(|(client, _)| Some(client.as_str()) != me) {
-            if !self.here.contains_key(client) && !self.here.values().any(|other| other.name == *name) {
+        self.away.retain(|_, away| !knows(&self.here, &away.name));
+        let gone = if settled { std::mem::take(&mut self.away) } else { BTreeMap::new() };
+        let left = before.iter().filter(|(client, _)| !whole && !self.here.contains_key(*client)).chain(&gone);
+        for (_, Shown { name, .. }) in left.filter(|(client, _)| Some(client.as_str()) != me) {
+            if !knows(&self.here, name) {
                 shown.push(format!("* [{room}] {name} has left"));
             }
         }
@@ -137,11 +156,28 @@ async fn follow(
     news: mpsc::Sender<(String, News)>,
 ) {
     let _ = watch.present(json!({"name": me})).await;
+    let mut settles_at = None;
     loop {
+        let settled = async {
+            match settles_at {
+                Some(at) => sleep_until(at).await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             next = watch.next() => {
                 let Some(Ok(next)) = next else { return };
+                if matches!(next, News::Presence { whole: true, .. }) {
+                    settles_at = Some(Instant::now() + COME_BACK_WITHIN);
+                }
                 if news.send((room.clone(), next)).await.is_err() {
+                    return;
+                }
+            }
+            () = settled => {
+                settles_at = None;
+                let nobody = News::Presence { whole: false, members: BTreeMap::new() };
+                if news.send((room.clone(), nobody)).await.is_err() {
                     return;
                 }
             }
