@@ -287,6 +287,24 @@ async fn a_token_that_is_refused_is_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_call_and_watch_can_neither_list_nor_delete() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "[[access]]\nallow = [\"call\", \"create\", \"watch\"]\nkind = \"Counter\"\nroles = [\"user\"]\n";
+    fs::write(folder.path().join("abide.toml"), format!("[auth]\nkeys = \"keys.toml\"\n{rule}")).unwrap();
+    let made = finish(abide(folder.path()).args(["keys", "new", "--subject", "alice", "--role", "user"]));
+    let node = Node::start_in(folder, "127.0.0.1:0");
+    let client = eager().address(&node.url).token(made.text()).connect().await.unwrap();
+    let counter = client.object::<Counter>("visits");
+    counter.increment(5).await.unwrap();
+    assert_eq!(counter.load().await.unwrap().state.get(), 5);
+    assert_eq!(counter.delete().await.unwrap_err().code(), Code::Denied);
+    assert_eq!(client.find::<Counter>().await.unwrap_err().code(), Code::Denied);
+    let error = client.object::<Wallet>("alice").peek().await.unwrap_err();
+    assert_eq!((error.code(), error.retryable(), error.is_maybe_applied()), (Code::Denied, false, false));
+    assert_eq!(counter.get().await.unwrap(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_encrypted_and_a_server_that_nobody_vouches_for_is_not_spoken_to() {
     let folder = tempfile::tempdir().unwrap();
     let rcgen::CertifiedKey { cert, signing_key } =

@@ -60,7 +60,7 @@ pub(super) fn list(
     who: &Who,
     list: List,
 ) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
-    let caller = who.lists(shared)?;
+    let caller = who.caller().clone();
     let most = shared.limits.page_items;
     let limit = match list.limit {
         None => list::USUAL.min(most),

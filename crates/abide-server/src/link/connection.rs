@@ -646,6 +646,9 @@ impl<L: Link> Connection<L> {
 fn cost(frame: &ClientFrame) -> Option<Option<u64>> {
     match frame {
         ClientFrame::Call(call) => Some(Some(call.n)),
+        ClientFrame::Get(get) => Some(Some(get.n)),
+        ClientFrame::Delete(delete) => Some(Some(delete.n)),
+        ClientFrame::List(list) => Some(Some(list.n)),
         ClientFrame::Watch(watch) => Some(Some(watch.n)),
         ClientFrame::Send(ephemeral) => Some(ephemeral.n),
         ClientFrame::Present(present) => Some(Some(present.n)),
