@@ -45,6 +45,11 @@ impl<R> Call<R> {
         self.repeat(Repeat::Never)
     }
 
+    /// Sends the call as often as it takes, without a key: for handlers that only read, whose answer needs not be kept.
+    pub fn repeatable(self) -> Self {
+        self.repeat(Repeat::Freely)
+    }
+
     /// How long to wait for the answer, broken connections included.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         if let Ok(request) = &mut self.request {

@@ -1,12 +1,9 @@
 //! What handles ask of the task that owns the connection.
 
 use abide_core::{ClientFrame, Json, Kind, Result, Seq, port::Repeat};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::{sync::oneshot, time::Instant};
 
-use crate::news::News;
+use crate::shelf::Put;
 
 /// The answer to a call: what the handler returned, and the seq it reflects.
 pub(crate) type Answer = Result<(Json, Seq)>;
@@ -45,7 +42,7 @@ pub(crate) struct NewWatch {
     pub(crate) id: String,
     pub(crate) start: Start,
     pub(crate) presence: bool,
-    pub(crate) sink: mpsc::Sender<Result<News>>,
+    pub(crate) sink: Put,
     /// Told when the watch has begun, with the seq from which on changes come.
     pub(crate) begun: oneshot::Sender<Result<Seq>>,
 }

@@ -32,6 +32,7 @@ mod following;
 mod link;
 mod news;
 mod options;
+mod shelf;
 mod status;
 mod tls;
 mod watch;

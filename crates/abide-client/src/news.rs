@@ -40,3 +40,16 @@ pub enum News {
         members: BTreeMap<String, Option<Json>>,
     },
 }
+
+impl News {
+    /// About how many bytes it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.as_str().len());
+        match self {
+            Self::Snapshot { state, .. } | Self::Reset { state, .. } => of(state),
+            Self::Change(change) => change.json.as_str().len(),
+            Self::Broadcast { from, data } => from.as_ref().map_or(0, String::len) + data.as_str().len(),
+            Self::Presence { members, .. } => members.iter().map(|(client, data)| client.len() + of(data)).sum(),
+        }
+    }
+}

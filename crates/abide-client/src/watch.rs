@@ -8,10 +8,7 @@ use std::{
 
 use abide_core::{Json, Kind, Result, Seq, port::BoxFuture};
 use serde::Serialize;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     calls::late,
@@ -19,10 +16,12 @@ use crate::{
     command::{Command, NewWatch, Start},
     link::closed,
     news::News,
+    shelf::{Take, shelf},
 };
 
 /// How much is kept for a slow reader; the rest is asked for again when there is room.
 const NEWS_MAX: usize = 256;
+const NEWS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A watch that is about to begin: await it. It begins with the object's state.
 #[must_use = "nothing is watched until it is awaited"]
@@ -60,7 +59,7 @@ impl Watcher {
 
     async fn begin(self) -> Result<Watch> {
         let Self { core, kind, id, start, presence } = self;
-        let (sink, news) = mpsc::channel(NEWS_MAX);
+        let (sink, news) = shelf(NEWS_MAX, NEWS_BYTES_MAX);
         let (begun, at) = oneshot::channel();
         let n = core.fresh.fetch_add(1, Ordering::Relaxed);
         let watch = NewWatch { n, kind: Kind::new(&kind)?, id, start, presence, sink, begun };
@@ -95,14 +94,14 @@ pub struct Watch {
     n: u64,
     at: Seq,
     presence: bool,
-    news: mpsc::Receiver<Result<News>>,
+    news: Take,
 }
 
 impl Watch {
     /// What comes next. An error is the end: the server refuses the watch, or the client was closed. `None` comes
     /// after it.
     pub async fn next(&mut self) -> Option<Result<News>> {
-        let news = self.news.recv().await?;
+        let news = self.news.next().await?;
         match &news {
             Ok(News::Snapshot { seq, .. } | News::Reset { seq, .. }) => self.at = *seq,
             Ok(News::Change(change)) => self.at = change.seq,

@@ -10,16 +10,14 @@ use abide_core::{
     frame::{self, ErrorFrame},
 };
 use serde::Deserialize;
-use tokio::{
-    sync::{mpsc, mpsc::error::TrySendError, oneshot},
-    time::Instant,
-};
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     calls::{error_of, pause},
     command::{NewWatch, Start},
     news::News,
     options::WATCHES_MAX,
+    shelf::{NotPut, Put},
 };
 
 #[derive(Default)]
@@ -38,7 +36,7 @@ struct Watching {
     id: String,
     start: Start,
     presence: bool,
-    sink: mpsc::Sender<Result<News>>,
+    sink: Put,
     begun: Option<oneshot::Sender<Result<Seq>>>,
     /// Up to where updates were handed out.
     at: Option<Seq>,
@@ -171,7 +169,7 @@ impl Watches {
     pub(crate) fn broadcast(&mut self, frame: frame::Broadcast) -> Option<ClientFrame> {
         let watching = self.of(frame.n)?;
         // It is ephemeral: a reader that has no room misses it.
-        let _ = watching.sink.try_send(Ok(News::Broadcast { from: frame.from, data: frame.data }));
+        let _ = watching.sink.put(Ok(News::Broadcast { from: frame.from, data: frame.data }));
         None
     }
 
@@ -222,7 +220,7 @@ impl Watches {
         for watching in std::mem::take(&mut self.open).into_values() {
             match watching.begun {
                 Some(begun) => drop(begun.send(Err(error.clone()))),
-                None => drop(watching.sink.try_send(Err(error.clone()))),
+                None => drop(watching.sink.put(Err(error.clone()))),
             }
         }
         *self = Self::default();
@@ -243,7 +241,7 @@ impl Watches {
         let frames = closed.into_iter().filter_map(|id| self.remove(id)).collect();
         for id in self.paused.clone() {
             let Some(watching) = self.open.get_mut(&id) else { continue };
-            if watching.sink.capacity() < watching.sink.max_capacity() / 2 {
+            if !watching.sink.has_room() {
                 continue;
             }
             self.paused.remove(&id);
@@ -320,7 +318,7 @@ impl Watches {
         }
         if let Some(begun) = watching.begun.take() {
             let _ = begun.send(Err(error));
-        } else if let Err(TrySendError::Full(Err(error))) = watching.sink.try_send(Err(error)) {
+        } else if let Err(NotPut::Full(Err(error))) = watching.sink.put(Err(error)) {
             watching.over = Some(error);
             self.paused.insert(id);
             return;
@@ -332,10 +330,10 @@ impl Watches {
 
 impl Watching {
     fn hand(&self, news: News) -> Handed {
-        match self.sink.try_send(Ok(news)) {
+        match self.sink.put(Ok(news)) {
             Ok(()) => Handed::Yes,
-            Err(TrySendError::Full(_)) => Handed::Full,
-            Err(TrySendError::Closed(_)) => Handed::Gone,
+            Err(NotPut::Full(_)) => Handed::Full,
+            Err(NotPut::Gone) => Handed::Gone,
         }
     }
 

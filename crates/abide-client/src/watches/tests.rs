@@ -1,16 +1,17 @@
 use abide_core::frame::{Presence, Reset, ResetReason, Snapshot};
 
 use super::*;
+use crate::shelf::{Take, shelf};
 
 struct Reader {
-    news: mpsc::Receiver<Result<News>>,
+    news: Take,
     begun: oneshot::Receiver<Result<Seq>>,
 }
 
 impl Reader {
     fn seqs(&mut self) -> Vec<u64> {
         let mut seqs = Vec::new();
-        while let Ok(Ok(news)) = self.news.try_recv() {
+        while let Some(Ok(news)) = self.news.try_next() {
             seqs.extend(match news {
                 News::Change(change) => Some(change.seq.number()),
                 News::Snapshot { seq, .. } | News::Reset { seq, .. } => Some(seq.number()),
@@ -24,7 +25,7 @@ impl Reader {
 /// A watch with number 1 and room for so much, whose first number on the wire is 10.
 fn begin(start: Start, room: usize) -> (Watches, Reader) {
     let mut watches = Watches::default();
-    let (sink, news) = mpsc::channel(room);
+    let (sink, news) = shelf(room, 1 << 20);
     let (begun, at) = oneshot::channel();
     let kind = Kind::new("Counter").unwrap();
     watches.add(NewWatch { n: 1, kind, id: "a".into(), start, presence: true, sink, begun });
@@ -119,8 +120,8 @@ fn a_watch_that_is_refused_ends_and_one_that_may_go_well_is_asked_for_again() {
     watches.tick(watches.wakes_at().unwrap());
     assert!(asked(&mut watches, 11).is_some());
     watches.fail(&frame(11, Code::Denied), now, 0);
-    assert_eq!(reader.news.try_recv().unwrap().unwrap_err().code(), Code::Denied);
-    assert!(reader.news.try_recv().is_err());
+    assert_eq!(reader.news.try_next().unwrap().unwrap_err().code(), Code::Denied);
+    assert!(reader.news.try_next().is_none());
     watches.lost();
     assert!(asked(&mut watches, 12).is_none());
 }
