@@ -1,6 +1,10 @@
 //! TLS, with certificates that are read again when they change.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use abide_core::{Error, Result};
 use rustls::{
@@ -89,7 +93,7 @@ fn verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>,
     verifier.build().map_err(|error| failed(&clients.ca, &error))
 }
 
-fn certified(cert: &PathBuf, key: &PathBuf) -> Result<CertifiedKey, String> {
+fn certified(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
     let chain = certificates(cert)?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
     let signing = ring::sign::any_supported_type(&private).map_err(|error| failed(key, &error))?;
@@ -100,13 +104,13 @@ fn certified(cert: &PathBuf, key: &PathBuf) -> Result<CertifiedKey, String> {
     Ok(certified)
 }
 
-fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let found = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed(file, &error))?;
     if found.is_empty() { Err(failed(file, &"it has no certificate")) } else { Ok(found) }
 }
 
-fn failed(file: &PathBuf, error: &dyn std::fmt::Display) -> String {
+fn failed(file: &Path, error: &dyn std::fmt::Display) -> String {
     format!("{}: {error}", file.display())
 }

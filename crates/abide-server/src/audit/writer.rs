@@ -1,7 +1,7 @@
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -87,7 +87,7 @@ impl Writer {
         });
         match self.write(&line.to_string()) {
             Ok(()) => {
-                tracing::warn!(target: "abide::audit", missing, "acts were not written down: there were too many")
+                tracing::warn!(target: "abide::audit", missing, "acts were not written down: there were too many");
             }
             Err(_) => drop(self.left_out.fetch_add(missing, Ordering::Relaxed)),
         }
@@ -133,7 +133,7 @@ impl Writer {
     }
 }
 
-fn open(path: &PathBuf) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
