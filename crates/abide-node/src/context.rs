@@ -263,7 +263,8 @@ impl Context {
     pub(crate) fn set_alarm(&mut self, name: Arc<str>, due: Timestamp, schedule: Option<Schedule>, payload: Json) {
         let token = self.scope.node().clock.random() >> 1;
         if self.effects.has_room() {
-            let alarm = Alarm { name, due, token, payload, attempt: 0, schedule, dead: None };
+            let principal = self.scope.principal.as_deref().and_then(|principal| Json::of(principal).ok());
+            let alarm = Alarm { name, due, token, payload, attempt: 0, schedule, principal, dead: None };
             self.effects.alarms.push(AlarmWrite::Set(alarm));
         }
     }

@@ -203,7 +203,8 @@ impl NodeCore {
             info,
             origin: Origin::Alarm { name: alarm.name.clone(), token: alarm.token },
             deadline: Instant::now() + self.options.call_timeout,
-            principal: None,
+            // On behalf of whoever set it.
+            principal: alarm.principal.as_ref().and_then(|json| json.decode().ok()).map(Arc::new),
             chain: None,
             call_key: None,
             existing: false,

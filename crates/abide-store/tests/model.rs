@@ -202,6 +202,7 @@ fn alarm((name, due, what): &(u8, i64, u8)) -> AlarmWrite {
             payload: Json::null(),
             attempt: 0,
             schedule: None,
+            principal: (*what == 2).then(|| Json::trusted(r#"{"subject":"alice"}"#)),
             dead: (*what == 1).then(|| "gave up".into()),
         }),
     }

@@ -32,7 +32,7 @@ pub async fn an_alarm_is_replaced_by_its_name_and_removed_by_it(subject: &mut dy
     assert_eq!(due(&owner, 99, None, 9).await, [(9, "a".into(), "x".into())]);
 }
 
-/// Payload, token, attempts and schedule come back as they were set.
+/// Payload, token, attempts, schedule and principal come back as they were set.
 pub async fn an_alarm_keeps_all_it_was_set_with(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;
     let a = key("a");
@@ -40,6 +40,7 @@ pub async fn an_alarm_keeps_all_it_was_set_with(subject: &mut dyn Subject) {
         token: u64::MAX,
         payload: json(r#"{"t":"\u0000 'é\""}"#),
         attempt: u32::MAX,
+        principal: Some(json(r#"{"subject":"al\u0000ice \"é\""}"#)),
         dead: Some("it panicked: \"x\"\0".into()),
         ..alarm("näme\0", -1)
     };

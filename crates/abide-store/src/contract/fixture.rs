@@ -46,6 +46,7 @@ pub fn alarm(name: &str, due: i64) -> Alarm {
         payload: json(r#"{"why":"because"}"#),
         attempt: 0,
         schedule: None,
+        principal: None,
         dead: None,
     }
 }

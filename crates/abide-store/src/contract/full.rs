@@ -89,6 +89,7 @@ async fn owned(owner: &Owner) {
     let every = Alarm {
         schedule: serde_json::from_str(r#"{"cron":{"expr":"0 9 * * MON-FRI","tz":"Europe/Berlin"}}"#).ok(),
         payload: json(r#"{"b": 1, "a": "\u0000"}"#),
+        principal: Some(json(r#"{"subject":"alice"}"#)),
         ..alarm("every", 500)
     };
     let sent = OutboxMessage { principal: Some(json(r#"{"subject":"alice"}"#)), ..message(&rich, 3, &other) };

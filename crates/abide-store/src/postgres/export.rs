@@ -150,7 +150,7 @@ const CHANGES: &str = "
     WHERE l.seq > o.floor AND l.body IS NOT NULL ORDER BY l.oid, l.seq";
 
 const ALARMS: &str = "
-    SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error
+    SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM alarms a JOIN objects o ON o.oid = a.oid ORDER BY a.oid, a.name";
 
 const RECEIVED: &str = "

@@ -10,7 +10,8 @@ use super::{
 use crate::error::OpenError;
 
 /// What leads from each schema version to the next; the first creates version 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_alarms_of_principals.sql")];
 
 /// How often a lock that another process holds is asked for.
 const ASK_EVERY: Duration = Duration::from_millis(50);

@@ -59,6 +59,7 @@ pub(super) fn alarm(row: &Row, column: usize) -> Result<Alarm> {
         attempt: u32::try_from(row.try_get::<_, i64>(column + 4)?).unwrap_or(u32::MAX),
         schedule: schedule.map(serde_json::from_str).transpose()?,
         dead: dead.map(|error| unescaped(error).into_owned()),
+        principal: row.try_get::<_, Option<&str>>(column + 7)?.map(Json::trusted),
     })
 }
 

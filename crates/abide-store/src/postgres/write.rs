@@ -172,6 +172,7 @@ impl<'g> Writes<'g> {
                 set.text(6, alarm.payload.as_str().into());
                 set.optional_text(7, schedule.map(Into::into));
                 set.optional_text(8, alarm.dead.as_deref().map(escaped));
+                set.optional_text(9, alarm.principal.as_ref().map(|principal| principal.as_str().into()));
             }
         }
         self.push(DROP_ALARMS, drop_all);
@@ -342,12 +343,14 @@ const REMOVE_ALARMS: &str = "
     DELETE FROM alarms WHERE (oid, name) IN (SELECT u.oid, u.name FROM unnest($1::bigint[], $2::text[]) AS u (oid, name))";
 
 const SET_ALARMS: &str = "
-    INSERT INTO alarms (oid, name, due, dead, token, attempt, payload, schedule, error)
-    SELECT u.oid, u.name, u.due, u.dead = 1, u.token, u.attempt, u.payload, u.schedule, u.error
+    INSERT INTO alarms (oid, name, due, dead, token, attempt, payload, schedule, error, principal)
+    SELECT u.oid, u.name, u.due, u.dead = 1, u.token, u.attempt, u.payload, u.schedule, u.error, u.principal
     FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
-                $8::text[], $9::text[]) AS u (oid, name, due, dead, token, attempt, payload, schedule, error)
+                $8::text[], $9::text[], $10::text[])
+      AS u (oid, name, due, dead, token, attempt, payload, schedule, error, principal)
     ON CONFLICT (oid, name) DO UPDATE SET due = excluded.due, dead = excluded.dead, token = excluded.token,
-      attempt = excluded.attempt, payload = excluded.payload, schedule = excluded.schedule, error = excluded.error";
+      attempt = excluded.attempt, payload = excluded.payload, schedule = excluded.schedule, error = excluded.error,
+      principal = excluded.principal";
 
 const INSERT_MESSAGES: &str = "
     INSERT INTO outbox (namespace, kind, id, n, target_namespace, target_kind, target_id, handler, args, principal, at)

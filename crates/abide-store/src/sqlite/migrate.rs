@@ -9,7 +9,11 @@ use crate::error::OpenError;
 pub(super) const APPLICATION_ID: i64 = 0x4162_6964;
 
 /// What leads from each schema version to the next; the first creates version 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_indexes.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_indexes.sql"),
+    include_str!("migrations/0003_alarms_of_principals.sql"),
+];
 
 /// The schema version this program writes.
 pub(super) fn schema() -> u32 {

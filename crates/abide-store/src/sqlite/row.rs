@@ -40,7 +40,7 @@ pub(super) fn key(row: &Row<'_>, column: usize) -> Result<Key> {
 }
 
 /// The columns that [`alarm`] reads.
-pub(super) const ALARM_COLUMNS: &str = "a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error";
+pub(super) const ALARM_COLUMNS: &str = "a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal";
 
 /// An alarm whose columns start at `column`.
 pub(super) fn alarm(row: &Row<'_>, column: usize) -> Result<Alarm> {
@@ -54,6 +54,7 @@ pub(super) fn alarm(row: &Row<'_>, column: usize) -> Result<Alarm> {
         attempt: row.get(column + 4)?,
         schedule: schedule.map(serde_json::from_str).transpose()?,
         dead: row.get(column + 6)?,
+        principal: optional_json(row, column + 7)?,
     })
 }
 

@@ -60,7 +60,7 @@ impl<'c> Statements<'c> {
             erase_entry: prepare("UPDATE log SET at = NULL, body = NULL WHERE pos = ?")?,
             set_alarm: prepare(
                 "INSERT OR REPLACE INTO alarms (oid, name, due, dead, token, attempt, payload,
-                 schedule, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 schedule, error, principal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?,
             remove_alarm: prepare("DELETE FROM alarms WHERE oid = ? AND name = ?")?,
             drop_alarms: prepare("DELETE FROM alarms WHERE oid = ?")?,
@@ -138,6 +138,7 @@ impl<'c> Statements<'c> {
             alarm.payload.as_str(),
             schedule.transpose()?,
             alarm.dead.as_deref(),
+            alarm.principal.as_ref().map(|principal| principal.as_str()),
         ))?;
         Ok(())
     }

@@ -5,6 +5,7 @@ mod alarms;
 mod calls;
 mod life;
 mod messages;
+mod principals;
 mod transactions;
 mod watching;
 

@@ -24,6 +24,9 @@ pub struct Alarm {
     pub attempt: u32,
     /// When it repeats, if it does.
     pub schedule: Option<Schedule>,
+    /// Who set it, as JSON: on whose behalf it fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Json>,
     /// The last error, once it was given up: a dead letter, kept and reported, never fired.
     pub dead: Option<String>,
 }

@@ -86,7 +86,7 @@ impl Page<'_> {
         if self.alarms.is_empty() {
             return Ok(());
         }
-        let mut to = pin!(begin(conn, ALARMS, &[N, T, N, Type::BOOL, N, N, T, T, T]).await?);
+        let mut to = pin!(begin(conn, ALARMS, &[N, T, N, Type::BOOL, N, N, T, T, T, T]).await?);
         for (oid, alarm) in &self.alarms {
             let schedule = alarm.schedule.as_ref().map(serde_json::to_string).transpose()?;
             to.as_mut()
@@ -100,6 +100,7 @@ impl Page<'_> {
                     &alarm.payload.as_str(),
                     &schedule,
                     &alarm.dead.as_deref().map(escaped),
+                    &alarm.principal.as_ref().map(|principal| principal.as_str()),
                 ])
                 .await?;
         }
@@ -206,7 +207,7 @@ const OBJECTS: &str = "
 const LOG: &str = "COPY log (shard, pos, oid, first, seq, at, body, snapshot) FROM STDIN (FORMAT binary)";
 
 const ALARMS: &str = "
-    COPY alarms (oid, name, due, dead, token, attempt, payload, schedule, error) FROM STDIN (FORMAT binary)";
+    COPY alarms (oid, name, due, dead, token, attempt, payload, schedule, error, principal) FROM STDIN (FORMAT binary)";
 
 const RECEIVED: &str = "COPY received (oid, namespace, kind, id, n) FROM STDIN (FORMAT binary)";
 

@@ -68,21 +68,21 @@ async fn query(conn: &SharedConn, sql: &'static str, values: Values<'_>) -> Resu
 }
 
 const DUE: &str = "
-    SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error
+    SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE NOT a.dead AND a.due <= $1::bigint AND a.due >= $2::bigint
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($2::bigint, $3::text, $4::text, $5::text, $6::text)
     ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $7::bigint";
 
 const ALL: &str = "
-    SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error
+    SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE o.namespace = $1::text AND (a.dead OR NOT $2::boolean)
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($3::bigint, $4::text, $5::text, $6::text, $7::text)
     ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint";
 
 const OF_OBJECT: &str = "
-    SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error
+    SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE o.namespace = $1::text AND o.kind = $9::text AND o.id = $10::text AND (a.dead OR NOT $2::boolean)
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($3::bigint, $4::text, $5::text, $6::text, $7::text)

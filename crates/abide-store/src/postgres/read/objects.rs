@@ -82,7 +82,7 @@ pub(in crate::postgres) async fn snapshot(conn: SharedConn, key: Key, at: Seq) -
 const LOAD: &str = "
     SELECT o.head, o.floor, o.incarnation, o.version, o.created_at, o.updated_at, o.commit_id,
            o.exact, CASE WHEN o.exact IS NULL THEN o.state::text END,
-           a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error
+           a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM objects o LEFT JOIN alarms a ON a.oid = o.oid
     WHERE o.namespace = $1 AND o.kind = $2 AND o.id = $3 ORDER BY a.name";
 

@@ -40,7 +40,7 @@ pub(in crate::sqlite) fn load(conn: &Connection, key: &Key) -> Result<Option<Loa
 }
 
 const LOAD: &str = "SELECT o.head, o.floor, o.incarnation, o.version, o.created_at, o.updated_at,
-      o.commit_id, o.state, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error
+      o.commit_id, o.state, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM objects o LEFT JOIN alarms a ON a.oid = o.oid
     WHERE o.namespace = ? AND o.kind = ? AND o.id = ? ORDER BY a.name";
 

@@ -105,6 +105,7 @@ fn write_alarm(out: &mut Vec<u8>, alarm: &Alarm) {
     let schedule = alarm.schedule.as_ref().and_then(|schedule| Json::of(schedule).ok());
     optional(out, schedule.as_ref().map(Json::as_str));
     optional(out, alarm.dead.as_deref());
+    optional(out, alarm.principal.as_ref().map(Json::as_str));
 }
 
 fn write_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
@@ -213,6 +214,7 @@ impl<'b> Input<'b> {
             attempt: self.short()?,
             schedule: self.optional(|from| from.decoded::<Schedule>("schedule"))?,
             dead: self.optional(|from| from.text().map(str::to_owned))?,
+            principal: self.optional(Self::json)?,
         })
     }
 

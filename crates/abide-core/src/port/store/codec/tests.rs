@@ -50,11 +50,12 @@ fn alarm() -> impl Strategy<Value = Row> {
         Just(Some(r#"{"every":{"period_ms":60000,"anchor":"2026-01-02T03:04:05.678Z"}}"#)),
         Just(Some(r#"{"cron":{"expr":"0 9 * * MON-FRI","tz":"Europe/Berlin"}}"#)),
     ];
-    let rest = (any::<u64>(), any::<u32>(), schedule, prop::option::of("\\PC{0,9}"));
+    let rest = (any::<u64>(), any::<u32>(), schedule, prop::option::of("\\PC{0,9}"), prop::option::of(json()));
     (key(), "\\PC{1,9}", moment(), json(), rest).prop_map(|(key, name, due, payload, rest)| {
-        let (token, attempt, schedule, dead) = rest;
+        let (token, attempt, schedule, dead, principal) = rest;
         let schedule = schedule.map(|text| serde_json::from_str(text).unwrap());
-        Row::Alarm { key, alarm: Box::new(Alarm { name: name.into(), due, token, payload, attempt, schedule, dead }) }
+        let alarm = Alarm { name: name.into(), due, token, payload, attempt, schedule, principal, dead };
+        Row::Alarm { key, alarm: Box::new(alarm) }
     })
 }
 

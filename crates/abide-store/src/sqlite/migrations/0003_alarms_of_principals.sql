@@ -1,0 +1,2 @@
+-- On whose behalf an alarm fires: who set it.
+ALTER TABLE alarms ADD COLUMN principal TEXT;
