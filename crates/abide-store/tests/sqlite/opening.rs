@@ -58,7 +58,7 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date_with_all_it_holds() {
     drop(conn);
     let owner = super::owner(&path).await;
     let status = owner.store.status().await.unwrap();
-    assert_eq!((owner.load(&key("a")).await, status.schema), (before.0, 2));
+    assert_eq!((owner.load(&key("a")).await, status.schema), (before.0, 3));
     assert_eq!(status.id.len(), 26);
     assert_ne!(status.id, before.1);
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
