@@ -278,12 +278,13 @@ impl Context {
     /// Runs the `#[alarm]` handler `name` after `after`, from memory only: a restart, a crash or the
     /// object's leaving memory forgets it.
     pub fn timer(&mut self, name: &'static str, after: Duration) {
-        self.change_timer(name, Some(TimerPlan { after, every: None }));
+        self.change_timer(name, Some(TimerPlan { after, every: None, principal: self.scope.principal.clone() }));
     }
 
     /// As [`Context::timer`], again and again.
     pub fn timer_every(&mut self, name: &'static str, every: Duration) {
-        self.change_timer(name, Some(TimerPlan { after: every, every: Some(every) }));
+        let principal = self.scope.principal.clone();
+        self.change_timer(name, Some(TimerPlan { after: every, every: Some(every), principal }));
     }
 
     /// Forgets the timer of this name.

@@ -8,7 +8,7 @@ use abide_core::{
     port::store::{Alarm, AlarmWrite},
 };
 
-use crate::clients::Recipients;
+use crate::{clients::Recipients, principal::Principal};
 
 /// The most messages, alarms, events, broadcasts and pushes that one turn may produce.
 pub(crate) const EFFECTS_MAX: usize = 10_000;
@@ -49,11 +49,12 @@ pub(crate) struct TimerChange {
     pub(crate) set: Option<TimerPlan>,
 }
 
-/// When a timer fires.
-#[derive(Clone, Copy)]
+/// When a timer fires, and on whose behalf.
+#[derive(Clone)]
 pub(crate) struct TimerPlan {
     pub(crate) after: Duration,
     pub(crate) every: Option<Duration>,
+    pub(crate) principal: Option<Arc<Principal>>,
 }
 
 impl Effects {

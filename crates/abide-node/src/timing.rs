@@ -7,8 +7,9 @@ use tokio::time::sleep;
 use crate::{
     activation::Activation,
     effects::{Effects, TimerPlan},
-    job::Purpose,
+    job::{Envelope, Purpose},
     node::NodeCore,
+    principal::Principal,
 };
 
 impl NodeCore {
@@ -35,7 +36,7 @@ impl NodeCore {
                 if !node.is_running() {
                     return;
                 }
-                node.fire_timer(&target, name);
+                node.fire_timer(&target, name, plan.principal.clone());
                 match plan.every {
                     Some(every) => wait = every,
                     None => return,
@@ -53,12 +54,19 @@ impl NodeCore {
         });
     }
 
-    fn fire_timer(self: &Arc<Self>, activation: &Arc<Activation>, name: &'static str) {
+    fn fire_timer(
+        self: &Arc<Self>,
+        activation: &Arc<Activation>,
+        name: &'static str,
+        principal: Option<Arc<Principal>>,
+    ) {
         let Some(info) = activation.kind.alarms.get(name) else {
             return tracing::error!(object = %activation.key, name, "a timer has no #[alarm] handler of its name");
         };
         match self.node_envelope(info, Purpose::Timer) {
-            Ok(envelope) => self.submit(&activation.key, &activation.kind, envelope, false),
+            Ok(envelope) => {
+                self.submit(&activation.key, &activation.kind, Envelope { principal, ..envelope }, false);
+            }
             Err(error) => {
                 tracing::error!(object = %activation.key, name, %error, "a timer's handler takes arguments");
             }

@@ -75,6 +75,25 @@ fn a_backup_of_an_empty_store_is_one() {
     assert_eq!(check(archive.as_slice(), |_| {}).unwrap().1, written);
 }
 
+/// The file was written by the first version of the format, before alarms had principals.
+#[test]
+fn a_backup_of_the_first_version_is_read() {
+    let archive: &[u8] = include_bytes!("files/version-1.abide-backup");
+    assert_eq!(archive[8..10], [1, 0]);
+    let found = check(archive, |_| {}).unwrap().1;
+    let counts = (found.objects, found.changes, found.alarms, found.received, found.outcomes, found.messages);
+    assert_eq!(counts, (13, 29, 3, 2, 4, 2));
+    let mut reader = Reader::new(archive).unwrap();
+    let mut alarms = Vec::new();
+    while let Some(block) = reader.next(0).unwrap() {
+        alarms.extend(block.rows.into_iter().filter_map(|row| match row {
+            Row::Alarm { alarm, .. } => Some(alarm),
+            _ => None,
+        }));
+    }
+    assert!(alarms.iter().all(|alarm| alarm.principal.is_none()), "{alarms:?}");
+}
+
 #[tokio::test]
 async fn every_flipped_byte_is_found() {
     let (archive, _) = archive(&some_rows().await, 2_000);
@@ -162,9 +181,9 @@ fn what_is_no_backup_is_called_that() {
         assert!(matches!(found, ArchiveError::NotABackup { .. }), "{found}");
     }
     let (mut archive, _) = archive(&[], 1);
-    archive[8] = 2;
+    archive[8] = 3;
     let found = check(archive.as_slice(), |_| {}).unwrap_err();
-    assert_eq!(found, ArchiveError::NewerVersion { found: 2, known: 1 });
+    assert_eq!(found, ArchiveError::NewerVersion { found: 3, known: 2 });
     assert!(found.to_string().contains("newer version"), "{found}");
 }
 

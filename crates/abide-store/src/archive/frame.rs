@@ -5,8 +5,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// What a backup begins with. The first byte is none of a text, and the last two are changed by whatever
 /// takes it for one.
 pub(super) const MAGIC: [u8; 8] = *b"\x89Abide\r\n";
-/// The version of the format.
-pub(super) const VERSION: u16 = 1;
+/// The version of the format: 2 has alarms of principals beside all that 1 has.
+pub(super) const VERSION: u16 = 2;
 /// A frame that holds rows.
 pub(super) const BLOCK: u8 = b'B';
 /// The last frame.

@@ -48,6 +48,45 @@ pub async fn an_alarm_keeps_all_it_was_set_with(subject: &mut dyn Subject) {
     assert_eq!(owner.load(&a).await.alarms, [full]);
 }
 
+/// An alarm comes with whoever set it from every place that gives alarms, also after reopening; setting it
+/// again replaces that, too.
+pub async fn an_alarm_knows_on_whose_behalf_it_fires(subject: &mut dyn Subject) {
+    let owner = Owner::open(subject).await;
+    let a = key("a");
+    let of =
+        |name: &str, due: i64, principal: Option<&str>| Alarm { principal: principal.map(json), ..alarm(name, due) };
+    let (alice, bob) = (r#"{"subject":"alice","roles":["user"]}"#, r#"{"subject": "böb"}"#);
+    let first = vec![of("now alice", 1, Some(bob)), of("now nobody", 2, Some(alice)), of("now bob", 3, None)];
+    owner.done(vec![owner.alarms(&a, 0, first.clone())]).await;
+    assert_eq!(everywhere(&owner, &a).await, first);
+    let dead = Alarm { dead: Some("gave up".into()), ..of("dead", 4, Some(alice)) };
+    let then = vec![of("now alice", 1, Some(alice)), of("now nobody", 2, None), of("now bob", 3, Some(bob))];
+    owner.done(vec![owner.alarms(&a, 1, [then.clone(), vec![dead.clone()]].concat())]).await;
+    assert_eq!(everywhere(&owner, &a).await, then);
+    drop(owner);
+    let owner = Owner::open(subject).await;
+    assert_eq!(everywhere(&owner, &a).await, then);
+    let query = AlarmsQuery { key: None, namespace: a.namespace().clone(), dead: true, after: None, limit: 9 };
+    let buried = owner.store.alarms(query).await.unwrap();
+    assert_eq!(buried, [DueAlarm { key: a, alarm: dead }]);
+}
+
+/// The live alarms of an object, by due time: the same from every place that gives alarms.
+async fn everywhere(owner: &Owner, key: &Key) -> Vec<Alarm> {
+    let due = owner.store.due_alarms(at(99), None, 9).await.unwrap();
+    let mut loaded = owner.load(key).await.alarms;
+    loaded.retain(|alarm| alarm.dead.is_none());
+    loaded.sort_by_key(|alarm| alarm.due);
+    for of in [Some(key.clone()), None] {
+        let query = AlarmsQuery { key: of, namespace: key.namespace().clone(), dead: false, after: None, limit: 9 };
+        let mut listed = owner.store.alarms(query).await.unwrap();
+        listed.retain(|listed| listed.alarm.dead.is_none());
+        assert_eq!(listed, due);
+    }
+    assert_eq!(due.iter().map(|due| due.alarm.clone()).collect::<Vec<_>>(), loaded);
+    loaded
+}
+
 /// Due alarms come by due time, then key, then name; pages join without gap or double.
 pub async fn alarms_are_ordered_and_paged(subject: &mut dyn Subject) {
     let owner = Owner::open(subject).await;

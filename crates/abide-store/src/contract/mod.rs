@@ -61,6 +61,7 @@ macro_rules! store_contract {
             alarms::alarms_are_ordered_and_paged,
             alarms::an_alarm_is_replaced_by_its_name_and_removed_by_it,
             alarms::an_alarm_keeps_all_it_was_set_with,
+            alarms::an_alarm_knows_on_whose_behalf_it_fires,
             changes::a_kind_without_history_keeps_no_changes_and_moves_its_floor,
             changes::changes_are_paged_and_dense,
             changes::snapshot_is_the_latest_at_or_before,

@@ -1,5 +1,10 @@
+use abide_core::port::store::Alarm;
 use abide_services::postgres::shared;
-use abide_store::{OpenError, PostgresOptions, PostgresStore, open_existing};
+use abide_store::{
+    OpenError, PostgresOptions, PostgresStore,
+    contract::fixture::{Owner, alarm, json, key},
+    open_existing,
+};
 
 use super::world::{open, options};
 
@@ -18,6 +23,23 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     let error = refusal(&schema.url(), options()).await;
     assert!(matches!(error, OpenError::NewerSchema { found: 99, .. }), "{error}");
     assert_eq!(schema.sql("SELECT value FROM meta WHERE name = 'schema'").unwrap().trim(), "99");
+}
+
+#[tokio::test]
+async fn alarms_of_a_store_from_before_they_had_principals_fire_on_behalf_of_nobody_until_set_again() {
+    let schema = shared().unwrap();
+    let a = key("a");
+    let (old, theirs) = (alarm("old", 1), Alarm { principal: Some(json(r#"{"subject":"alice"}"#)), ..alarm("new", 2) });
+    let owner = Owner::claim(open(&schema.url(), options()).await).await;
+    owner.done(vec![owner.alarms(&a, 0, vec![old.clone(), theirs.clone()])]).await;
+    drop(owner);
+    schema.sql("ALTER TABLE alarms DROP COLUMN principal; UPDATE meta SET value = '1' WHERE name = 'schema'").unwrap();
+    let owner = Owner::claim(open(&schema.url(), options()).await).await;
+    assert_eq!(owner.store.status().await.unwrap().schema, 2);
+    assert_eq!(owner.load(&a).await.alarms, [Alarm { principal: None, ..theirs.clone() }, old.clone()]);
+    owner.done(vec![owner.alarms(&a, 1, vec![theirs.clone()])]).await;
+    assert_eq!(owner.load(&a).await.alarms, [theirs, old]);
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use abide_core::{
     Json, Store,
-    port::store::{Commit, Write},
+    port::store::{Alarm, Commit, Write},
 };
 use abide_services::Redis;
 use abide_store::{
     RedisStore,
-    contract::fixture::{Owner, at, json, key},
+    contract::fixture::{Owner, alarm, at, json, key},
 };
 
 async fn refusal(url: &str) -> String {
@@ -81,6 +81,25 @@ async fn a_state_is_a_field_for_each_field_and_only_what_changed_is_written() {
     assert_eq!((field("name"), field("@state")), (String::new(), r#"{ "spaced": 1 }"#.into()));
     owner.done(vec![put(&owner, "a", 4, "{}")]).await;
     assert_eq!(owner.load(&key("a")).await.state, Some(Json::trusted("{}")));
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_alarm_from_before_they_had_principals_fires_on_behalf_of_nobody_until_set_again() {
+    let redis = Redis::start().unwrap();
+    let store = RedisStore::open(&format!("{}?shards=16", redis.url())).await.unwrap();
+    let owner = Owner::claim(std::sync::Arc::new(store)).await;
+    let a = key("a");
+    let theirs = Alarm { principal: Some(json(r#"{"subject":"alice"}"#)), ..alarm("ring", 1) };
+    owner.done(vec![owner.alarms(&a, 0, vec![theirs.clone()])]).await;
+    let hash = "{abide:0}:o:default:Counter:a";
+    let stored = redis.ask(&["HGET", hash, "@alarm:ring"]).unwrap();
+    let before = stored.replace(r#""principal":{"subject":"alice"},"#, "");
+    assert_ne!(before, stored);
+    redis.ask(&["HSET", hash, "@alarm:ring", &before]).unwrap();
+    assert_eq!(owner.load(&a).await.alarms, [Alarm { principal: None, ..theirs.clone() }]);
+    owner.done(vec![owner.alarms(&a, 1, vec![theirs.clone()])]).await;
+    assert_eq!(owner.load(&a).await.alarms, [theirs]);
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
 

@@ -1,7 +1,10 @@
 use std::{fs, path::Path};
 
-use abide_core::Store;
-use abide_store::{OpenError, SqliteOptions, SqliteStore, contract::fixture::key};
+use abide_core::{Store, port::store::Alarm};
+use abide_store::{
+    OpenError, SqliteOptions, SqliteStore,
+    contract::fixture::{alarm, json, key},
+};
 use rusqlite::Connection;
 
 use super::{open, options};
@@ -41,8 +44,8 @@ fn a_newer_schema_is_refused_with_both_versions() {
     conn.pragma_update(None, "user_version", 99).unwrap();
     drop(conn);
     let error = refusal(&path);
-    assert_eq!(error, OpenError::NewerSchema { path, found: 99, known: 2 });
-    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 2"));
+    assert_eq!(error, OpenError::NewerSchema { path, found: 99, known: 3 });
+    assert!(error.to_string().contains("version 99") && error.to_string().contains("up to 3"));
 }
 
 #[tokio::test]
@@ -51,16 +54,38 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date_with_all_it_holds() {
     let path = folder.path().join("abide.db");
     let owner = super::owner(&path).await;
     owner.grow(&key("a"), 3).await;
+    owner.done(vec![owner.alarms(&key("a"), 3, vec![alarm("ring", 1)])]).await;
     let before = (owner.load(&key("a")).await, owner.store.status().await.unwrap().id);
     drop(owner);
     let conn = Connection::open(&path).unwrap();
-    conn.execute_batch("DROP TABLE indexes; DELETE FROM meta WHERE name = 'id'; PRAGMA user_version = 1").unwrap();
+    let first = "DROP TABLE indexes; ALTER TABLE alarms DROP COLUMN principal; DELETE FROM meta WHERE name = 'id';
+        PRAGMA user_version = 1";
+    conn.execute_batch(first).unwrap();
     drop(conn);
     let owner = super::owner(&path).await;
     let status = owner.store.status().await.unwrap();
     assert_eq!((owner.load(&key("a")).await, status.schema), (before.0, 3));
     assert_eq!(status.id.len(), 26);
     assert_ne!(status.id, before.1);
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn alarms_of_a_store_from_before_they_had_principals_fire_on_behalf_of_nobody_until_set_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("abide.db");
+    let owner = super::owner(&path).await;
+    let a = key("a");
+    let (old, theirs) = (alarm("old", 1), Alarm { principal: Some(json(r#"{"subject":"alice"}"#)), ..alarm("new", 2) });
+    owner.done(vec![owner.alarms(&a, 0, vec![old.clone(), theirs.clone()])]).await;
+    drop(owner);
+    let conn = Connection::open(&path).unwrap();
+    conn.execute_batch("ALTER TABLE alarms DROP COLUMN principal; PRAGMA user_version = 2").unwrap();
+    drop(conn);
+    let owner = super::owner(&path).await;
+    assert_eq!(owner.load(&a).await.alarms, [Alarm { principal: None, ..theirs.clone() }, old.clone()]);
+    owner.done(vec![owner.alarms(&a, 1, vec![theirs.clone()])]).await;
+    assert_eq!(owner.load(&a).await.alarms, [theirs, old]);
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
 

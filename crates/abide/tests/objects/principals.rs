@@ -1,6 +1,6 @@
 //! On whose behalf handlers run: from the call on, through calls, messages and alarms.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use abide::{After, Principal, prelude::*};
 
@@ -45,11 +45,32 @@ impl Witness {
         ctx.alarm("rung").every("2ms");
     }
 
+    #[handler]
+    pub fn remind_badly(&mut self, ctx: &mut Context) {
+        ctx.alarm("try_twice").after("1ms");
+    }
+
+    #[handler]
+    pub fn time(&mut self, ctx: &mut Context) {
+        ctx.timer_every("rung", Duration::from_millis(2));
+    }
+
+    #[alarm]
+    pub fn try_twice(&mut self, ctx: &mut Context) -> Result<()> {
+        if ctx.attempt() == 0 {
+            return Err(Error::rejected("not yet"));
+        }
+        self.record(ctx, format!("try {}", ctx.attempt()));
+        ctx.alarm("rung").after("1ms");
+        Ok(())
+    }
+
     #[alarm]
     pub fn rung(&mut self, ctx: &mut Context) {
         self.record(ctx, "alarm".into());
         if self.seen.len() == 3 {
             ctx.alarm("rung").cancel();
+            ctx.cancel_timer("rung");
         }
     }
 }
@@ -103,6 +124,25 @@ async fn an_alarm_fires_on_behalf_of_whoever_set_it_also_when_it_repeats() {
     assert_eq!(seen(&abide, "b", 1).await, ["alarm: nobody"]);
     abide.object::<Witness>("c").remind_often().on_behalf_of(alice()).await.unwrap();
     assert_eq!(seen(&abide, "c", 3).await, ["alarm: alice@acme user,ops"; 3]);
+}
+
+#[tokio::test]
+async fn whoever_set_an_alarm_is_seen_when_it_is_tried_again_and_by_the_alarms_it_sets() {
+    let abide = Abide::open("memory:")
+        .register::<Witness>()
+        .configure(|options| options.alarm_backoff.first = Duration::from_millis(1))
+        .start()
+        .await
+        .unwrap();
+    abide.object::<Witness>("a").remind_badly().on_behalf_of(alice()).await.unwrap();
+    assert_eq!(seen(&abide, "a", 2).await, ["try 1: alice@acme user,ops", "alarm: alice@acme user,ops"]);
+}
+
+#[tokio::test]
+async fn a_timer_fires_on_behalf_of_whoever_set_it() {
+    let abide = start("memory:").await;
+    abide.object::<Witness>("a").time().on_behalf_of(alice()).await.unwrap();
+    assert_eq!(seen(&abide, "a", 3).await, ["alarm: alice@acme user,ops"; 3]);
 }
 
 #[tokio::test]

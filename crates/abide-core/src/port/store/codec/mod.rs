@@ -25,6 +25,8 @@ const ALARM: u8 = 3;
 const RECEIVED: u8 = 4;
 const OUTCOME: u8 = 5;
 const MESSAGE: u8 = 6;
+/// An alarm, and on whose behalf it fires; one that fires on behalf of nobody is an [`ALARM`].
+const ALARM_OF_PRINCIPAL: u8 = 7;
 
 /// Bytes that are no row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +48,7 @@ impl Row {
                 optional(out, change.snapshot.as_ref().map(Json::as_str));
             }
             Self::Alarm { key, alarm } => {
-                head(out, ALARM, key);
+                head(out, if alarm.principal.is_some() { ALARM_OF_PRINCIPAL } else { ALARM }, key);
                 write_alarm(out, alarm);
             }
             Self::Received { key, sender, n } => {
@@ -105,7 +107,9 @@ fn write_alarm(out: &mut Vec<u8>, alarm: &Alarm) {
     let schedule = alarm.schedule.as_ref().and_then(|schedule| Json::of(schedule).ok());
     optional(out, schedule.as_ref().map(Json::as_str));
     optional(out, alarm.dead.as_deref());
-    optional(out, alarm.principal.as_ref().map(Json::as_str));
+    if let Some(principal) = &alarm.principal {
+        text(out, principal.as_str());
+    }
 }
 
 fn write_outcome(out: &mut Vec<u8>, outcome: &Outcome) {
@@ -170,12 +174,17 @@ struct Input<'b>(&'b [u8]);
 impl<'b> Input<'b> {
     fn row(&mut self) -> Result<Row> {
         let tag = self.byte()?;
-        let key =
-            if (OBJECT..=MESSAGE).contains(&tag) { self.name()? } else { return bad(format!("its tag is {tag}")) };
+        let known = (OBJECT..=ALARM_OF_PRINCIPAL).contains(&tag);
+        let key = if known { self.name()? } else { return bad(format!("its tag is {tag}")) };
         Ok(match tag {
             OBJECT => Row::Object(Box::new(self.object(key)?)),
             CHANGE => Row::Change { key, change: self.change()? },
             ALARM => Row::Alarm { key, alarm: Box::new(self.alarm()?) },
+            ALARM_OF_PRINCIPAL => {
+                let mut alarm = self.alarm()?;
+                alarm.principal = Some(self.json()?);
+                Row::Alarm { key, alarm: Box::new(alarm) }
+            }
             RECEIVED => Row::Received { key, sender: self.name()?, n: self.number()? },
             OUTCOME => Row::Outcome { key, outcome: Box::new(self.outcome()?) },
             _ => Row::Message(Box::new(self.message(key)?)),
@@ -214,7 +223,7 @@ impl<'b> Input<'b> {
             attempt: self.short()?,
             schedule: self.optional(|from| from.decoded::<Schedule>("schedule"))?,
             dead: self.optional(|from| from.text().map(str::to_owned))?,
-            principal: self.optional(Self::json)?,
+            principal: None,
         })
     }
 

@@ -179,3 +179,24 @@ fn the_bytes_of_a_row_are_for_ever() {
     let expected = b"\x02\x07default\x07Counter\x01a\xac\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02{}\x01\x011";
     assert_eq!(bytes, expected);
 }
+
+#[test]
+fn an_alarm_of_nobody_is_written_as_before_alarms_had_principals() {
+    let key = Key::parse("default", "Counter", "a").unwrap();
+    let alarm = Alarm {
+        name: "ring".into(),
+        due: Timestamp::from_millis(5),
+        token: 7,
+        payload: Json::null(),
+        attempt: 1,
+        schedule: None,
+        principal: None,
+        dead: Some("no".into()),
+    };
+    let of = |principal: Option<&str>| {
+        let alarm = Alarm { principal: principal.map(Json::trusted), ..alarm.clone() };
+        bytes(&Row::Alarm { key: key.clone(), alarm: Box::new(alarm) })
+    };
+    assert_eq!(of(None), b"\x03\x07default\x07Counter\x01a\x04ring\x05\x07\x04null\x01\x00\x01\x02no");
+    assert_eq!(of(Some("{}")), b"\x07\x07default\x07Counter\x01a\x04ring\x05\x07\x04null\x01\x00\x01\x02no\x02{}");
+}
