@@ -28,6 +28,9 @@ pub trait State: Default + Send + Sync + 'static {
     /// Hands over what the collection fields did since the last call.
     fn take_operations(&mut self, _out: &mut Operations) {}
 
+    /// Takes over the fields that are not stored from another value, which is thrown away then.
+    fn keep_unstored(&mut self, _from: &mut Self) {}
+
     /// The fields by which objects are found and listed fast, as paths of a filter.
     fn indexes() -> &'static [&'static str] {
         &[]

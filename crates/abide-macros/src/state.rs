@@ -152,6 +152,7 @@ fn implement(state: &Ident, root: &TokenStream, fields: &[StateField]) -> TokenS
     let encode = stored().map(StateField::encode);
     let decode = stored().map(|field| field.decode(&private));
     let operations = fields.iter().map(|field| field.operations(&private));
+    let kept = fields.iter().filter(|field| field.skip).map(StateField::keep);
     let indexes = stored().filter(|field| field.indexed).map(|field| index::path(&field.name));
     let schemas = stored().map(|field| field.schema(&private));
     quote! {
@@ -181,6 +182,10 @@ fn implement(state: &Ident, root: &TokenStream, fields: &[StateField]) -> TokenS
             fn take_operations(&mut self, out: &mut #private::Operations) {
                 use #private::{ProbeCollection as _, ProbeOther as _};
                 #(#operations)*
+            }
+
+            fn keep_unstored(&mut self, from: &mut Self) {
+                #(#kept)*
             }
 
             fn indexes() -> &'static [&'static str] {
@@ -221,6 +226,12 @@ impl StateField {
         let Self { ident, name, .. } = self;
         let take = quote!(#private::Probe(&mut self.#ident).take_operations(#name));
         if self.skip { quote!(let _ = #take;) } else { quote!(out.push(#name, #take);) }
+    }
+
+    /// A field that is not stored is taken over as it is.
+    fn keep(&self) -> TokenStream {
+        let ident = &self.ident;
+        quote!(::core::mem::swap(&mut self.#ident, &mut from.#ident);)
     }
 
     fn schema(&self, private: &TokenStream) -> TokenStream {

@@ -34,6 +34,8 @@ pub struct Reply<T> {
 pub(crate) trait AnyObject: Any + Send + Sync {
     fn encode(&self, unknown: &Unknown, out: &mut Encoded) -> Result<(), serde_json::Error>;
     fn take_operations(&mut self, out: &mut Operations);
+    /// Takes over the fields that are not stored from another object of its kind, which is thrown away then.
+    fn keep_unstored(&mut self, from: &mut dyn AnyObject);
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
@@ -45,6 +47,12 @@ impl<O: Object> AnyObject for O {
 
     fn take_operations(&mut self, out: &mut Operations) {
         State::take_operations(self, out);
+    }
+
+    fn keep_unstored(&mut self, from: &mut dyn AnyObject) {
+        if let Some(from) = from.as_any_mut().downcast_mut() {
+            State::keep_unstored(self, from);
+        }
     }
 
     fn as_any(&self) -> &dyn Any {

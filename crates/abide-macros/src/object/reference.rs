@@ -9,7 +9,8 @@ impl Block {
     /// The struct and what makes it a handle.
     ///
     /// It is `pub` and names the object as a type parameter with a default: so it is as visible as
-    /// the object is, which a macro on the impl block cannot see.
+    /// the object is, which a macro on the impl block cannot see. The parameter has a name that no object
+    /// has, for it would hide the object.
     pub(super) fn reference(&self) -> TokenStream {
         let Self { object, private, name, .. } = self;
         let reference = self.reference_name();
@@ -17,32 +18,32 @@ impl Block {
         quote! {
             #[doc = #docs]
             #[allow(private_interfaces, unreachable_pub, unnameable_types)]
-            pub struct #reference<O: #private::Object = #object>(#private::Handle<O>);
+            pub struct #reference<__Object: #private::Object = #object>(#private::Handle<__Object>);
 
             #[automatically_derived]
-            impl<O: #private::Object> ::core::clone::Clone for #reference<O> {
+            impl<__Object: #private::Object> ::core::clone::Clone for #reference<__Object> {
                 fn clone(&self) -> Self {
                     Self(::core::clone::Clone::clone(&self.0))
                 }
             }
 
             #[automatically_derived]
-            impl<O: #private::Object> ::core::fmt::Debug for #reference<O> {
+            impl<__Object: #private::Object> ::core::fmt::Debug for #reference<__Object> {
                 fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                     ::core::fmt::Debug::fmt(&self.0, f)
                 }
             }
 
             #[automatically_derived]
-            impl<O: #private::Object> ::core::convert::From<#private::Handle<O>> for #reference<O> {
-                fn from(handle: #private::Handle<O>) -> Self {
+            impl<__Object: #private::Object> ::core::convert::From<#private::Handle<__Object>> for #reference<__Object> {
+                fn from(handle: #private::Handle<__Object>) -> Self {
                     Self(handle)
                 }
             }
 
             #[automatically_derived]
-            impl<O: #private::Object> ::core::ops::Deref for #reference<O> {
-                type Target = #private::Handle<O>;
+            impl<__Object: #private::Object> ::core::ops::Deref for #reference<__Object> {
+                type Target = #private::Handle<__Object>;
 
                 fn deref(&self) -> &Self::Target {
                     &self.0

@@ -382,7 +382,7 @@ pub(super) fn weigh(activation: &Activation, live: &mut Live, ctx: Context, ran:
     match encoded {
         Ok(patch) => Turned { now, patch, effects, error: None, reply: None },
         Err(error) => {
-            if let Err(damage) = live.roll_back(activation, absent) {
+            if let Err(damage) = live.roll_back(activation, absent, &error) {
                 tracing::error!(key = %activation.key, error = %damage, "a rolled back object cannot be decoded");
             }
             Turned { now, patch: Patch::default(), effects: Effects::default(), error: Some(error), reply: None }

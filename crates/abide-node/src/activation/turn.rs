@@ -283,9 +283,20 @@ impl Live {
         }
     }
 
-    /// Goes back to what the object was before the turn.
-    pub(super) fn roll_back(&mut self, activation: &Activation, absent: bool) -> Result<(), Error> {
-        (self.object, self.unknown) = activation.decode(&self.encoded, absent)?;
+    /// Goes back to what the object was before the turn that failed like this.
+    ///
+    /// Nobody knows what fields that are not stored were before. They stay as the turn left them if it came to
+    /// its end; one that was broken off may have left them in the middle of something.
+    pub(super) fn roll_back(&mut self, activation: &Activation, absent: bool, failure: &Error) -> Result<(), Error> {
+        let (mut object, unknown) = activation.decode(&self.encoded, absent)?;
+        let broken_off = matches!(failure.code(), Code::Internal | Code::Deadline);
+        if !absent
+            && !broken_off
+            && let (Some(object), Some(failed)) = (Arc::get_mut(&mut object), Arc::get_mut(&mut self.object))
+        {
+            object.keep_unstored(failed);
+        }
+        (self.object, self.unknown) = (object, unknown);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod life;
 mod messages;
 mod principals;
 mod transactions;
+mod unstored;
 mod watching;
 
 use abide::prelude::*;
