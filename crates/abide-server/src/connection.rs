@@ -30,6 +30,7 @@ use crate::{
     auth::certificate,
     front::Front,
     peer::Peer,
+    stranger::Stranger,
     tls::{HANDSHAKE_TIMEOUT, Tls},
     wire::{Asked, Wire},
 };
@@ -99,7 +100,7 @@ impl Connections {
             front: self.front.clone(),
             builder: self.builder.clone(),
             abort: self.abort.clone(),
-            peer: Peer { address: peer, certified: None },
+            peer: Peer { address: peer, certified: None, stranger: Stranger::default() },
             _connected: Connected::new(&self.connected),
         };
         let tls = self.tls.as_ref().map(Tls::acceptor);
@@ -146,7 +147,7 @@ impl Connection {
         let (closing, patience) = (front.shared.closing.clone(), front.shared.limits.keep_alive);
         let (asked, asks) = (AtomicBool::new(false), Asked::default());
         let limits = &front.shared.limits;
-        let wire = Wire::new(stream, limits.header_bytes, limits.write_timeout, asks.clone());
+        let wire = Wire::new(stream, limits.header_bytes, limits.write_timeout, asks.clone(), peer.stranger.clone());
         let service = service_fn(|request| {
             asked.store(true, Ordering::Relaxed);
             asks.note();

@@ -32,6 +32,7 @@ mod shared;
 mod signal;
 mod socket;
 mod standing;
+mod stranger;
 mod streams;
 mod tls;
 mod watched;

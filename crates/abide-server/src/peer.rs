@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use crate::Caller;
+use crate::{Caller, stranger::Stranger};
 
 /// The other end of a connection: where it is, and whom its certificate names.
 #[derive(Clone, Debug)]
@@ -9,4 +9,6 @@ pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// Whom the certificate names that it has shown, if the node asks for one.
     pub(crate) certified: Option<Caller>,
+    /// What it may send, once the connection is one of frames.
+    pub(crate) stranger: Stranger,
 }

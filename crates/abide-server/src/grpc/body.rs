@@ -1,9 +1,5 @@
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,9 +12,7 @@ use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
 use super::status::status;
-
-/// How much a connection may send before it has said who is there.
-const STRANGER_BYTES_MAX: usize = 64 << 10;
+use crate::stranger::Stranger;
 
 /// What a request brings, within a limit. Trailers are no part of it: a caller is who its headers say.
 pub(super) struct Asking {
@@ -33,30 +27,6 @@ enum Limit {
     Stranger(Stranger),
 }
 
-/// How much somebody who is not known yet may send.
-#[derive(Clone, Debug)]
-pub(super) struct Stranger(Arc<AtomicUsize>);
-
-impl Stranger {
-    /// It is known now, and may send what it likes.
-    pub(super) fn is_known(&self) {
-        self.0.store(usize::MAX, Ordering::Relaxed);
-    }
-
-    fn take(&self, bytes: usize) -> Result<(), Status> {
-        let left = self.0.load(Ordering::Relaxed);
-        if left == usize::MAX {
-            return Ok(());
-        }
-        let left = left.checked_sub(bytes).ok_or_else(|| {
-            let detail = format!("more than {STRANGER_BYTES_MAX} bytes have come before a `hello`; connect again");
-            status(&Error::new(Code::TooLarge, detail))
-        })?;
-        self.0.store(left, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
 impl Asking {
     /// A message that has to be there in this time.
     pub(super) fn within(body: Incoming, time: Duration) -> Self {
@@ -65,7 +35,8 @@ impl Asking {
 
     /// A stream of messages of somebody who is not known yet.
     pub(super) fn of_stranger(body: Incoming) -> (Self, Stranger) {
-        let stranger = Stranger(Arc::new(AtomicUsize::new(STRANGER_BYTES_MAX)));
+        let stranger = Stranger::default();
+        stranger.begins();
         (Self { body, limit: Limit::Stranger(stranger.clone()) }, stranger)
     }
 }
@@ -89,9 +60,9 @@ impl HttpBody for Asking {
         };
         let Some(data) = frame.data_ref() else { return Poll::Ready(None) };
         if let Limit::Stranger(stranger) = &self.limit
-            && let Err(status) = stranger.take(data.len())
+            && !stranger.may_send(data.len())
         {
-            return Poll::Ready(Some(Err(status)));
+            return Poll::Ready(Some(Err(status(&Error::new(Code::TooLarge, Stranger::refusal())))));
         }
         Poll::Ready(Some(Ok(frame)))
     }

@@ -13,8 +13,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 use tonic::{Code as Grpc, Status, Streaming};
 
-use super::{body::Stranger, generated::Frame};
-use crate::link::{Arrived, End, Link, Lost};
+use super::generated::Frame;
+use crate::{
+    link::{Arrived, End, Link, Lost},
+    stranger::Stranger,
+};
 
 /// How many frames wait to be taken by HTTP/2, whose own flow control holds the rest back.
 const FRAMES_WAITING: usize = 16;

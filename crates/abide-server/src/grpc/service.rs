@@ -8,7 +8,6 @@ use futures_util::{Stream, StreamExt};
 use tonic::{Extensions, Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
-    body::Stranger,
     caller,
     deadline::timeout,
     frames::StreamLink,
@@ -25,6 +24,7 @@ use crate::{
     request::arguments,
     routes::list::{Shown, USUAL, Wanted, page},
     shared::Shared,
+    stranger::Stranger,
     streams::lasting,
 };
 

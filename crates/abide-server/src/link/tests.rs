@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::{sync::Notify, time::timeout};
 
 use super::{Arrived, Connection, End, Link, Lost, Opening};
-use crate::{ServerOptions, gate::Gate, peer::Peer, shared::Shared};
+use crate::{ServerOptions, gate::Gate, peer::Peer, shared::Shared, stranger::Stranger};
 
 /// Nothing in a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -75,7 +75,7 @@ fn connection(
 ) -> (impl Future<Output = ()> + use<>, Arc<Mutex<Vec<String>>>, Arc<Notify>) {
     let (heard, parting) = (Arc::default(), Arc::new(Notify::new()));
     let link = Still { says: says.into(), takes, heard: Arc::clone(&heard), parting: parting.clone() };
-    let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified: None };
+    let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified: None, stranger: Stranger::default() };
     let opening = Opening { headers: HeaderMap::new(), peer };
     (Connection::serve(shared.clone(), link, opening), heard, parting)
 }

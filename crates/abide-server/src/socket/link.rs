@@ -1,4 +1,5 @@
 use std::{
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -11,12 +12,16 @@ use axum::{
 use futures_util::{Sink, SinkExt, Stream};
 
 use super::encoding::{self, Encoding};
-use crate::link::{Arrived, End, Link, Lost};
+use crate::{
+    link::{Arrived, End, Link, Lost},
+    stranger::Stranger,
+};
 
 /// A WebSocket as a link of frames.
 pub(crate) struct SocketLink {
     socket: WebSocket,
     encoding: Encoding,
+    stranger: Stranger,
 }
 
 /// A frame as it arrived.
@@ -26,8 +31,8 @@ pub(crate) enum Text {
 }
 
 impl SocketLink {
-    pub(crate) fn new(socket: WebSocket, encoding: Encoding) -> Self {
-        Self { socket, encoding }
+    pub(crate) fn new(socket: WebSocket, encoding: Encoding, stranger: Stranger) -> Self {
+        Self { socket, encoding, stranger }
     }
 
     fn arrived(&self, message: Message) -> Arrived<Text> {
@@ -81,6 +86,10 @@ impl Link for SocketLink {
         Pin::new(&mut self.socket).poll_flush(cx).map_err(|_| Lost)
     }
 
+    fn admitted(&mut self) {
+        self.stranger.is_known();
+    }
+
     fn probe(&mut self) -> Result<bool, Lost> {
         Pin::new(&mut self.socket).start_send(Message::Ping(Bytes::new())).map(|()| true).map_err(|_| Lost)
     }
@@ -110,6 +119,9 @@ fn broken(error: &axum::Error) -> Arrived<Text> {
     match cause {
         Some(Wrong::Capacity(what)) => {
             Arrived::Broken(Error::new(Code::TooLarge, format!("{what}; connect again")), End::TooLarge)
+        }
+        Some(Wrong::Io(what)) if what.kind() == io::ErrorKind::FileTooLarge => {
+            Arrived::Broken(Error::new(Code::TooLarge, what.to_string()), End::TooLarge)
         }
         Some(Wrong::Utf8(_)) => {
             Arrived::Broken(Error::bad_request("a text message is not UTF-8; connect again"), End::Refused)

@@ -50,10 +50,12 @@ pub(crate) async fn open(
     if let Some(encoding) = encoding {
         upgrade.set_selected_protocol(HeaderValue::from_static(encoding.protocol()));
     }
+    let stranger = peer.stranger.clone();
     let opening = Opening { headers: parts.headers, peer };
     let tracked = shared.tasks.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let link = SocketLink::new(socket, encoding.unwrap_or_default());
+        stranger.begins();
+        let link = SocketLink::new(socket, encoding.unwrap_or_default(), stranger);
         Connection::serve(shared, link, opening).await;
         drop((place, tracked));
     }))

@@ -23,6 +23,7 @@ use self::{
     patience::Patience,
     refusal::explained,
 };
+use crate::stranger::Stranger;
 
 /// Whether a request was handed to the program since something was last written: what is written then is
 /// an answer of the program, and of hyper itself otherwise.
@@ -49,13 +50,20 @@ pub(crate) struct Wire<S> {
     instead: Vec<u8>,
     written: usize,
     patience: Patience,
+    stranger: Stranger,
 }
 
 impl<S> Wire<S> {
-    /// A stream whose other side may take nothing for `write_timeout`.
-    pub(crate) fn new(stream: S, head_bytes_max: usize, write_timeout: Duration, asked: Asked) -> Self {
+    /// A stream whose other side may take nothing for `write_timeout`, and send little while it is a stranger.
+    pub(crate) fn new(
+        stream: S,
+        head_bytes_max: usize,
+        write_timeout: Duration,
+        asked: Asked,
+        stranger: Stranger,
+    ) -> Self {
         let (heads, patience) = (Heads::new(head_bytes_max), Patience::new(write_timeout));
-        Self { stream, heads, ready: Vec::new(), read: 0, asked, instead: Vec::new(), written: 0, patience }
+        Self { stream, heads, ready: Vec::new(), read: 0, asked, instead: Vec::new(), written: 0, patience, stranger }
     }
 
     /// Takes a bare refusal that hyper writes by itself; whether it was one.
@@ -109,7 +117,18 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
+        let (this, before) = (self.get_mut(), buf.filled().len());
+        ready!(this.poll_take(cx, buf))?;
+        if this.stranger.may_send(buf.filled().len() - before) {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::FileTooLarge, Stranger::refusal())))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Wire<S> {
+    fn poll_take(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self;
         loop {
             let rest = &this.ready[this.read..];
             if !rest.is_empty() {

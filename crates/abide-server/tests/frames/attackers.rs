@@ -132,6 +132,27 @@ async fn a_flood_of_broadcasts_takes_little_memory_for_those_who_do_not_listen_a
     drop(deaf);
 }
 
+#[tokio::test]
+async fn strangers_send_little_and_whoever_has_said_hello_what_it_likes() {
+    let world = World::new().await;
+    let long = "x".repeat(500_000);
+    let get = json!({"type": "call", "n": 1, "kind": "Counter", "id": "a", "handler": "get", "pad": long});
+    let mut stranger = world.socket(&[]).await.unwrap();
+    // The server need not take all of it.
+    let _ = stranger.socket.send(Message::Text(get.to_string().into())).await;
+    match stranger.next().await {
+        Ok(error) => assert_eq!(error["code"], "too_large", "{error}"),
+        Err(code) => assert_ne!(code, 1000),
+    }
+    let mut client = world.socket(&[]).await.unwrap();
+    for frame in [&hello(), &get] {
+        client.socket.feed(Message::Text(frame.to_string().into())).await.unwrap();
+    }
+    client.socket.flush().await.unwrap();
+    assert_eq!(client.hear().await["type"], "welcome");
+    assert_eq!(client.hear().await["type"], "result");
+}
+
 async fn limited(client: &mut Client, frame: Value, n: Option<u64>) {
     let error = client.ask(frame).await;
     assert_eq!((&error["code"], error["n"].as_u64()), (&json!("rate_limited"), n), "{error}");
