@@ -18,6 +18,7 @@ mod load;
 mod memory;
 mod moving;
 mod plan;
+mod reach;
 mod report;
 mod single;
 mod startup;
@@ -47,11 +48,22 @@ fn main() -> anyhow::Result<()> {
     let mut stored = None;
     let mut sections = Vec::new();
     for name in SCENARIOS {
-        if args.scenarios.is_empty() || args.scenarios.iter().any(|wanted| wanted == name) {
-            let section = runtime.block_on(run(name, &plan, &mut stored))?;
-            plan.print(&section.text());
-            sections.push(section);
+        if !args.wants(name) {
+            continue;
         }
+        match runtime.block_on(run(name, &plan, &mut stored)) {
+            Ok(section) => {
+                plan.print(&section.text());
+                sections.push(section);
+            }
+            // One server that is not installed must not take the other rows with it.
+            Err(error) if args.reach() => plan.print(&format!("\n{name}: not measured: {error:#}")),
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(judged) = reach::judged(&sections, args.reach()) {
+        plan.print(&judged.text());
+        sections.push(judged);
     }
     plan.finish();
     if let Some(file) = &args.json {
@@ -78,6 +90,7 @@ async fn run(name: &str, plan: &Plan, stored: &mut Option<Stored>) -> anyhow::Re
         "moving" => moving::run(plan, Stored::once(stored, plan).await?).await,
         "postgres" => stores::postgres(plan).await,
         "redis" => stores::redis(plan).await,
+        "bundle" => tokio::task::block_in_place(|| reach::bundle(plan)),
         other => anyhow::bail!("there is no scenario {other}"),
     }
 }

@@ -78,9 +78,9 @@ pub(crate) async fn run(plan: &Plan, stored: &Stored) -> anyhow::Result<Section>
     );
     let mut section = Section::new("moving", title, &["way", "objects/s", "of 50,000/s", "peak MiB"]);
     let ways = ["SQLite → file", "file → SQLite", "file → PostgreSQL", "SQLite → PostgreSQL", "PostgreSQL → file"];
-    plan.expect(ways.len() * plan.rounds);
+    plan.expect(ways.len() * plan.moves);
     let mut rounds: Vec<Vec<Moved>> = ways.iter().map(|_| Vec::new()).collect();
-    for _ in 0..plan.rounds {
+    for _ in 0..plan.moves {
         let (folder, server) = (plan.folder()?, Postgres::start()?);
         for ((way, move_), moved) in ways.iter().zip(moves(stored, &folder, &server)).zip(&mut rounds) {
             plan.step(format!("moving: {way}"));

@@ -2,12 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, builder::PossibleValuesParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 
+use crate::reach::{REACH, has_aims};
+
 /// The scenarios, in the order in which they run.
-pub(crate) const SCENARIOS: [&str; 15] = [
+pub(crate) const SCENARIOS: [&str; 16] = [
     "single",
     "durable",
     "transfers",
@@ -23,22 +25,27 @@ pub(crate) const SCENARIOS: [&str; 15] = [
     "moving",
     "postgres",
     "redis",
+    "bundle",
 ];
 
 /// What Abide costs, each figure beside its limit in the same run.
 #[derive(Parser, Debug)]
 #[command(name = "abide-bench")]
 pub(crate) struct Args {
-    /// Which to run; all if none is named: single, durable, transfers, volatile, http, frames, watchers, fanout, cold, startup, alarms, memory,
-    /// moving, postgres, redis (these three need the servers installed).
-    #[arg(value_parser = SCENARIOS)]
-    pub(crate) scenarios: Vec<String>,
+    /// Which to run; all if none is named: single, durable, transfers, volatile, http, frames, watchers, fanout, cold,
+    /// startup, alarms, memory, moving, postgres, redis (these three need the servers installed), bundle (needs
+    /// `npm ci`). `reach` is all that have something to reach.
+    #[arg(value_parser = names())]
+    scenarios: Vec<String>,
     /// How long each rate is measured, in seconds.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     /// How often everything is measured; medians are shown, with the lowest and the highest.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// How often `moving` moves the whole store each way.
+    #[arg(long, default_value_t = 1)]
+    moves: usize,
     /// How many objects `cold`, `startup`, `memory` and `moving` have.
     #[arg(long, default_value_t = 1_000_000)]
     objects: usize,
@@ -59,6 +66,23 @@ pub(crate) struct Args {
     only: Option<(usize, usize)>,
 }
 
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(SCENARIOS.into_iter().chain([REACH]))
+}
+
+impl Args {
+    /// Whether all that has something to reach is to run.
+    pub(crate) fn reach(&self) -> bool {
+        self.scenarios.iter().any(|wanted| wanted == REACH)
+    }
+
+    /// Whether this scenario is to run.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        let named = self.scenarios.is_empty() || self.scenarios.iter().any(|wanted| wanted == name);
+        named || (self.reach() && has_aims(name))
+    }
+}
+
 fn only(text: &str) -> Result<(usize, usize), std::num::ParseIntError> {
     let (callers, objects) = text.split_once(',').unwrap_or((text, "10000"));
     Ok((callers.parse()?, objects.parse()?))
@@ -69,6 +93,7 @@ fn only(text: &str) -> Result<(usize, usize), std::num::ParseIntError> {
 pub(crate) struct Plan {
     pub(crate) seconds: Duration,
     pub(crate) rounds: usize,
+    pub(crate) moves: usize,
     pub(crate) objects: usize,
     pub(crate) alarms: usize,
     pub(crate) watchers: usize,
@@ -86,6 +111,7 @@ impl Plan {
         Ok(Self {
             seconds: Duration::from_secs_f64(args.seconds),
             rounds: args.rounds.max(1),
+            moves: args.moves.max(1),
             objects: args.objects.max(20_000),
             alarms: args.alarms,
             watchers: args.watchers,

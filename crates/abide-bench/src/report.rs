@@ -125,6 +125,18 @@ impl Section {
         self.rows.push(row.into());
     }
 
+    /// The scenario's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The median in a column of the row with this label, or of one percentile in it.
+    pub(crate) fn figure(&self, label: &str, column: &str, part: Option<&str>) -> Option<f64> {
+        let row = self.rows.iter().find(|row| row.first().is_some_and(|first| first.text == label))?;
+        let json = &row.get(self.columns.iter().position(|name| *name == column)?)?.json;
+        part.map_or(Some(json), |part| json.get(part))?.get("median")?.as_f64()
+    }
+
     /// A box on a terminal, Markdown elsewhere.
     pub(crate) fn text(&self) -> String {
         let preset = if std::io::stdout().is_terminal() { UTF8_FULL_CONDENSED } else { ASCII_MARKDOWN };
@@ -153,7 +165,8 @@ pub(crate) fn count(number_: f64) -> String {
     number(number_, 0)
 }
 
-fn number(number: f64, digits: usize) -> String {
+/// `12,345.6`, with so many digits after the point.
+pub(crate) fn number(number: f64, digits: usize) -> String {
     let text = format!("{number:.digits$}");
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut out = String::new();

@@ -281,7 +281,8 @@ impl LocalChanges {
                 return Some(Ok(News::Update(update)));
             }
             if self.behind {
-                match self.read_log().await {
+                // Rare, and large while it lasts: an idle watcher does not carry it.
+                match Box::pin(self.read_log()).await {
                     Ok(()) => continue,
                     Err(error) => return Some(Err(error)),
                 }

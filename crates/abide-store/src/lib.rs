@@ -11,6 +11,8 @@ mod error;
 #[cfg(feature = "sqlite")]
 mod filter;
 mod import;
+#[cfg(feature = "postgres")]
+mod known;
 pub mod memory;
 mod news;
 mod page;

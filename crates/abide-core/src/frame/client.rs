@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{FrameError, Numbered, SyncFrame, body, type_of};
 use crate::{Json, Kind, Seq};
@@ -192,6 +193,11 @@ impl ClientFrame {
     /// [`FrameError`] when it is too long, is no frame, is of a type that clients do not send, or has a
     /// field that cannot be read.
     pub fn parse(text: &str, bytes_max: usize) -> Result<Self, FrameError> {
+        if text.len() <= bytes_max
+            && let Some(call) = Call::at_once(text)
+        {
+            return Ok(Self::Call(call));
+        }
         let name = type_of(text, bytes_max, &Self::TYPES)?;
         match name {
             "hello" => body(name, text).map(Self::Hello),
@@ -258,6 +264,34 @@ impl ClientFrame {
     #[must_use]
     pub fn number_in(text: &str) -> Option<u64> {
         serde_json::from_str::<Numbered>(text).ok().map(|Numbered { n }| n)
+    }
+}
+
+impl Call {
+    /// A call in the form that almost every client writes, read in one pass. `None` says nothing about the
+    /// frame: it is then read as any other, and that finds the words for what is wrong with it.
+    fn at_once(text: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Written<'t> {
+            #[serde(rename = "type")]
+            name: &'t str,
+            n: u64,
+            kind: Kind,
+            id: String,
+            handler: String,
+            #[serde(default, borrow)]
+            args: Option<&'t RawValue>,
+            #[serde(default)]
+            key: Option<String>,
+            #[serde(default)]
+            timeout_ms: Option<u64>,
+        }
+        if !text.starts_with(r#"{"type":"call","#) {
+            return None;
+        }
+        let Written { name, n, kind, id, handler, args, key, timeout_ms } = serde_json::from_str(text).ok()?;
+        let args = args.map_or_else(Json::null, |args| Json::trusted(args.get()));
+        (name == "call").then_some(Self { n, kind, id, handler, args, key, timeout_ms })
     }
 }
 

@@ -139,6 +139,34 @@ fn arguments_are_kept_as_they_were_written() {
 }
 
 #[test]
+fn a_call_is_the_same_however_its_fields_are_ordered() {
+    let first = r#"{"type":"call","n":1,"kind":"K","id":"a\"b","handler":"h","args":{"a":[1]},"key":"k","timeout_ms":5,"new":{}}"#;
+    let last = r#"{"n":1,"new":{},"kind":"K","id":"a\u0022b","handler":"h","args":{"a":[1]},"key":"k","timeout_ms":5,"type":"call"}"#;
+    assert_eq!(ClientFrame::parse(first, MAX), ClientFrame::parse(last, MAX));
+    assert!(matches!(ClientFrame::parse(first, MAX), Ok(ClientFrame::Call(call)) if call.id == "a\"b"));
+    let none = r#"{"type":"call","n":1,"kind":"K","id":"a","handler":"h"}"#;
+    let null = r#"{"kind":"K","id":"a","handler":"h","n":1,"args":null,"key":null,"timeout_ms":null,"type":"call"}"#;
+    assert_eq!(ClientFrame::parse(none, MAX), ClientFrame::parse(null, MAX));
+    assert!(matches!(ClientFrame::parse(none, MAX), Ok(ClientFrame::Call(call)) if call.args == Json::null()));
+}
+
+#[test]
+fn a_call_that_begins_well_is_refused_with_the_reason_all_the_same() {
+    for (rest, hint) in [
+        (r#""n":1}"#, "missing field `kind`"),
+        (r#""type":"ping"}"#, "duplicate field"),
+        (r#""n":1,"kind":"a/b","id":"x","handler":"h"}"#, "a/b"),
+        (r#""n":1,"kind":"K","id":"x","handler":"h","args":{"#, "EOF"),
+        (r#""n":1,"kind":"K","id":"x","handler":"h"} {}"#, "trailing"),
+    ] {
+        let error = ClientFrame::parse(&format!(r#"{{"type":"call",{rest}"#), MAX).expect_err(rest);
+        assert!(error.to_string().contains(hint), "{rest}: {error}");
+    }
+    let long = format!(r#"{{"type":"call","n":1,"kind":"K","id":"a","handler":"h","args":["{}"]}}"#, "x".repeat(100));
+    assert!(matches!(ClientFrame::parse(&long, 99), Err(FrameError::TooLarge { .. })));
+}
+
+#[test]
 fn a_token_is_not_printed() {
     let hello = client(&json!({"type": "hello", "proto": 1, "token": "secret", "resume": "secret"}));
     assert!(!format!("{hello:?}").contains("secret"));

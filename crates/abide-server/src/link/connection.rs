@@ -17,12 +17,12 @@ use axum::http::HeaderMap;
 use futures_util::{
     FutureExt, Stream, StreamExt, TryFutureExt,
     future::{AbortHandle, Abortable},
-    stream::{FuturesUnordered, SelectAll},
+    stream::{self, FuturesUnordered, SelectAll},
 };
 use metrics::gauge;
 use rustc_hash::FxHashMap;
-use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Arrived, End, Link, Lost, Who, asking, hello, text,
@@ -51,6 +51,8 @@ pub(crate) struct Opening {
 type Answers = FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>;
 type Answer = (u64, Option<Result<Reply<Json>>>);
 type Watches = SelectAll<Pin<Box<dyn Stream<Item = (u64, Told)> + Send>>>;
+/// What rarely happens; it is looked at only when it does, not with every frame.
+type Signals = SelectAll<Pin<Box<dyn Stream<Item = Signal> + Send>>>;
 
 /// A client that was let in, and all that is under way for it.
 pub(crate) struct Connection<L> {
@@ -70,12 +72,7 @@ pub(crate) struct Connection<L> {
     heard: bool,
     /// Whether the other side was asked for a sign of life since.
     asked: bool,
-    beat: Pin<Box<Sleep>>,
-    /// Ready when it is not known any more who is there.
-    unknown: Option<Pin<Box<dyn Future<Output = Error> + Send>>>,
-    draining: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    replaced: Pin<Box<WaitForCancellationFutureOwned>>,
+    signals: Signals,
     /// Whether the link goes first, the next time.
     link_first: bool,
     /// Whether there is something to send.
@@ -93,6 +90,11 @@ enum Event<T> {
     Answered(Answer),
     Told(u64, Told),
     Pushed(Pushed),
+    Signal(Signal),
+}
+
+/// What a connection is told by the server and the clock.
+enum Signal {
     Beat,
     Unknown(Error),
     Draining,
@@ -128,7 +130,8 @@ impl<L: Link> Connection<L> {
                 return hello::refuse(&shared, &mut link, &error, End::Refused).await;
             }
         };
-        let (who, visit) = match hello::admit(&shared, &opening, frame.as_ref()).await {
+        // What happens once has its memory for itself, and gives it back.
+        let (who, visit) = match Box::pin(hello::admit(&shared, &opening, frame.as_ref())).await {
             Ok(admitted) => admitted,
             Err(error) => return hello::refuse(&shared, &mut link, &error, End::Refused).await,
         };
@@ -144,11 +147,10 @@ impl<L: Link> Connection<L> {
     }
 
     fn new(shared: Arc<Shared>, link: L, who: Who, visit: Visit) -> Self {
-        let standing = shared.gate.asks().then(|| who.standing(&shared));
         Self {
             link,
+            signals: signals(&shared, &who, &visit),
             who,
-            unknown: standing.map(|standing| Box::pin(standing.over()) as _),
             calls: FuturesUnordered::new(),
             watches: SelectAll::new(),
             open: FxHashMap::default(),
@@ -157,10 +159,6 @@ impl<L: Link> Connection<L> {
             faults: 0,
             heard: true,
             asked: false,
-            beat: Box::pin(sleep(shared.limits.heartbeat)),
-            draining: Some(Box::pin(shared.draining.clone().cancelled_owned())),
-            closing: Some(Box::pin(shared.closing.clone().cancelled_owned())),
-            replaced: Box::pin(visit.replaced.clone().cancelled_owned()),
             link_first: true,
             unsent: false,
             visit,
@@ -172,23 +170,29 @@ impl<L: Link> Connection<L> {
     async fn run(&mut self) -> Ended {
         let mut together = 0;
         loop {
-            let event = match poll_fn(|cx| self.poll_event(cx)).now_or_never() {
-                Some(event) if together < EVENTS_TOGETHER => event,
-                ready => {
-                    together = 0;
-                    if let Err(lost) = self.flush().await {
-                        return lost;
-                    }
-                    match ready {
-                        Some(event) => event,
-                        None => poll_fn(|cx| self.poll_event(cx)).await,
-                    }
-                }
+            if together >= EVENTS_TOGETHER
+                && let Err(lost) = self.flush().await
+            {
+                return lost;
+            }
+            together = if self.unsent { together + 1 } else { 0 };
+            let next = poll_fn(|cx| self.poll_event_or_quiet(cx)).await;
+            let done = match next {
+                Some(event) => self.handle(event).await,
+                None => self.flush().await,
             };
-            together += 1;
-            if let Err(ended) = self.handle(event).await {
+            if let Err(ended) = done {
                 return ended;
             }
+        }
+    }
+
+    /// What comes next; `None` when nothing does by now and something waits to be sent.
+    fn poll_event_or_quiet(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<L::Text>>> {
+        match self.poll_event(cx) {
+            Poll::Ready(event) => Poll::Ready(Some(event)),
+            Poll::Pending if self.unsent => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         }
     }
 
@@ -213,31 +217,10 @@ impl<L: Link> Connection<L> {
         {
             return Poll::Ready(Event::Arrived(arrived));
         }
-        self.poll_signals(cx)
-    }
-
-    fn poll_signals(&mut self, cx: &mut Context<'_>) -> Poll<Event<L::Text>> {
-        if self.beat.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Event::Beat);
+        match self.signals.poll_next_unpin(cx) {
+            Poll::Ready(Some(signal)) => Poll::Ready(Event::Signal(signal)),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
-        if let Some(unknown) = &mut self.unknown
-            && let Poll::Ready(error) = unknown.as_mut().poll(cx)
-        {
-            self.unknown = None;
-            return Poll::Ready(Event::Unknown(error));
-        }
-        if self.replaced.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Event::Replaced);
-        }
-        if self.draining.as_mut().is_some_and(|draining| draining.as_mut().poll(cx).is_ready()) {
-            self.draining = None;
-            return Poll::Ready(Event::Draining);
-        }
-        if self.closing.as_mut().is_some_and(|closing| closing.as_mut().poll(cx).is_ready()) {
-            self.closing = None;
-            return Poll::Ready(Event::Closing);
-        }
-        Poll::Pending
     }
 
     async fn handle(&mut self, event: Event<L::Text>) -> Result<(), Ended> {
@@ -249,8 +232,7 @@ impl<L: Link> Connection<L> {
             Event::Answered((n, answer)) => {
                 self.open.remove(&n);
                 match answer {
-                    Some(Ok(reply)) => self.write(text::result(n, &reply.value, reply.seq)).await,
-                    Some(Err(error)) => self.write(text::error(Some(n), &error)).await,
+                    Some(answer) => self.answer(n, answer).await,
                     None => Ok(()),
                 }
             }
@@ -268,14 +250,20 @@ impl<L: Link> Connection<L> {
                 }
                 Ok(())
             }
-            Event::Beat => self.beat().await,
-            Event::Unknown(error) => {
+            Event::Signal(signal) => self.obey_signal(signal).await,
+        }
+    }
+
+    async fn obey_signal(&mut self, signal: Signal) -> Result<(), Ended> {
+        match signal {
+            Signal::Beat => self.beat().await,
+            Signal::Unknown(error) => {
                 self.write(text::error(None, &error)).await?;
                 Err(Ended::Closed(End::Unknown))
             }
-            Event::Draining => self.write(text::goaway(reconnect_in_ms())).await,
-            Event::Closing => Err(Ended::Closed(End::Stopping)),
-            Event::Replaced => Err(Ended::Closed(End::Replaced)),
+            Signal::Draining => self.write(text::goaway(reconnect_in_ms())).await,
+            Signal::Closing => Err(Ended::Closed(End::Stopping)),
+            Signal::Replaced => Err(Ended::Closed(End::Replaced)),
         }
     }
 
@@ -360,8 +348,8 @@ impl<L: Link> Connection<L> {
         if !self.has_room(call.n).await? {
             return Ok(());
         }
-        let answer = self.start(&call);
-        self.later(call.n, answer).await
+        let (n, answer) = (call.n, self.start(call));
+        self.later(n, answer).await
     }
 
     async fn get(&mut self, get: Get) -> Result<(), Ended> {
@@ -431,8 +419,15 @@ impl<L: Link> Connection<L> {
         Ok(key)
     }
 
+    async fn answer(&mut self, n: u64, answer: Result<Reply<Json>>) -> Result<(), Ended> {
+        match answer {
+            Ok(reply) => self.write(text::result(n, &reply.value, reply.seq)).await,
+            Err(error) => self.write(text::error(Some(n), &error)).await,
+        }
+    }
+
     /// Begins a call that may be made.
-    fn start(&self, call: &Call) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<L>> {
+    fn start(&self, call: Call) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<L>> {
         let limits = &self.shared.limits;
         let key = self.who.key(&self.shared.kind(call.kind.as_str())?, &call.id)?;
         let mut options = CallOptions::default();
@@ -455,7 +450,7 @@ impl<L: Link> Connection<L> {
         }
         self.check_session(&key)?;
         self.who.may_call(&self.shared, &key, &call.handler, &mut options)?;
-        let args = arguments::read(call.args.as_str().as_bytes(), limits.json_depth)?;
+        let args = arguments::checked(call.args, limits.json_depth)?;
         let (shared, who, existing) = (self.shared.clone(), self.who.clone(), options.existing);
         let answer = self.shared.node.call_key(&key, &call.handler, args).options(options).json();
         Ok(answer.inspect_err(move |error| who.noted(&shared, existing, error)))
@@ -548,7 +543,6 @@ impl<L: Link> Connection<L> {
     /// Nothing was heard since the last beat: the other side is asked for a sign of life, and is gone if it
     /// gives none until the next.
     async fn beat(&mut self) -> Result<(), Ended> {
-        self.beat.as_mut().reset(Instant::now() + self.shared.limits.heartbeat);
         if std::mem::take(&mut self.heard) {
             self.asked = false;
             return Ok(());
@@ -563,7 +557,11 @@ impl<L: Link> Connection<L> {
     }
 
     async fn room(&mut self) -> Result<(), Ended> {
-        let room = poll_fn(|cx| self.link.poll_room(cx));
+        let mut room = poll_fn(|cx| self.link.poll_room(cx));
+        // A timer is made only if there is something to wait for.
+        if let Some(room) = (&mut room).now_or_never() {
+            return Ok(room?);
+        }
         timeout(self.shared.limits.write_timeout, room).await.map_err(|_| Lost)??;
         Ok(())
     }
@@ -659,6 +657,30 @@ fn cost(frame: &ClientFrame) -> Option<Option<u64>> {
         | ClientFrame::Hello(_)
         | ClientFrame::Sync(_) => None,
     }
+}
+
+/// Beats for ever, and each of the others once.
+fn signals(shared: &Arc<Shared>, who: &Who, visit: &Visit) -> Signals {
+    let told = |token: &CancellationToken, signal| {
+        let token = token.clone().cancelled_owned();
+        stream::once(async move {
+            token.await;
+            signal
+        })
+    };
+    let server = stream::select(told(&shared.draining, Signal::Draining), told(&shared.closing, Signal::Closing));
+    let told = stream::select(server, told(&visit.replaced, Signal::Replaced));
+    let beats = stream::unfold(shared.limits.heartbeat, |every| async move {
+        sleep(every).await;
+        Some((Signal::Beat, every))
+    });
+    let mut all: Signals = SelectAll::new();
+    all.push(Box::pin(told));
+    all.push(Box::pin(beats));
+    if shared.gate.asks() {
+        all.push(Box::pin(stream::once(who.standing(shared).over()).map(Signal::Unknown)));
+    }
+    all
 }
 
 /// The first frame, or why there is none (`None`: nobody is there any more).

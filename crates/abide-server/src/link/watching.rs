@@ -62,7 +62,8 @@ impl Watching {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Over) {
                 Stage::Over => return None,
-                Stage::Asked(beginning, after) => match self.begin(*beginning, after).await {
+                // What happens once has its memory for itself, and gives it back.
+                Stage::Asked(beginning, after) => match Box::pin(self.begin(*beginning, after)).await {
                     Ok(Some(told)) => return Some(told),
                     Ok(None) => {}
                     Err(error) => return Some(Told::Failed(error)),

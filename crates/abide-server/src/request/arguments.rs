@@ -33,8 +33,20 @@ pub(crate) fn shallow(what: &str, text: &str, depth_max: usize) -> Result<()> {
     Err(Error::bad_request(format!("{what} nests deeper than {depth_max} at byte {at}; nothing was changed")))
 }
 
+/// The arguments of a frame, which are known to be JSON.
+pub(crate) fn checked(args: Json, depth_max: usize) -> Result<Json> {
+    if args.as_str() == "null" || !args.as_str().starts_with(['{', '[']) {
+        return read(args.as_str().as_bytes(), depth_max);
+    }
+    shallow("the body", args.as_str(), depth_max)?;
+    Ok(args)
+}
+
 /// The first byte at which brackets nest deeper than `max`.
 fn deeper_than(text: &str, max: usize) -> Option<usize> {
+    if text.len() <= max {
+        return None;
+    }
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -69,6 +81,14 @@ mod tests {
     fn arguments_keep_their_text() {
         for body in [r#"{"a": 1.0}"#, "[1, [2]]", r#"{"a":"}}]]\"{{"}"#] {
             assert_eq!(read(body.as_bytes(), 2).unwrap().as_str(), body);
+        }
+    }
+
+    #[test]
+    fn arguments_of_frames_are_checked_as_those_of_bodies() {
+        for text in ["null", "{}", r#"{"a": 1.0}"#, "[[1]]", "7", r#""x""#, "[[[1]]]", r#"[[["]"]]]"#] {
+            let checked = checked(Json::trusted(text), 2).map_err(|error| error.to_string());
+            assert_eq!(checked, read(text.as_bytes(), 2).map_err(|error| error.to_string()), "{text}");
         }
     }
 

@@ -23,9 +23,9 @@ use super::{
 };
 
 /// How many rows a page has at most.
-const PAGE_ROWS: usize = 1_024;
+const PAGE_ROWS: usize = 4_096;
 /// How many pages are read ahead.
-const AHEAD_PAGES: usize = 4;
+const AHEAD_PAGES: usize = 2;
 
 type Page = Result<Vec<Row>, StoreError>;
 

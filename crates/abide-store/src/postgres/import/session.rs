@@ -5,6 +5,7 @@ use tokio_postgres::error::SqlState;
 use super::{Progress, page::Page};
 use crate::{
     import,
+    known::Known,
     postgres::{
         connect::Conn,
         fault::{Fault, Result},
@@ -12,18 +13,17 @@ use crate::{
         text::escaped,
         write::Oids,
     },
-    recent::Recent,
 };
 
-/// How many objects are remembered, so that what is their own need not look for them.
-const REMEMBERED: usize = 65_536;
+/// How many objects are remembered, so that what is their own need not look for them: some 90 MB at most.
+const REMEMBERED: usize = 1_800_000;
 
 /// An import under way.
 pub(super) struct Session {
     conn: Conn,
     progress: Progress,
     shards: u32,
-    objects: Recent<Imported>,
+    objects: Known<Imported>,
     /// The last position of each shard.
     positions: FxHashMap<u32, i64>,
     oids: Oids,
@@ -46,7 +46,7 @@ impl Session {
         for row in conn.query(POSITIONS, &[]).await? {
             positions.insert(u32::try_from(number(&row, 0)?).unwrap_or(u32::MAX), row.try_get(1)?);
         }
-        Ok(Self { conn, progress, shards, objects: Recent::new(REMEMBERED), positions, oids: Oids::default() })
+        Ok(Self { conn, progress, shards, objects: Known::new(REMEMBERED), positions, oids: Oids::default() })
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -65,7 +65,8 @@ impl Session {
         if rows.is_empty() {
             return Ok(());
         }
-        self.objects.age();
+        // Of most objects nothing comes after their last change.
+        self.objects.make_room(|object| object.last < object.head);
         self.find(&rows).await?;
         self.number(&rows).await?;
         let mut page = Page::default();
