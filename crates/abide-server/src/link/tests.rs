@@ -56,7 +56,7 @@ impl Link for Still {
 
     async fn close(&mut self, _: End) {
         self.parting.notify_one();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
