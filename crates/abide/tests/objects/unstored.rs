@@ -39,7 +39,7 @@ impl Desk {
     #[handler]
     pub async fn stall(&mut self, paper: String) {
         self.put(paper);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     #[handler]
