@@ -92,6 +92,14 @@ pub enum Mutant {
     OutboxAcknowledgedEarly,
     /// The commits of a transaction go to the store each by itself.
     GroupIgnored,
+    /// An alarm fires on behalf of nobody.
+    PrincipalForgotten,
+    /// `on_delete` does not run when an object deletes itself.
+    DeleteUnnoticed,
+    /// Messages of the turn that deletes their sender are not sent.
+    LastWordsLost,
+    /// A `behind` object leaves memory with what it owes the store.
+    OwedForgotten,
 }
 
 impl NodeOptions {

@@ -191,6 +191,7 @@ impl NodeCore {
         let (owner, fired) = (key.clone(), alarm.clone());
         let done: Done = Box::new(move |result| node.alarm_ended(&owner, &fired, result.err().as_ref(), permit));
         let name = alarm.name.split(':').next().unwrap_or_default();
+        let forgotten = self.options.mutant(Mutant::PrincipalForgotten);
         let (job, info): (Box<dyn Job>, HandlerMeta) = match kind.alarms.get(name) {
             Some(info) => (alarm_job(info, alarm, done), HandlerMeta::from(info)),
             None => {
@@ -204,7 +205,12 @@ impl NodeCore {
             origin: Origin::Alarm { name: alarm.name.clone(), token: alarm.token },
             deadline: Instant::now() + self.options.call_timeout,
             // On behalf of whoever set it.
-            principal: alarm.principal.as_ref().and_then(|json| json.decode().ok()).map(Arc::new),
+            principal: alarm
+                .principal
+                .as_ref()
+                .filter(|_| !forgotten)
+                .and_then(|json| json.decode().ok())
+                .map(Arc::new),
             chain: None,
             call_key: None,
             existing: false,

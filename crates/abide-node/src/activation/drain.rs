@@ -60,10 +60,11 @@ impl NodeCore {
     /// fresh one; a no-op for any other. What a `behind` object owes the store is issued first: it leaves
     /// when that is settled.
     pub(crate) fn clean_up(self: &Arc<Self>, activation: &Arc<Activation>) {
-        if activation.owes_and_leaves() {
+        let forgets = self.options.mutant(crate::options::Mutant::OwedForgotten);
+        if activation.owes_and_leaves() && !forgets {
             return self.flush(activation);
         }
-        let Some(waiting) = activation.leave() else {
+        let Some(waiting) = activation.leave(forgets) else {
             return;
         };
         self.directory.remove(activation);
@@ -199,9 +200,9 @@ impl Activation {
 
     /// If the memory is no longer the truth, or `on_deactivate` has run, and nothing is on its way:
     /// leaves, and hands back what waits.
-    fn leave(&self) -> Option<Vec<Envelope>> {
+    fn leave(&self, forgets: bool) -> Option<Vec<Envelope>> {
         let mut cell = self.cell.lock();
-        let owes = cell.has_behind() && !cell.broken;
+        let owes = cell.has_behind() && !cell.broken && !forgets;
         let out = (cell.broken || cell.leaving) && cell.phase == Phase::Idle && cell.is_settled() && !owes;
         if !out {
             return None;

@@ -154,7 +154,10 @@ impl NodeCore {
         if !changed && alarms.is_empty() && outcome.is_none() && received.is_none() && taken.is_empty() {
             return None;
         }
-        let messages = outgoing(&activation.key, expected, turned, envelope);
+        let mut messages = outgoing(&activation.key, expected, turned, envelope);
+        if delete && self.options.mutant(Mutant::LastWordsLost) {
+            messages.clear();
+        }
         let change = changed.then(|| self.record_change(activation, cell, live, envelope, turned, delete));
         let write = self.write_of(activation, cell, live, turned, changed, delete);
         if !alarms.is_empty() {

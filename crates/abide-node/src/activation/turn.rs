@@ -252,7 +252,9 @@ pub(super) async fn run_exclusive(
         run_hook(hook, object, ctx).await?;
     }
     run_job(&mut *envelope.job, object, ctx).await?;
-    let deletes_itself = ctx.effects.delete && !matches!(envelope.origin, Origin::Node(crate::job::Purpose::Delete));
+    let deletes_itself = ctx.effects.delete
+        && !matches!(envelope.origin, Origin::Node(crate::job::Purpose::Delete))
+        && !ctx.scope.node().options.mutant(crate::options::Mutant::DeleteUnnoticed);
     match activation.kind.hook(Hook::Delete).filter(|_| deletes_itself) {
         Some(hook) => run_hook(hook, object, ctx).await,
         None => Ok(()),

@@ -57,7 +57,8 @@ impl Client {
             71..78 => self.set_alarm(up, book).await,
             78..80 => self.cancel_alarm(up, book).await,
             80..86 => self.remind(up, book).await,
-            86..94 => self.send(up, book).await,
+            86..92 => self.send(up, book).await,
+            92..94 => self.flash(up).await,
             _ => self.scratch(up).await,
         }
     }

@@ -1,12 +1,12 @@
 //! What clients do with alarms, messages and deletion.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use abide_node::Object;
 
 use super::{
     client::Client,
-    kinds::{Failure, Scratch},
+    kinds::{Failure, Flash, Scratch},
     records::{Book, ScratchOp, attempt, key},
     scene::Ask,
 };
@@ -16,6 +16,8 @@ use crate::{check::Outcome, world::Up};
 const ALARMS: [&str; 2] = ["x", "y"];
 /// The ids of the scratch objects.
 const SCRATCHES: [&str; 2] = ["s", "t"];
+/// The ids of flashes.
+const FLASHES: [&str; 2] = ["f", "g"];
 
 impl Client {
     pub(super) async fn set_alarm(&mut self, up: &Arc<Up>, book: Book) {
@@ -43,11 +45,7 @@ impl Client {
         for _ in 0..tries {
             let args = (id, ms);
             let ask = Ask { kind: book.kind, id: book.id, handler: "remind", args, timeout_ms, key: key.as_deref() };
-            let outcome = match self.scene.ask::<(), _>(self.number, up, ask).await {
-                Outcome::Ok(()) => Outcome::Ok("set"),
-                Outcome::Failed => Outcome::Failed,
-                Outcome::Unknown => Outcome::Unknown,
-            };
+            let outcome = done(self.scene.ask(self.number, up, ask).await, "set");
             let now_ns = self.scene.now_ns();
             let attempt = attempt(self.number, key.as_deref(), id, &outcome, now_ns);
             self.scene.records.lock().book(book).reminders.push(attempt);
@@ -74,7 +72,9 @@ impl Client {
             _ => {
                 let args = [*self.dice.pick(&[0, 300, 2_000])];
                 let ask = Ask { kind, id, handler: "arm", args, timeout_ms, key: None };
-                self.scene.ask::<(), _>(self.number, up, ask).await;
+                if let Outcome::Ok(life) = self.scene.ask::<u64, _>(self.number, up, ask).await {
+                    self.scene.records.lock().lives.push((id, life));
+                }
                 return;
             }
         };
@@ -98,19 +98,46 @@ impl Client {
         self.scene.records.lock().scratches.entry(id).or_default().returned(call, outcome, now_ns);
     }
 
-    /// Deletes from outside or from inside.
+    /// A first turn that deletes its own object: what is left of it is a message, and an outcome.
+    pub(super) async fn flash(&mut self, up: &Arc<Up>) {
+        let (id, token, timeout_ms) = (*self.dice.pick(&FLASHES), self.token(), self.timeout_ms());
+        let key = self.dice.chance(0.4).then(|| format!("k{token}"));
+        let tries = if key.is_some() { self.dice.within(1..=3) } else { 1 };
+        for _ in 0..tries {
+            let ask = Ask { kind: Flash::KIND, id, handler: "flash", args: [token], timeout_ms, key: key.as_deref() };
+            let outcome = done(self.scene.ask(self.number, up, ask).await, "gone");
+            let now_ns = self.scene.now_ns();
+            let attempt = attempt(self.number, key.as_deref(), token, &outcome, now_ns);
+            self.scene.records.lock().flashes.push(attempt);
+        }
+    }
+
+    /// Deletes from outside or from inside, there also on the client's own task.
     async fn delete(&mut self, up: &Arc<Up>, id: &str, timeout_ms: u64) -> Outcome<i64> {
         let kind = Scratch::KIND;
-        if self.dice.chance(0.5) {
-            let ask = Ask { kind, id, handler: "finish", args: (), timeout_ms, key: None };
-            return match self.scene.ask::<(), _>(self.number, up, ask).await {
-                Outcome::Ok(()) => Outcome::Ok(0),
-                Outcome::Failed => Outcome::Failed,
-                Outcome::Unknown => Outcome::Unknown,
-            };
+        match self.dice.below(4) {
+            0 => {
+                let ask = Ask { kind, id, handler: "finish", args: (), timeout_ms, key: None };
+                return done(self.scene.ask(self.number, up, ask).await, 0);
+            }
+            1 => {
+                let finish = up.node.object::<Scratch>(id).finish().timeout(Duration::from_millis(timeout_ms));
+                let name = format!("{kind}/{id}.finish typed");
+                return done(self.scene.hear(self.number, up, &name, finish).await, 0);
+            }
+            _ => {}
         }
         let key = key(kind, id);
         let delete = async { up.node.delete(&key, None).await.map(|_| 0) };
         self.scene.hear(self.number, up, &format!("{kind}/{id} delete"), Box::pin(delete)).await
+    }
+}
+
+/// The outcome of a call that answers nothing, with what is to stand for its answer.
+fn done<R>(outcome: Outcome<()>, answer: R) -> Outcome<R> {
+    match outcome {
+        Outcome::Ok(()) => Outcome::Ok(answer),
+        Outcome::Failed => Outcome::Failed,
+        Outcome::Unknown => Outcome::Unknown,
     }
 }

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 /// What a turn did with an alarm; times in milliseconds of the wall clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum AlarmNote {
-    /// `name` was set as `id`.
-    Set { at: i64, name: String, id: u64, due: i64 },
+    /// `name` was set as `id`, on behalf of somebody.
+    Set { at: i64, name: String, id: u64, due: i64, who: Option<String> },
     /// `name` was cancelled.
     Cancelled { at: i64, name: String },
-    /// The alarm set as `id` fired.
-    Fired { at: i64, id: u64 },
+    /// The alarm set as `id` fired, on behalf of somebody.
+    Fired { at: i64, id: u64, who: Option<String> },
 }
 
 /// How a planned failure looks.
@@ -46,6 +46,11 @@ fn fail(how: Failure) -> Result<(), Error> {
     }
 }
 
+/// On whose behalf the turn runs.
+fn who(ctx: &Context) -> Option<String> {
+    ctx.principal().map(|principal| principal.subject.clone())
+}
+
 fn millis(at: Timestamp) -> i64 {
     at.as_millis()
 }
@@ -71,8 +76,12 @@ macro_rules! ledger {
             pub(crate) outgoing: Vec<(String, u64, bool)>,
             /// Messages applied: sender and number, in order.
             pub(crate) incoming: Vec<(String, u64)>,
-            /// How often its hooks ran.
-            pub(crate) hooks: u64,
+            /// How often it was made.
+            pub(crate) made: u64,
+            /// How often it came into memory.
+            pub(crate) came: u64,
+            /// How often it left memory.
+            pub(crate) left: u64,
         }
 
         #[object(crate = abide_node, $($option)*)]
@@ -129,7 +138,7 @@ macro_rules! ledger {
             fn set_alarm(&mut self, ctx: &mut Context, name: String, id: u64, ms: u64, fails: u32, how: Failure) {
                 let after = Duration::from_millis(ms);
                 let due = millis(ctx.now().plus(after));
-                self.alarms.push(AlarmNote::Set { at: millis(ctx.now()), name: name.clone(), id, due });
+                self.alarms.push(AlarmNote::Set { at: millis(ctx.now()), name: name.clone(), id, due, who: who(ctx) });
                 ctx.alarm(format!("ring:{name}")).payload(Ring { id, fails, how }).after(after);
             }
 
@@ -142,7 +151,7 @@ macro_rules! ledger {
             /// Fails the first so many times.
             #[alarm]
             fn ring(&mut self, ctx: &mut Context, ring: Ring) -> Result<(), Error> {
-                self.alarms.push(AlarmNote::Fired { at: millis(ctx.now()), id: ring.id });
+                self.alarms.push(AlarmNote::Fired { at: millis(ctx.now()), id: ring.id, who: who(ctx) });
                 if ctx.attempt() < ring.fails { fail(ring.how) } else { Ok(()) }
             }
 
@@ -195,33 +204,43 @@ ledger!(
     Hooked, (history = "all", hibernate_after = "1s", shutdown_after = "3s"), {
         #[hook]
         fn on_create(&mut self) {
-            self.hooks += 1;
+            self.made += 1;
         }
 
         #[hook]
         fn on_activate(&mut self) {
-            self.hooks += 1;
+            self.came += 1;
         }
 
         #[hook]
         fn on_deactivate(&mut self) {
-            self.hooks += 1;
+            self.left += 1;
         }
     }
 );
 
 ledger!(
-    /// Acknowledged before it is durable.
-    Lazy, (history = 8, durability = "behind:100ms"), {}
+    /// Acknowledged before it is durable. It counts how often it comes and goes.
+    Lazy, (history = 8, durability = "behind:100ms", shutdown_after = "2s"), {
+        #[hook]
+        fn on_activate(&mut self) {
+            self.came += 1;
+        }
+
+        #[hook]
+        fn on_deactivate(&mut self) {
+            self.left += 1;
+        }
+    }
 );
 
-/// An object that is deleted again and again.
+/// An object that is deleted again and again, and has each of its lives buried.
 #[derive(State, Default)]
 #[state(crate = abide_node)]
 pub(crate) struct Scratch {
     count: i64,
     /// Tells this life of the object from every other.
-    life: u64,
+    pub(crate) life: u64,
     /// How often an alarm of this life rang.
     rang: u64,
     /// How often an alarm of another life rang.
@@ -242,15 +261,23 @@ impl Scratch {
         self.count
     }
 
+    /// Sets an alarm and says which life it is.
     #[handler]
-    fn arm(&mut self, ctx: &mut Context, ms: u64) {
+    fn arm(&mut self, ctx: &mut Context, ms: u64) -> u64 {
         self.live(ctx);
         ctx.alarm("ring").payload(self.life).after(Duration::from_millis(ms));
+        self.life
     }
 
     #[handler]
-    fn finish(&mut self, ctx: &mut Context) {
+    pub(crate) fn finish(&mut self, ctx: &mut Context) {
         ctx.delete_self();
+    }
+
+    #[hook]
+    fn on_delete(&mut self, ctx: &mut Context) -> Result<(), Error> {
+        // One that was never made has nothing to bury.
+        if self.life == 0 { Ok(()) } else { ctx.send(Graveyard::KIND, "g", "bury", [self.life]) }
     }
 
     #[alarm]
@@ -267,6 +294,43 @@ impl Scratch {
         if self.life == 0 {
             self.life = ctx.rng().random::<u64>() | 1;
         }
+    }
+}
+
+/// An object that deletes itself in the turn that makes it, and sends a message as it goes.
+#[derive(State, Default)]
+#[state(crate = abide_node)]
+pub(crate) struct Flash {}
+
+#[object(crate = abide_node)]
+impl Flash {
+    #[handler]
+    fn flash(&mut self, ctx: &mut Context, token: u64) -> Result<(), Error> {
+        ctx.delete_self();
+        ctx.send(Graveyard::KIND, "g", "seen", [token])
+    }
+}
+
+/// Where those who are gone are remembered.
+#[derive(State, Default)]
+#[state(crate = abide_node)]
+pub(crate) struct Graveyard {
+    /// Lives that are over, in the order in which they were buried.
+    pub(crate) lives: Vec<u64>,
+    /// The tokens of flashes, in order.
+    pub(crate) flashes: Vec<u64>,
+}
+
+#[object(crate = abide_node)]
+impl Graveyard {
+    #[handler]
+    fn bury(&mut self, life: u64) {
+        self.lives.push(life);
+    }
+
+    #[handler]
+    fn seen(&mut self, token: u64) {
+        self.flashes.push(token);
     }
 }
 

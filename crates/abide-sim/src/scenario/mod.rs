@@ -3,6 +3,7 @@
 mod chaos;
 mod client;
 mod client_effects;
+mod goners;
 pub(crate) mod kinds;
 mod mover;
 mod panics;
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     client::Client,
-    kinds::{Hooked, Lazy, Ledger, Metronome, Purse, Scratch},
+    kinds::{Flash, Graveyard, Hooked, Lazy, Ledger, Metronome, Purse, Scratch},
     mover::Mover,
     plan::Plan,
     records::{Book, Records},
@@ -44,13 +45,17 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Node(Mutant::NoGate),
         Self::Node(Mutant::OutcomeNotStored),
         Self::Node(Mutant::NoDedupe),
         Self::Node(Mutant::AlarmDeletedEarly),
         Self::Node(Mutant::OutboxAcknowledgedEarly),
         Self::Node(Mutant::GroupIgnored),
+        Self::Node(Mutant::PrincipalForgotten),
+        Self::Node(Mutant::DeleteUnnoticed),
+        Self::Node(Mutant::LastWordsLost),
+        Self::Node(Mutant::OwedForgotten),
         Self::NoFence,
     ];
 
@@ -63,6 +68,10 @@ impl Mutation {
             Self::Node(Mutant::AlarmDeletedEarly) => "an alarm is taken off before its turn is durable",
             Self::Node(Mutant::OutboxAcknowledgedEarly) => "a message leaves the outbox before it is applied",
             Self::Node(Mutant::GroupIgnored) => "the commits of a transaction are made each by itself",
+            Self::Node(Mutant::PrincipalForgotten) => "an alarm fires on behalf of nobody",
+            Self::Node(Mutant::DeleteUnnoticed) => "on_delete does not run when an object deletes itself",
+            Self::Node(Mutant::LastWordsLost) => "messages of the turn that deletes their sender are not sent",
+            Self::Node(Mutant::OwedForgotten) => "a `behind` object leaves memory with what it owes the store",
             Self::NoFence => "a node that was replaced can still commit",
         }
     }
@@ -195,7 +204,8 @@ fn scene(seed: u64, settings: Settings, trace: Trace) -> Scene {
     let clock = Arc::new(SimClock::new(seed));
     let host = Host::new(disk.clone(), clock.clone(), trace.clone(), plan.options.clone(), |builder| {
         let builder = builder.register::<Ledger>().register::<Hooked>().register::<Lazy>();
-        builder.register::<Scratch>().register::<Metronome>().register::<Purse>()
+        let builder = builder.register::<Scratch>().register::<Metronome>().register::<Purse>();
+        builder.register::<Flash>().register::<Graveyard>()
     });
     Scene {
         plan,

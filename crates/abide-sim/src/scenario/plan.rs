@@ -64,12 +64,12 @@ impl Plan {
     pub(crate) fn draw(dice: &mut Dice) -> Self {
         use Disturbance::{Crash, Evict, Faults, Hibernate, Jump, Restart, Sound, Zombie};
         let all = [Crash, Crash, Zombie, Restart, Faults, Faults, Sound, Jump, Evict, Evict, Hibernate];
-        let kinds = match dice.below(10) {
-            0 => vec![Evict, Hibernate],
-            1 => vec![Crash, Evict],
-            2 => vec![Faults, Faults, Sound, Evict],
-            3 => vec![Zombie, Evict],
-            4 => vec![Crash, Faults, Sound],
+        let kinds = match dice.below(12) {
+            0..3 => vec![Evict, Hibernate],
+            3 => vec![Crash, Evict],
+            4 => vec![Faults, Faults, Sound, Evict],
+            5 => vec![Zombie, Evict],
+            6 => vec![Crash, Faults, Sound],
             _ => all.to_vec(),
         };
         Self {

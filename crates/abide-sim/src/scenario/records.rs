@@ -23,13 +23,14 @@ pub(crate) struct Book {
 
 impl Book {
     /// All of them. Messages and relays stay within a kind.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self { kind: Ledger::KIND, id: "a" },
         Self { kind: Ledger::KIND, id: "b" },
         Self { kind: Ledger::KIND, id: "c" },
         Self { kind: Hooked::KIND, id: "a" },
         Self { kind: Hooked::KIND, id: "b" },
         Self { kind: Lazy::KIND, id: "a" },
+        Self { kind: Lazy::KIND, id: "b" },
     ];
 
     /// Whether it answers before it is durable: a crash may undo what it acknowledged.
@@ -80,6 +81,10 @@ pub(crate) struct BookRecord {
 pub(crate) struct Records {
     pub(crate) books: BTreeMap<Book, BookRecord>,
     pub(crate) scratches: BTreeMap<&'static str, History<ScratchOp, i64>>,
+    /// Lives of scratch objects that somebody was told of.
+    pub(crate) lives: Vec<(&'static str, u64)>,
+    /// First turns that deleted their own object.
+    pub(crate) flashes: Vec<Attempt>,
     pub(crate) watches: Vec<(Book, Watch)>,
     /// Transfers between purses, by token.
     pub(crate) transfers: Vec<Attempt>,

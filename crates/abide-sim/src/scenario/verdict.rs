@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tokio::time::sleep;
 
 use super::{
+    goners,
     kinds::{AlarmNote, Metronome, Purse, Scratch},
     mover::PURSES,
     records::{Book, ScratchOp, key},
@@ -47,6 +48,8 @@ struct BookState {
     reminded: Vec<u64>,
     outgoing: Vec<(String, u64, bool)>,
     incoming: Vec<(String, u64)>,
+    came: u64,
+    left: u64,
 }
 
 pub(super) fn wall_ms(scene: &Scene) -> i64 {
@@ -61,7 +64,7 @@ fn nanos(wall_ms: i64) -> u64 {
     u64::try_from(wall_ms).unwrap_or(0) * 1_000_000
 }
 
-fn load(scene: &Scene, kind: &str, id: &str) -> Option<Loaded> {
+pub(super) fn load(scene: &Scene, kind: &str, id: &str) -> Option<Loaded> {
     ready(scene.disk.data().load(&key(kind, id))).ok().flatten()
 }
 
@@ -190,6 +193,7 @@ pub(super) fn judge(scene: &Scene, healed_ms: i64) -> Result<(), String> {
         return Err(format!("the store is inconsistent: {}", faults.join("; ")));
     }
     let mut broken: Vec<String> = Vec::new();
+    let mut odd: Vec<String> = Vec::new();
     let mut note = |result: Result<(), Violation>| broken.extend(result.err().map(|violation| violation.to_string()));
     let horizon = Horizon {
         healed_ns: nanos(healed_ms),
@@ -210,6 +214,8 @@ pub(super) fn judge(scene: &Scene, healed_ms: i64) -> Result<(), String> {
             note(linearizability::check(&name, &Counter, &record.history, linearizability::STEPS_MAX));
         }
         note(alarms::check(&name, &alarm_events(&state.alarms), &shown, horizon));
+        odd.extend(strangers(&state.alarms).map(|what| format!("{name}: {what}")));
+        odd.extend(goners::unwritten(scene, &name, state.came, state.left));
     }
     note(outbox(scene)?);
     for (book, watch) in &records.watches {
@@ -221,6 +227,9 @@ pub(super) fn judge(scene: &Scene, healed_ms: i64) -> Result<(), String> {
     let purses = purses(scene);
     note(transfers::check(&purses, &records.audits));
     note(effects::check("the purses", &records.transfers, &transfers::tokens(&purses)));
+    note(goners::flashes(scene, &records));
+    broken.extend(odd);
+    broken.extend(goners::lives(scene, &records));
     broken.extend(records.scratches.keys().filter_map(|id| ghosts(scene, id)));
     broken.extend(metronome(scene, healed_ms));
     broken.extend(feed(scene));
@@ -255,15 +264,33 @@ fn known(attempts: &[Attempt], lossy: bool) -> Vec<Attempt> {
 fn alarm_events(notes: &[AlarmNote]) -> Vec<AlarmEvent> {
     let ns = |at: i64| nanos(since_before(Timestamp::from_millis(at)));
     let event = |note: &AlarmNote| match note {
-        AlarmNote::Set { at, name, id, due } => {
+        AlarmNote::Set { at, name, id, due, .. } => {
             AlarmEvent { at_ns: ns(*at), what: AlarmAct::Schedule { name: name.clone(), id: *id, due_ns: ns(*due) } }
         }
         AlarmNote::Cancelled { at, name } => {
             AlarmEvent { at_ns: ns(*at), what: AlarmAct::Cancel { name: name.clone() } }
         }
-        AlarmNote::Fired { at, id } => AlarmEvent { at_ns: ns(*at), what: AlarmAct::Fire { id: *id } },
+        AlarmNote::Fired { at, id, .. } => AlarmEvent { at_ns: ns(*at), what: AlarmAct::Fire { id: *id } },
     };
     notes.iter().map(event).collect()
+}
+
+/// Alarms that fired on behalf of somebody else than who set them.
+fn strangers(notes: &[AlarmNote]) -> impl Iterator<Item = String> {
+    let setters: BTreeMap<u64, &Option<String>> = notes
+        .iter()
+        .filter_map(|note| match note {
+            AlarmNote::Set { id, who, .. } => Some((*id, who)),
+            AlarmNote::Cancelled { .. } | AlarmNote::Fired { .. } => None,
+        })
+        .collect();
+    notes.iter().filter_map(move |note| match note {
+        AlarmNote::Fired { id, who, .. } => {
+            let setter = setters.get(id).filter(|setter| **setter != who)?;
+            Some(format!("alarm #{id} fired on behalf of {who:?}, but {setter:?} set it"))
+        }
+        AlarmNote::Set { .. } | AlarmNote::Cancelled { .. } => None,
+    })
 }
 
 /// Messages of all ledgers: what durable turns sent against what receivers applied.

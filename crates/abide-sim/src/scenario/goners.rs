@@ -1,0 +1,54 @@
+//! What is left of objects that are gone: from the store, or from memory.
+
+use std::collections::BTreeSet;
+
+use abide_core::state::decode;
+use abide_node::Object;
+
+use super::{
+    kinds::{Graveyard, Scratch},
+    records::Records,
+    scene::Scene,
+    verdict::load,
+};
+use crate::check::{Violation, effects};
+
+fn graveyard(scene: &Scene) -> Graveyard {
+    let state = load(scene, Graveyard::KIND, "g").and_then(|loaded| loaded.state);
+    state.and_then(|state| decode(state.as_str()).ok()).map_or_else(Graveyard::default, |(graveyard, _)| graveyard)
+}
+
+/// First turns that deleted their own object: their message came through once.
+pub(super) fn flashes(scene: &Scene, records: &Records) -> Result<(), Violation> {
+    effects::check("the flashes", &records.flashes, &graveyard(scene).flashes)
+}
+
+/// Every life that is over was buried, once; none was buried that goes on.
+pub(super) fn lives(scene: &Scene, records: &Records) -> Vec<String> {
+    let buried = graveyard(scene).lives;
+    let mut broken = Vec::new();
+    let mut seen = BTreeSet::new();
+    for life in &buried {
+        if !seen.insert(*life) {
+            broken.push(format!("Graveyard/g: life {life} was buried twice"));
+        }
+    }
+    let alive: BTreeSet<u64> = records.scratches.keys().filter_map(|id| life(scene, id)).collect();
+    broken.extend(alive.intersection(&seen).map(|life| format!("Graveyard/g: life {life} was buried alive")));
+    let told: BTreeSet<&(&str, u64)> = records.lives.iter().collect();
+    let lost = told.into_iter().filter(|(_, life)| !seen.contains(life) && !alive.contains(life));
+    broken
+        .extend(lost.map(|(id, life)| format!("Scratch/{id}: its life {life} is over, but on_delete buried nothing")));
+    broken
+}
+
+fn life(scene: &Scene, id: &str) -> Option<u64> {
+    let (scratch, _) = decode::<Scratch>(load(scene, Scratch::KIND, id)?.state?.as_str()).ok()?;
+    Some(scratch.life)
+}
+
+/// Where nothing is lost, an object that came into memory again had left it, and what it did then is stored.
+pub(super) fn unwritten(scene: &Scene, name: &str, came: u64, left: u64) -> Option<String> {
+    let lost = came > left + 1 && !scene.plan.loses_what_is_not_durable();
+    lost.then(|| format!("{name}: it came into memory {came} times and left it {left} times: what it did last is lost"))
+}
