@@ -135,18 +135,29 @@ pub(super) async fn last_reads(scene: &Arc<Scene>) -> Result<(), String> {
         if !answered {
             return Err(format!("{book} cannot be read although nothing fails any more"));
         }
-        let shown = up.node.snapshot(&book.key()).await.map_err(|e| format!("{book} has no snapshot: {e}"))?;
-        let stored = load(scene, book.kind, book.id);
-        let shown = shown.map(|shown| (shown.seq, shown.state));
-        let stored = stored.and_then(|stored| Some((stored.head, stored.state?)));
-        if shown != stored {
-            return Err(format!("{book}: the node shows {shown:?}, the store holds {stored:?}"));
-        }
-        if let Some((seq, state)) = stored {
+        if let Some((seq, state)) = agreed(scene, &up, book).await? {
             travel(&up, book, seq, &state).await?;
         }
     }
     Ok(())
+}
+
+/// What the node shows is what the store holds; where it answers before it is durable, a little later.
+async fn agreed(scene: &Scene, up: &Arc<Up>, book: Book) -> Result<Option<(Seq, Json)>, String> {
+    const BEHIND_MAX: Duration = Duration::from_secs(2);
+    let until = scene.clock.elapsed() + BEHIND_MAX;
+    loop {
+        let shown = up.node.snapshot(&book.key()).await.map_err(|e| format!("{book} has no snapshot: {e}"))?;
+        let shown = shown.map(|shown| (shown.seq, shown.state));
+        let stored = load(scene, book.kind, book.id).and_then(|stored| Some((stored.head, stored.state?)));
+        if shown == stored {
+            return Ok(stored);
+        }
+        if !book.is_lazy() || scene.clock.elapsed() >= until {
+            return Err(format!("{book}: the node shows {shown:?}, the store holds {stored:?}"));
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// The state as it was at the end, rebuilt from snapshots and changes, is the state.
