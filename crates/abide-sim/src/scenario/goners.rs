@@ -33,7 +33,8 @@ pub(super) fn lives(scene: &Scene, records: &Records) -> Vec<String> {
             broken.push(format!("Graveyard/g: life {life} was buried twice"));
         }
     }
-    let alive: BTreeSet<u64> = records.scratches.keys().filter_map(|id| life(scene, id)).collect();
+    let ids = records.scratches.keys().chain(records.lives.iter().map(|(id, _)| id));
+    let alive: BTreeSet<u64> = ids.filter_map(|id| life(scene, id)).collect();
     broken.extend(alive.intersection(&seen).map(|life| format!("Graveyard/g: life {life} was buried alive")));
     let told: BTreeSet<&(&str, u64)> = records.lives.iter().collect();
     let lost = told.into_iter().filter(|(_, life)| !seen.contains(life) && !alive.contains(life));
