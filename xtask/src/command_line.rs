@@ -87,7 +87,7 @@ impl CommandLine {
         let report = std::thread::scope(|scope| {
             let other = scope.spawn(|| copy_reporting(stderr, std::io::stderr(), runner));
             let mut report = copy_reporting(stdout, std::io::stdout(), runner);
-            report.add(other.join().unwrap_or_default());
+            report.add(&other.join().unwrap_or_default());
             report
         });
         let status = child.wait()?;

@@ -122,7 +122,7 @@ impl Report {
     }
 
     /// Adds what another output of the same run said.
-    pub(crate) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.counts = Counts::sum(self.counts, other.counts);
         other.remarks.iter().for_each(|line| self.remark(line));
     }

@@ -1,6 +1,7 @@
 //! Transfers between purses in real databases that are killed meanwhile: the sum never changes, and each
 //! transfer takes effect once.
 #![cfg(all(feature = "postgres", feature = "redis"))]
+#![allow(clippy::disallowed_methods, reason = "tests are the shell: they spawn tasks and read the clock")]
 
 use std::time::Duration;
 

@@ -129,7 +129,7 @@ impl Step {
         for command in commands {
             headline(self.name, &command.to_string());
             let (report, failure) = counting.run(command);
-            whole.add(report);
+            whole.add(&report);
             failures.extend(failure.map(|why| format!("{why}; run it alone with `{command}`")));
         }
         let verdict = if failures.is_empty() { Verdict::Passed } else { Verdict::Failed(failures.join("; ")) };
