@@ -45,7 +45,7 @@ impl Client {
         for _ in 0..tries {
             let args = (id, ms);
             let ask = Ask { kind: book.kind, id: book.id, handler: "remind", args, timeout_ms, key: key.as_deref() };
-            let outcome = done(self.scene.ask(self.number, up, ask).await, "set");
+            let outcome = done(&self.scene.ask(self.number, up, ask).await, "set");
             let now_ns = self.scene.now_ns();
             let attempt = attempt(self.number, key.as_deref(), id, &outcome, now_ns);
             self.scene.records.lock().book(book).reminders.push(attempt);
@@ -105,7 +105,7 @@ impl Client {
         let tries = if key.is_some() { self.dice.within(1..=3) } else { 1 };
         for _ in 0..tries {
             let ask = Ask { kind: Flash::KIND, id, handler: "flash", args: [token], timeout_ms, key: key.as_deref() };
-            let outcome = done(self.scene.ask(self.number, up, ask).await, "gone");
+            let outcome = done(&self.scene.ask(self.number, up, ask).await, "gone");
             let now_ns = self.scene.now_ns();
             let attempt = attempt(self.number, key.as_deref(), token, &outcome, now_ns);
             self.scene.records.lock().flashes.push(attempt);
@@ -118,12 +118,12 @@ impl Client {
         match self.dice.below(4) {
             0 => {
                 let ask = Ask { kind, id, handler: "finish", args: (), timeout_ms, key: None };
-                return done(self.scene.ask(self.number, up, ask).await, 0);
+                return done(&self.scene.ask(self.number, up, ask).await, 0);
             }
             1 => {
                 let finish = up.node.object::<Scratch>(id).finish().timeout(Duration::from_millis(timeout_ms));
                 let name = format!("{kind}/{id}.finish typed");
-                return done(self.scene.hear(self.number, up, &name, finish).await, 0);
+                return done(&self.scene.hear(self.number, up, &name, finish).await, 0);
             }
             _ => {}
         }
@@ -134,7 +134,7 @@ impl Client {
 }
 
 /// The outcome of a call that answers nothing, with what is to stand for its answer.
-fn done<R>(outcome: Outcome<()>, answer: R) -> Outcome<R> {
+fn done<R>(outcome: &Outcome<()>, answer: R) -> Outcome<R> {
     match outcome {
         Outcome::Ok(()) => Outcome::Ok(answer),
         Outcome::Failed => Outcome::Failed,
