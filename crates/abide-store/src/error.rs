@@ -55,6 +55,19 @@ pub enum OpenError {
         /// The newest version this program can read.
         known: u32,
     },
+    /// An older version wrote the store, and it was to be looked at only.
+    #[error(
+        "{} has schema version {found}, this program reads version {known}: nothing was changed; once no older program runs on it, `abide store migrate` brings it up to date, and so does `abide serve`",
+        path.display()
+    )]
+    OlderSchema {
+        /// The store's file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u32,
+        /// The version this program reads and writes.
+        known: u32,
+    },
     /// The file is something else.
     #[error("{} is not an Abide store: {why}; give another path", path.display())]
     NotAStore {

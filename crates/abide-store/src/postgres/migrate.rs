@@ -31,8 +31,16 @@ pub(super) struct Meta {
 pub(super) async fn migrate(conn: &Conn, connector: &Connector) -> Result<Meta, OpenError> {
     let opening = |fault: Fault| opening(&fault, connector);
     let found = version(conn).await.map_err(opening)?;
-    if found.is_none() && !connector.options.create {
-        return Err(OpenError::NotThere { path: connector.target.name.clone().into() });
+    // To be looked at only: its tables are left as they are.
+    if !connector.options.create {
+        let path = connector.target.name.clone().into();
+        match found {
+            None => return Err(OpenError::NotThere { path }),
+            Some(found) if found < schema() => {
+                return Err(OpenError::OlderSchema { path, found, known: schema() });
+            }
+            Some(_) => {}
+        }
     }
     if found != Some(schema()) {
         lock(conn, connector).await.map_err(opening)?;

@@ -20,8 +20,9 @@ pub(super) fn schema() -> u32 {
     u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
 }
 
-/// Refuses what is no store, or one of a newer version, before anything is written.
-pub(super) fn recognise(conn: &Connection, path: &Path) -> Result<(), OpenError> {
+/// Refuses what is no store, or one of a newer version, before anything is written; and one of an older
+/// version, unless it may be brought up to date.
+pub(super) fn recognise(conn: &Connection, path: &Path, may_migrate: bool) -> Result<(), OpenError> {
     let fault = |fault: Fault| fault.opening(path);
     let tables = "SELECT count(*) FROM sqlite_schema";
     let tables = number(conn, tables).map_err(fault)?;
@@ -35,6 +36,9 @@ pub(super) fn recognise(conn: &Connection, path: &Path) -> Result<(), OpenError>
     }
     if version > schema() {
         return Err(OpenError::NewerSchema { path: path.into(), found: version, known: schema() });
+    }
+    if version > 0 && version < schema() && !may_migrate {
+        return Err(OpenError::OlderSchema { path: path.into(), found: version, known: schema() });
     }
     Ok(())
 }

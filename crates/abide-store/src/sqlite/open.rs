@@ -41,7 +41,8 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Opened, OpenE
     if writer.is_readonly("main").map_err(Fault::from).map_err(fault)? {
         return Err(OpenError::NotWritable { path: path.into(), why: "the system gives read access only".into() });
     }
-    migrate::recognise(&writer, path)?;
+    // Beside a program that may be running, tables are left as they are.
+    migrate::recognise(&writer, path, options.create || options.exclusive)?;
     prepare_file(&writer, options).map_err(fault)?;
     migrate::migrate(&writer, path, options.shards.unwrap_or(SHARDS_DEFAULT))?;
     let shards = shards(&writer).map_err(fault)?;

@@ -34,6 +34,9 @@ async fn alarms_of_a_store_from_before_they_had_principals_fire_on_behalf_of_nob
     owner.done(vec![owner.alarms(&a, 0, vec![old.clone(), theirs.clone()])]).await;
     drop(owner);
     schema.sql("ALTER TABLE alarms DROP COLUMN principal; UPDATE meta SET value = '1' WHERE name = 'schema'").unwrap();
+    let looked = open_existing(&schema.url()).await.map(|store| store.name()).unwrap_err();
+    assert!(matches!(looked, OpenError::OlderSchema { found: 1, known: 2, .. }), "{looked}");
+    assert_eq!(schema.sql("SELECT value FROM meta WHERE name = 'schema'").unwrap().trim(), "1");
     let owner = Owner::claim(open(&schema.url(), options()).await).await;
     assert_eq!(owner.store.status().await.unwrap().schema, 2);
     assert_eq!(owner.load(&a).await.alarms, [Alarm { principal: None, ..theirs.clone() }, old.clone()]);

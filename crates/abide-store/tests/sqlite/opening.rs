@@ -62,6 +62,9 @@ async fn a_store_of_the_first_schema_is_brought_up_to_date_with_all_it_holds() {
         PRAGMA user_version = 1";
     conn.execute_batch(first).unwrap();
     drop(conn);
+    let to_look = SqliteOptions { create: false, exclusive: false, ..options() };
+    let looked = SqliteStore::open(&path, to_look).map(drop).unwrap_err();
+    assert_eq!(looked, OpenError::OlderSchema { path: path.clone(), found: 1, known: 3 });
     let owner = super::owner(&path).await;
     let status = owner.store.status().await.unwrap();
     assert_eq!((owner.load(&key("a")).await, status.schema), (before.0, 3));
