@@ -95,15 +95,15 @@ arena.subscribe((state) => {
   if (me && state && !(me in (state.players ?? {}))) void join(me);
 });
 
-const refusals: Record<string, string> = {
+const refusals = {
   name: "a name has 1 to 24 characters",
   taken: "somebody plays under this name",
   full: "there are 16 players, as many as the arena takes",
 };
 
 async function join(given: string): Promise<void> {
-  const joined = (await arena.call.join({ name: given, secret })) as { refused?: string };
-  if (joined.refused) throw new Error(refusals[joined.refused] ?? joined.refused);
+  const joined = await arena.call.join({ name: given, secret });
+  if ("refused" in joined) throw new Error(refusals[joined.refused]);
   me = given;
   name.set(given);
   door.hidden = true;

@@ -13,7 +13,7 @@ export interface ArenaState {
 /** The handlers of Arena. */
 export interface ArenaHandlers {
   /** Comes in, or comes back: `secret` is what the player made up, and later steers with. */
-  join: (args: { name: string; secret: string }) => number;
+  join: (args: { name: string; secret: string }) => { hue: number } | { refused: "name" | "taken" | "full" };
   /** Steers: `dx` and `dy` from -1 to 1. Whether the player is in the arena. */
   steer: (args: { name: string; secret: string; dx: number; dy: number }) => boolean;
   /** Leaves. */
