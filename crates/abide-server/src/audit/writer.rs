@@ -13,6 +13,7 @@ use std::{
 use abide_core::Clock;
 use abide_node::SystemClock;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     AuditOptions,
@@ -30,21 +31,28 @@ pub(super) struct Writer {
     left_out: Arc<AtomicU64>,
     /// Whether the last line could not be written: that is said once, and not for each.
     fails: bool,
+    /// When it was last said what is missing.
+    said_at: Instant,
+    say_every: Duration,
 }
 
 impl Writer {
     pub(super) fn open(options: AuditOptions, waiting: Arc<AtomicUsize>, left_out: Arc<AtomicU64>) -> io::Result<Self> {
         let file = open(&options.file)?;
-        Ok(Self { options, file, waiting, left_out, fails: false })
+        Ok(Self { options, file, waiting, left_out, fails: false, said_at: Instant::now(), say_every: SAY_EVERY })
     }
 
     /// Writes until nobody can put anything any more.
     pub(super) fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            match jobs.recv_timeout(SAY_EVERY) {
+            match jobs.recv_timeout(self.say_every) {
                 Ok(Job::Line(line)) => {
                     self.waiting.fetch_sub(1, Ordering::Relaxed);
                     self.write_or_count(&line);
+                    // As long as lines keep coming there is no pause in which it could be said.
+                    if self.said_at.elapsed() >= self.say_every {
+                        self.say_left_out();
+                    }
                 }
                 Ok(Job::Tell(tell)) => {
                     self.say_left_out();
@@ -76,6 +84,7 @@ impl Writer {
 
     /// A line in the place of those that are missing.
     fn say_left_out(&mut self) {
+        self.said_at = Instant::now();
         let missing = self.left_out.swap(0, Ordering::Relaxed);
         if missing == 0 {
             return;
@@ -197,6 +206,23 @@ mod tests {
         let text = fs::read_to_string(&file).unwrap();
         let said: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
         assert_eq!((said["act"].as_str(), said["count"].as_u64()), (Some("left out"), Some(17)));
+    }
+
+    #[test]
+    fn what_was_left_out_is_said_while_lines_keep_coming() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("audit.jsonl");
+        let (waiting, left_out) = (Arc::new(AtomicUsize::new(3)), Arc::new(AtomicU64::new(17)));
+        let mut writer = Writer::open(AuditOptions::new(&file), waiting, left_out).unwrap();
+        // It is always time, and there is never a pause.
+        writer.say_every = Duration::ZERO;
+        let (put, take) = sync_channel(3);
+        lines(3).into_iter().for_each(|line| put.try_send(line).unwrap_or_else(|_| panic!("there is room")));
+        drop(put);
+        writer.run(&take);
+        let text = fs::read_to_string(&file).unwrap();
+        let said = text.lines().position(|line| line.contains("\"count\":17"));
+        assert_eq!(said, Some(1), "{text}");
     }
 
     #[test]
