@@ -2,12 +2,13 @@ use std::{fs, path::Path};
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse, ThumbprintHash},
 };
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::provider;
 use crate::auth::Refusal;
 
 /// How many keys a set may have.
@@ -30,7 +31,8 @@ pub(super) struct Trusted {
     id: Option<String>,
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
-    /// Tells it from any other key, also from one that takes its name.
+    /// Tells it from any other key, also from one that takes its name. It is the same however the key is written
+    /// down.
     pub(super) print: [u8; 32],
 }
 
@@ -47,6 +49,7 @@ impl KeySet {
     }
 
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+        provider::install();
         let file: File =
             serde_json::from_slice(text).map_err(|error| format!("it is not a JSON Web Key Set: {error}"))?;
         if file.keys.len() > KEYS_MAX {
@@ -112,8 +115,36 @@ impl Trusted {
                 return Err(format!("its secret has {bytes} bytes; it takes {SECRET_BYTES_MIN} to be safe"));
             }
         }
-        let print = digest(&SHA256, value.to_string().as_bytes());
+        // What makes it this key (RFC 7638), and what it is trusted for: nothing else that stands beside it.
+        let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|error| error.to_string())?;
+        let print = digest(&SHA256, format!("{algorithm:?} {thumbprint}").as_bytes());
         let print = print.as_ref().try_into().map_err(|_| "its fingerprint is of another size")?;
         Ok(Self { id: jwk.common.key_id, algorithm, key, print })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    fn print(key: &str) -> [u8; 32] {
+        KeySet::parse(format!(r#"{{"keys": [{key}]}}"#).as_bytes()).unwrap().keys[0].print
+    }
+
+    #[test]
+    fn a_key_that_is_published_again_in_other_words_is_the_same() {
+        let k = URL_SAFE_NO_PAD.encode([7; 32]);
+        let first = print(&format!(r#"{{"kty": "oct", "kid": "a", "k": "{k}"}}"#));
+        for again in [
+            format!(r#"{{"k": "{k}", "kid": "a", "kty": "oct"}}"#),
+            format!(r#"{{"kty": "oct", "kid": "a", "alg": "HS256", "use": "sig", "k": "{k}"}}"#),
+            format!(r#"{{"kty": "oct", "kid": "a", "k": "{k}", "published": "today", "x5t": "aa"}}"#),
+        ] {
+            assert_eq!(print(&again), first, "{again}");
+        }
+        let other = URL_SAFE_NO_PAD.encode([8; 32]);
+        assert_ne!(print(&format!(r#"{{"kty": "oct", "kid": "a", "k": "{other}"}}"#)), first);
     }
 }
