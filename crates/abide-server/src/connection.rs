@@ -1,16 +1,9 @@
 //! Connections: accepted one by one, up to a limit, each served until it ends or the server does.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
 
+use abide_core::{Code, Error};
+use axum::http::Version;
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -21,7 +14,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,13 +23,19 @@ use crate::{
     auth::certificate,
     front::Front,
     peer::Peer,
+    places::{Held, Places},
+    standing::Standing,
     stranger::Stranger,
     tls::{HANDSHAKE_TIMEOUT, Tls},
+    under_way::UnderWay,
     wire::{Asked, Wire},
 };
 
 /// How often an idle HTTP/2 connection is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// How long the other side of an HTTP/2 connection that is told to end may take, once nothing is under way.
+const LEAVES_IN: Duration = Duration::from_secs(10);
 
 /// How long to wait after a failure to accept, for example when there are no more file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -49,6 +48,8 @@ pub(crate) struct Connections {
     /// Cancelled to end connections at once.
     abort: CancellationToken,
     connected: Gauge,
+    /// Those of each network.
+    of_networks: Arc<Places>,
     tls: Option<Tls>,
 }
 
@@ -56,7 +57,8 @@ impl Connections {
     pub(crate) fn new(front: Arc<Front>, tls: Option<Tls>) -> Self {
         let builder = Arc::new(builder(&front.shared.limits));
         let connected = gauge!("abide_clients_connected");
-        Self { front, builder, tasks: TaskTracker::new(), abort: CancellationToken::new(), connected, tls }
+        let of_networks = Places::new(front.shared.limits.connections_per_address);
+        Self { front, builder, tasks: TaskTracker::new(), abort: CancellationToken::new(), connected, of_networks, tls }
     }
 
     /// Accepts connections for ever.
@@ -68,7 +70,11 @@ impl Connections {
             };
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let connection = self.serve(stream, peer.ip());
+                    let Some(held) = self.of_networks.take(peer.ip()) else {
+                        self.front.shared.gate.tell(&too_many(), &peer.ip());
+                        continue;
+                    };
+                    let connection = self.serve(stream, peer.ip(), held);
                     self.tasks.spawn(async move {
                         connection.await;
                         drop(place);
@@ -95,19 +101,20 @@ impl Connections {
         false
     }
 
-    fn serve(&self, stream: TcpStream, peer: IpAddr) -> impl Future<Output = ()> + use<> {
+    fn serve(&self, stream: TcpStream, peer: IpAddr, held: Held) -> impl Future<Output = ()> + use<> {
         let mut connection = Connection {
             front: self.front.clone(),
             builder: self.builder.clone(),
             abort: self.abort.clone(),
             peer: Peer { address: peer, certified: None, stranger: Stranger::default() },
             _connected: Connected::new(&self.connected),
+            _held: held,
         };
         let tls = self.tls.as_ref().map(Tls::acceptor);
         async move {
             // Answers are small and must not wait for more.
             let _ = stream.set_nodelay(true);
-            let Some(tls) = tls else {
+            let Some((tls, authorities)) = tls else {
                 return connection.run(stream).await;
             };
             let closing = connection.front.shared.closing.clone();
@@ -120,7 +127,9 @@ impl Connections {
                     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
                     connection.peer.certified = shown.and_then(|shown| {
                         let named = certificate::caller(shown);
-                        named.inspect_err(|why| tracing::info!(%peer, why, "a certificate names nobody")).ok()
+                        let named =
+                            named.inspect_err(|why| tracing::info!(%peer, why, "a certificate names nobody")).ok()?;
+                        Some(named.signed_by(authorities?))
                     });
                     connection.run(stream).await;
                 }
@@ -138,49 +147,78 @@ struct Connection {
     abort: CancellationToken,
     peer: Peer,
     _connected: Connected,
+    _held: Held,
 }
 
 impl Connection {
     /// Serves it until it ends or the server does.
     async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
-        let Self { front, builder, abort, peer, _connected } = self;
-        let (closing, patience) = (front.shared.closing.clone(), front.shared.limits.keep_alive);
-        let (asked, asks) = (AtomicBool::new(false), Asked::default());
-        let limits = &front.shared.limits;
+        let Self { front, builder, abort, peer, _connected, _held } = self;
+        let (closing, limits) = (front.shared.closing.clone(), &front.shared.limits);
+        let (under_way, asks) = (UnderWay::nothing(), Asked::default());
         let wire = Wire::new(stream, limits.header_bytes, limits.write_timeout, asks.clone(), peer.stranger.clone());
         let service = service_fn(|request| {
-            asked.store(true, Ordering::Relaxed);
             asks.note();
-            let (front, peer) = (front.clone(), peer.clone());
-            async move { Ok::<_, Infallible>(front.answer(request, &peer).await) }
-        });
-        let silent = silent(&asked, patience);
-        let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(wire), service));
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = silent => Ok(()),
-            () = closing.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = abort.cancelled() => Ok(()),
+            let begun = match request.version() {
+                Version::HTTP_2 => Some(under_way.begin()),
+                _ => {
+                    under_way.is_left_alone();
+                    None
                 }
+            };
+            let (front, peer) = (front.clone(), peer.clone());
+            async move {
+                let answer = front.answer(request, &peer).await;
+                Ok::<_, Infallible>(match begun {
+                    Some(begun) => answer.map(|body| begun.until_taken(body)),
+                    None => answer,
+                })
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(error = %error, "a connection ended");
+        });
+        let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(wire), service));
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => return note(ended),
+            // Nobody else looks at it before it has said which version of HTTP it speaks.
+            () = under_way.idle(limits.keep_alive) => if !under_way.was_asked() {
+                return;
+            },
+            () = uncertified(&front, &peer) => {}
+            () = closing.cancelled() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => note(ended),
+            () = abort.cancelled() => {}
+            () = stays(&under_way) => {}
         }
     }
 }
 
-/// Ready when a connection has not asked for anything in its time: nobody else looks at it before it has
-/// said which version of HTTP it speaks.
-async fn silent(asked: &AtomicBool, patience: Duration) {
-    tokio::time::sleep(patience).await;
-    if asked.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
+/// Ready when it is not known any more whom a certificate names.
+async fn uncertified(front: &Front, peer: &Peer) {
+    match &peer.certified {
+        Some(caller) => drop(Standing::new(&front.shared, caller).over().await),
+        None => std::future::pending().await,
     }
+}
+
+/// Ready when a connection that is told to end has nothing under way, and is there all the same.
+async fn stays(under_way: &UnderWay) {
+    sleep(LEAVES_IN).await;
+    under_way.idle(LEAVES_IN).await;
+}
+
+fn note<E: std::fmt::Display>(ended: Result<(), E>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// What is noted of a connection that is not taken: nobody is there yet who could be told.
+fn too_many() -> Error {
+    Error::new(Code::Overloaded, "this address has all the connections that it may have; the new one was cut")
 }
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     Access, Action, Ask, AuthOptions, Caller, Decision, Reason, ServerOptions,
     audit::Audit,
-    auth::{Authenticator, Refusal},
+    auth::{Authenticator, Refusal, certificate::Authorities},
     peer::Peer,
     rate::Shares,
     request::headers::text,
@@ -74,6 +74,11 @@ impl Gate {
     /// Who hears when files are read again that say who is who.
     pub(crate) fn reloads(&self) -> &Reloads {
         &self.reloads
+    }
+
+    /// Who vouches for certificates, if callers may show any.
+    pub(crate) fn authorities(&self) -> Option<&Authorities> {
+        self.auth.as_ref().and_then(Authenticator::authorities)
     }
 
     /// Marked as changed whenever files were read again that say who is who: what callers have shown may not
@@ -140,7 +145,7 @@ impl Gate {
     fn known(&self, token: Option<&str>, certified: Option<&Caller>) -> Result<Caller> {
         Ok(match (&self.auth, token, certified) {
             (None, ..) => Caller::unasked(),
-            (Some(_), None, Some(certified)) => certified.clone(),
+            (Some(auth), None, Some(certified)) => auth.certified(certified)?,
             (Some(auth), token, _) => auth.identify(token)?,
         })
     }
@@ -339,5 +344,49 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     match token.trim_start_matches(' ') {
         token if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() => Ok(Some(token)),
         _ => Err(Refusal::Malformed.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use abide_core::Timestamp;
+    use abide_node::Principal;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::{ClientCertificates, Means, TlsOptions, stranger::Stranger};
+
+    const NOW: [u8; 32] = [1; 32];
+
+    fn gate() -> Gate {
+        let clients = Some(ClientCertificates { ca: "ca.pem".into(), required: true });
+        let tls = Some(TlsOptions { clients, ..TlsOptions::new("server.pem", "server-key.pem") });
+        let gate = Gate::new(&ServerOptions { tls, ..ServerOptions::default() }).unwrap();
+        gate.authorities().unwrap().become_those(NOW);
+        gate
+    }
+
+    /// Why the holder of a certificate is refused, if it is.
+    fn refused(gate: &Gate, end: Timestamp, authorities: [u8; 32]) -> Option<String> {
+        let principal = Principal { subject: "billing".into(), ..Principal::default() };
+        let caller = Caller::known(principal, Means::Certificate).with_claims(Map::new(), Some(end));
+        let certified = Some(caller.signed_by(authorities));
+        let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified, stranger: Stranger::default() };
+        let error = gate.identify(&HeaderMap::new(), &peer).err()?;
+        assert_eq!(error.code(), Code::Unauthenticated);
+        Some(error.data().unwrap()["token"].as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_certificate_that_does_not_hold_any_more_names_nobody() {
+        let (gate, ever) = (gate(), Timestamp::from_millis(i64::MAX));
+        assert_eq!(refused(&gate, ever, NOW), None);
+        assert_eq!(refused(&gate, Timestamp::from_millis(1), NOW), Some("expired".into()));
+        assert_eq!(refused(&gate, ever, [2; 32]), Some("revoked".into()));
+        gate.authorities().unwrap().become_those([2; 32]);
+        assert_eq!(refused(&gate, ever, NOW), Some("revoked".into()));
+        assert_eq!(refused(&gate, ever, [2; 32]), None);
     }
 }

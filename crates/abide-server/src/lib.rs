@@ -23,6 +23,7 @@ mod metrics;
 mod openapi;
 mod options;
 mod peer;
+mod places;
 mod rate;
 mod request;
 mod routes;
@@ -35,6 +36,7 @@ mod standing;
 mod stranger;
 mod streams;
 mod tls;
+mod under_way;
 mod watched;
 mod wire;
 

@@ -75,6 +75,10 @@ pub struct Limits {
     pub headers: usize,
     /// How many connections are served at a time; more wait to be accepted.
     pub connections: usize,
+    /// How many of them may come from one address (IPv4) or network of a subscriber (IPv6, /64), and as many
+    /// connections of frames. A quarter as many may be clients that have not said yet who they are. This
+    /// machine's own are not counted.
+    pub connections_per_address: usize,
     /// How many requests one HTTP/2 connection may have under way.
     pub streams_per_connection: u32,
     /// How long a request's body may take to arrive.
@@ -120,6 +124,7 @@ impl Default for Limits {
             header_bytes: 64 << 10,
             headers: 100,
             connections: 16_384,
+            connections_per_address: 4096,
             streams_per_connection: 256,
             body_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),

@@ -56,7 +56,7 @@ impl Door {
     /// of keys or an access rule cannot be used; `unavailable` if the address is taken.
     pub async fn bind(options: ServerOptions) -> Result<Self> {
         let (gate, cors) = (Gate::new(&options)?, cors::layer(&options)?);
-        let tls = options.tls.as_ref().map(|tls| Tls::new(tls, gate.reloads())).transpose()?;
+        let tls = options.tls.as_ref().map(|tls| Tls::new(tls, gate.reloads(), gate.authorities())).transpose()?;
         let listener = address::listen(&options.address, gate.asks()).await?;
         let local_addr = listener
             .local_addr()

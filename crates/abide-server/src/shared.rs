@@ -1,6 +1,6 @@
 //! What every request needs of the server.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use abide_core::{Code, Error, Key, Kind, Result};
 use abide_node::{KindDescription, Node};
@@ -15,10 +15,17 @@ use crate::{
     gate::Gate,
     link::foreign_session,
     openapi,
+    places::{Held, Places},
     request::path::ObjectPath,
     routes::{inspect::node::LastCount, kinds},
     session::Sessions,
 };
+
+/// Of the connections of frames that an address may have, one in so many may be a stranger's.
+const STRANGERS: usize = 4;
+
+/// What a connection of frames holds as long as it lasts.
+pub(crate) type Place = (OwnedSemaphorePermit, Held);
 
 /// The node, the limits, and what is worked out once.
 pub(crate) struct Shared {
@@ -33,7 +40,11 @@ pub(crate) struct Shared {
     /// What runs beside requests: connections of frames, and clients that may come back.
     pub(crate) tasks: TaskTracker,
     /// How many connections of frames there may be.
-    pub(crate) sockets: Arc<Semaphore>,
+    sockets: Arc<Semaphore>,
+    /// Those of each network.
+    sockets_of: Arc<Places>,
+    /// Those of each network of whom it is not known yet who they are.
+    strangers_of: Arc<Places>,
     pub(crate) sessions: Sessions,
     pub(crate) descriptions: Vec<KindDescription>,
     pub(crate) kinds_json: Bytes,
@@ -54,6 +65,8 @@ impl Shared {
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sockets: Arc::new(Semaphore::new(options.limits.connections.min(Semaphore::MAX_PERMITS))),
+            sockets_of: Places::new(options.limits.connections_per_address),
+            strangers_of: Places::new(options.limits.connections_per_address.div_ceil(STRANGERS)),
             sessions: Sessions::default(),
             kinds_json: kinds::json(&descriptions).into(),
             openapi_json: openapi::document(&descriptions).to_string().into(),
@@ -77,16 +90,24 @@ impl Shared {
         }
     }
 
-    /// A place for one more connection of frames.
+    /// A place for one more connection of frames, and one among the strangers until it is known who is there.
     ///
     /// # Errors
     /// `overloaded` if there is none.
-    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit> {
-        self.sockets.clone().try_acquire_owned().map_err(|_| {
-            let most = self.limits.connections;
-            let detail = format!("this server has {most} connections of frames already; try again later");
+    pub(crate) fn place(&self, address: IpAddr) -> Result<(Place, Held)> {
+        let full = |whose: &str, most: usize| {
+            let detail = format!("{whose} has {most} connections of frames already; try again later");
             Error::new(Code::Overloaded, detail)
-        })
+        };
+        let most = self.limits.connections_per_address;
+        let of_address = self.sockets_of.take(address).ok_or_else(|| full("this address", most))?;
+        let stranger = self.strangers_of.take(address).ok_or_else(|| {
+            let detail = "too many connections of this address have not said `hello` yet; try again later";
+            Error::new(Code::Overloaded, detail)
+        })?;
+        let place = self.sockets.clone().try_acquire_owned();
+        let place = place.map_err(|_| full("this server", self.limits.connections))?;
+        Ok(((place, of_address), stranger))
     }
 
     /// Whether the objects of this kind belong to connected clients.

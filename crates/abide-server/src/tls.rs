@@ -16,7 +16,10 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::watched::{Reloads, Watched};
+use crate::{
+    auth::certificate::{Authorities, fingerprint},
+    watched::{Reloads, Watched},
+};
 
 /// How long a caller may take to agree on how to speak.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,28 +53,46 @@ impl TlsOptions {
 }
 
 /// Agrees with callers on how to speak.
-pub(crate) struct Tls(Watched<ServerConfig>);
+pub(crate) struct Tls(Watched<Agreement>);
+
+/// How callers are spoken to, and the fingerprint of those who vouch for their certificates.
+struct Agreement {
+    config: Arc<ServerConfig>,
+    authorities: Option<[u8; 32]>,
+}
 
 impl Tls {
+    /// Who vouches for callers is told to `authorities`, now and whenever it changes.
+    ///
     /// # Errors
     /// `bad_request` if a certificate or its key cannot be used.
-    pub(crate) fn new(options: &TlsOptions, reloads: &Reloads) -> Result<Self> {
-        let options = options.clone();
+    pub(crate) fn new(options: &TlsOptions, reloads: &Reloads, authorities: Option<&Authorities>) -> Result<Self> {
+        let (options, authorities) = (options.clone(), authorities.cloned());
         let mut files = vec![options.cert.clone(), options.key.clone()];
         files.extend(options.clients.as_ref().map(|clients| clients.ca.clone()));
-        Watched::read("the TLS certificates", files, reloads, move || config(&options))
-            .map(Self)
-            .map_err(Error::bad_request)
+        let read = move || {
+            let agreement = agreement(&options)?;
+            // Before anybody can agree to this, so that nobody is refused who was just let in.
+            if let (Some(known), Some(print)) = (&authorities, agreement.authorities) {
+                known.become_those(print);
+            }
+            Ok(agreement)
+        };
+        Watched::read("the TLS certificates", files, reloads, read).map(Self).map_err(Error::bad_request)
     }
 
-    /// With the certificates as they are now.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.0.get())
+    /// With the certificates as they are now; and the fingerprint of those who vouch for callers.
+    pub(crate) fn acceptor(&self) -> (TlsAcceptor, Option<[u8; 32]>) {
+        let agreement = self.0.get();
+        (TlsAcceptor::from(agreement.config.clone()), agreement.authorities)
     }
 }
 
-fn config(TlsOptions { cert, key, clients }: &TlsOptions) -> Result<ServerConfig, String> {
-    let verifier = clients.as_ref().map_or_else(|| Ok(WebPkiClientVerifier::no_client_auth()), verifier)?;
+fn agreement(TlsOptions { cert, key, clients }: &TlsOptions) -> Result<Agreement, String> {
+    let (verifier, authorities) = match clients {
+        Some(clients) => verifier(clients).map(|(verifier, print)| (verifier, Some(print)))?,
+        None => (WebPkiClientVerifier::no_client_auth(), None),
+    };
     let shown = certified(cert, key)?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -79,18 +100,20 @@ fn config(TlsOptions { cert, key, clients }: &TlsOptions) -> Result<ServerConfig
     let config = config.with_client_cert_verifier(verifier);
     let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(Agreement { config: Arc::new(config), authorities })
 }
 
-fn verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&clients.ca)? {
+fn verifier(clients: &ClientCertificates) -> Result<(Arc<dyn ClientCertVerifier>, [u8; 32]), String> {
+    let (mut roots, trusted) = (RootCertStore::empty(), certificates(&clients.ca)?);
+    let print = fingerprint(trusted.iter().map(|certificate| &**certificate));
+    for certificate in trusted {
         roots.add(certificate).map_err(|error| failed(&clients.ca, &error))?;
     }
     let provider = Arc::new(ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let verifier = if clients.required { verifier } else { verifier.allow_unauthenticated() };
-    verifier.build().map_err(|error| failed(&clients.ca, &error))
+    let verifier = verifier.build().map_err(|error| failed(&clients.ca, &error))?;
+    Ok((verifier, print))
 }
 
 fn certified(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {

@@ -55,6 +55,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key::new("limits.headers", "headers of a request", "100"),
     Key::new("limits.request_timeout", "how long a request that is no call may take", r#""1m""#),
     Key::new("limits.connections", "connections served at a time", "16384"),
+    Key::new("limits.connections_per_address", "connections of one address at a time", "4096"),
     Key::new("limits.streams_per_connection", "requests of one HTTP/2 connection at a time", "256"),
     Key::new("limits.keep_alive", "how long a connection may be idle", r#""75s""#),
     Key::new("limits.page_items", "items of a page", "1000"),

@@ -78,6 +78,7 @@ const LIMITS: &[Limit] = &[
     count("limits.headers", 16, 10_000, |l| &mut l.server.headers),
     time("limits.request_timeout", 100, HOUR, |l| &mut l.server.request_timeout),
     count("limits.connections", 1, 1_000_000, |l| &mut l.server.connections),
+    count("limits.connections_per_address", 1, 1_000_000, |l| &mut l.server.connections_per_address),
     Limit { path: "limits.streams_per_connection", range: Range::Streams(1, 100_000) },
     time("limits.keep_alive", 100, DAY, |l| &mut l.server.keep_alive),
     count("limits.page_items", 1, 100_000, |l| &mut l.server.page_items),

@@ -20,7 +20,7 @@ struct Who {
     claims: Map<String, Value>,
     expires_at: Option<Timestamp>,
     means: Means,
-    /// The fingerprint of the key that signed its token.
+    /// The fingerprint of the key that signed its token, or of those who vouched for its certificate.
     signer: Option<[u8; 32]>,
 }
 
@@ -64,16 +64,17 @@ impl Caller {
         Self { who: Some(Arc::new(who)), ..self }
     }
 
-    /// Remembers which key signed its token. Nobody else must know this caller yet.
+    /// Remembers which key signed its token, or who vouched for its certificate. Nobody else must know this
+    /// caller yet.
     #[must_use]
-    pub(super) fn signed_by(mut self, signer: [u8; 32]) -> Self {
+    pub(crate) fn signed_by(mut self, signer: [u8; 32]) -> Self {
         if let Some(who) = self.who.as_mut().and_then(Arc::get_mut) {
             who.signer = Some(signer);
         }
         self
     }
 
-    /// The fingerprint of the key that signed its token.
+    /// The fingerprint of the key that signed its token, or of those who vouched for its certificate.
     pub(super) fn signer(&self) -> Option<&[u8; 32]> {
         self.who.as_ref()?.signer.as_ref()
     }

@@ -1,7 +1,11 @@
 //! Whom a certificate names. That it holds was checked when the connection agreed on TLS.
 
+use std::sync::Arc;
+
 use abide_core::{Namespace, Timestamp};
 use abide_node::Principal;
+use parking_lot::RwLock;
+use ring::digest::{Context, SHA256, digest};
 use serde_json::Map;
 use x509_cert::{
     Certificate,
@@ -19,6 +23,33 @@ const SUBJECT_BYTES_MAX: usize = 512;
 
 /// How many roles are taken.
 const ROLES_MAX: usize = 100;
+
+/// Who vouches for callers now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Authorities(Arc<RwLock<Option<[u8; 32]>>>);
+
+impl Authorities {
+    /// From here on it is those with this fingerprint alone.
+    pub(crate) fn become_those(&self, print: [u8; 32]) {
+        *self.0.write() = Some(print);
+    }
+
+    /// Whether those who vouched for a caller still do.
+    pub(super) fn know(&self, caller: &Caller) -> bool {
+        caller.signer().is_some_and(|signer| self.0.read().as_ref() == Some(signer))
+    }
+}
+
+/// The fingerprint of the certificates of some authorities, in whatever order they stand in their file.
+pub(crate) fn fingerprint<'a>(certificates: impl Iterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut prints: Vec<_> = certificates.map(|der| digest(&SHA256, der)).collect();
+    prints.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    let mut all = Context::new(&SHA256);
+    prints.iter().for_each(|print| all.update(print.as_ref()));
+    let mut print = [0; 32];
+    print.copy_from_slice(all.finish().as_ref());
+    print
+}
 
 /// The caller whom this certificate names: its common name is the subject, each organization a role.
 ///

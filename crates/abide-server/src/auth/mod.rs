@@ -16,6 +16,7 @@ use abide_node::{Principal, SystemClock};
 pub(crate) use self::refusal::Refusal;
 use self::{
     api_keys::Hashed,
+    certificate::Authorities,
     jwt::{Jwt, KeySet, Revoked},
 };
 pub use self::{
@@ -35,8 +36,8 @@ pub(crate) struct Authenticator {
     keys: Option<Watched<Hashed>>,
     anonymous: Option<Caller>,
     tenant_roles: Vec<String>,
-    /// Whether connections may show who they are.
-    certificates: bool,
+    /// Who vouches for certificates, if connections may show any.
+    authorities: Option<Authorities>,
 }
 
 /// What is needed to believe tokens that somebody else signs.
@@ -70,7 +71,8 @@ impl Authenticator {
             Caller::known(Principal { subject, roles, namespace: namespace.clone() }, Means::Anonymous)
         });
         let (jwt, keys) = (jwt.transpose()?, keys.transpose()?);
-        Ok(Self { jwt, keys, anonymous, tenant_roles: options.tenant_roles.clone(), certificates })
+        let authorities = certificates.then(Authorities::default);
+        Ok(Self { jwt, keys, anonymous, tenant_roles: options.tenant_roles.clone(), authorities })
     }
 
     /// Who presents this token, or no token.
@@ -89,6 +91,19 @@ impl Authenticator {
         }
     }
 
+    /// Whom the certificate of a connection names, if that still holds: the connection may be an old one.
+    pub(crate) fn certified(&self, caller: &Caller) -> Result<Caller, Refusal> {
+        if caller.expires_at().is_some_and(|end| end <= SystemClock.now()) {
+            return Err(Refusal::Expired);
+        }
+        if self.holds(caller) { Ok(caller.clone()) } else { Err(Refusal::Revoked) }
+    }
+
+    /// Who vouches for certificates; whoever reads that anew says so there.
+    pub(crate) fn authorities(&self) -> Option<&Authorities> {
+        self.authorities.as_ref()
+    }
+
     /// Whether what a caller has shown would still be believed, but for its time. It may have been taken back.
     pub(crate) fn holds(&self, caller: &Caller) -> bool {
         match caller.means() {
@@ -96,14 +111,14 @@ impl Authenticator {
             Means::Anonymous => self.anonymous.is_some(),
             Means::Token => self.jwt.as_ref().is_some_and(|signed| signed.holds(caller)),
             Means::Key(id) => self.keys.as_ref().is_some_and(|keys| keys.get().holds(&id, caller)),
-            Means::Certificate => self.certificates,
+            Means::Certificate => self.authorities.as_ref().is_some_and(|authorities| authorities.know(caller)),
         }
     }
 
     /// Whether callers without a token are let in. Browsers show certificates to whoever asks, also for pages
     /// of others.
     pub(crate) fn admits_anybody(&self) -> bool {
-        self.anonymous.is_some() || self.certificates
+        self.anonymous.is_some() || self.authorities.is_some()
     }
 
     /// Whether this caller may name other tenants than its own.

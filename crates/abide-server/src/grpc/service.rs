@@ -117,9 +117,10 @@ impl Abide for Objects {
         let (metadata, from, arriving) = request.into_parts();
         let opened = from.get::<Peer>().cloned().zip(from.get::<Stranger>().cloned());
         let (peer, stranger) = opened.ok_or_else(|| status(&Error::internal("BUG: a request came from nowhere")))?;
-        let place = self.shared.place().map_err(|error| status(&error))?;
+        let (place, waiting) = self.shared.place(peer.address).map_err(|error| status(&error))?;
         let (link, leaving) = StreamLink::new(arriving, stranger);
-        let (shared, opening) = (self.shared.clone(), Opening { headers: metadata.into_headers(), peer });
+        let shared = self.shared.clone();
+        let opening = Opening { headers: metadata.into_headers(), peer, stranger: waiting };
         self.shared.tasks.spawn(async move {
             Connection::serve(shared, link, opening).await;
             drop(place);

@@ -21,7 +21,11 @@ use futures_util::{
 };
 use metrics::gauge;
 use rustc_hash::FxHashMap;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    task::unconstrained,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -29,13 +33,16 @@ use super::{
     watching::{Told, Watching},
     who::foreign_session,
 };
-use crate::{connection::Connected, peer::Peer, request::arguments, session::Visit, shared::Shared};
+use crate::{connection::Connected, peer::Peer, places::Held, request::arguments, session::Visit, shared::Shared};
 
 /// So many frames that mean nothing end a connection.
 const FAULTS_MAX: u32 = 100;
 
 /// After so many events what was written is sent, though more is ready.
 const EVENTS_TOGETHER: u32 = 64;
+
+/// After so many events the clock and the server are heard, though more is ready.
+const EVENTS_UNTIL_SIGNALS: u32 = 64;
 
 /// The shortest and the longest wait that a client is told when the server stops, in milliseconds.
 const RECONNECT_MS: (u64, u64) = (100, 3000);
@@ -46,6 +53,8 @@ pub(crate) struct Opening {
     pub(crate) headers: HeaderMap,
     /// Where it came from.
     pub(crate) peer: Peer,
+    /// Its place among those of whom it is not known yet who they are.
+    pub(crate) stranger: Held,
 }
 
 type Answers = FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>;
@@ -73,6 +82,10 @@ pub(crate) struct Connection<L> {
     /// Whether the other side was asked for a sign of life since.
     asked: bool,
     signals: Signals,
+    /// How many events there were since the signals were last heard.
+    unheard: u32,
+    /// Turns to read lists and states.
+    reads: Arc<Semaphore>,
     /// Whether the link goes first, the next time.
     link_first: bool,
     /// Whether there is something to send.
@@ -135,7 +148,8 @@ impl<L: Link> Connection<L> {
             Ok(admitted) => admitted,
             Err(error) => return hello::refuse(&shared, &mut link, &error, End::Refused).await,
         };
-        drop((frame, opening));
+        let Opening { headers, peer, stranger } = opening;
+        drop((frame, headers, peer, stranger));
         link.admitted();
         let welcome = hello::welcome(&shared, &visit);
         let mut connection = Box::new(Self::new(shared, link, who, visit));
@@ -150,6 +164,8 @@ impl<L: Link> Connection<L> {
         Self {
             link,
             signals: signals(&shared, &who, &visit),
+            unheard: 0,
+            reads: Arc::new(Semaphore::new(asking::READS_AT_ONCE)),
             who,
             calls: FuturesUnordered::new(),
             watches: SelectAll::new(),
@@ -197,6 +213,13 @@ impl<L: Link> Connection<L> {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event<L::Text>> {
+        self.unheard += 1;
+        // However busy its client keeps a connection, it ends when it has to.
+        if self.unheard >= EVENTS_UNTIL_SIGNALS
+            && let Poll::Ready(signal) = self.poll_signal(cx)
+        {
+            return Poll::Ready(Event::Signal(signal));
+        }
         self.link_first = !self.link_first;
         if self.link_first
             && let Poll::Ready(arrived) = self.link.poll_arrived(cx)
@@ -217,8 +240,15 @@ impl<L: Link> Connection<L> {
         {
             return Poll::Ready(Event::Arrived(arrived));
         }
-        match self.signals.poll_next_unpin(cx) {
-            Poll::Ready(Some(signal)) => Poll::Ready(Event::Signal(signal)),
+        self.poll_signal(cx).map(Event::Signal)
+    }
+
+    /// What is told by the server and the clock, also where the connection has had its share of this thread:
+    /// otherwise nothing would be, to one that always has.
+    fn poll_signal(&mut self, cx: &mut Context<'_>) -> Poll<Signal> {
+        self.unheard = 0;
+        match unconstrained(self.signals.next()).poll_unpin(cx) {
+            Poll::Ready(Some(signal)) => Poll::Ready(signal),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -357,7 +387,7 @@ impl<L: Link> Connection<L> {
             return Ok(());
         }
         let key = self.object(&get.kind, &get.id);
-        let answer = key.and_then(|key| asking::get(&self.shared, &self.who, key, get.at));
+        let answer = key.and_then(|key| asking::get(&self.shared, &self.who, key, get.at, &self.reads));
         self.later(get.n, answer).await
     }
 
@@ -375,7 +405,7 @@ impl<L: Link> Connection<L> {
         if !self.has_room(n).await? {
             return Ok(());
         }
-        let answer = asking::list(&self.shared, &self.who, list);
+        let answer = asking::list(&self.shared, &self.who, list, &self.reads);
         self.later(n, answer).await
     }
 
@@ -563,6 +593,8 @@ impl<L: Link> Connection<L> {
             return Ok(room?);
         }
         timeout(self.shared.limits.write_timeout, room).await.map_err(|_| Lost)??;
+        // That may have taken long.
+        self.unheard = EVENTS_UNTIL_SIGNALS;
         Ok(())
     }
 
@@ -579,6 +611,7 @@ impl<L: Link> Connection<L> {
         }
         let sent = poll_fn(|cx| self.link.poll_flush(cx));
         timeout(self.shared.limits.write_timeout, sent).await.map_err(|_| Lost)??;
+        self.unheard = EVENTS_UNTIL_SIGNALS;
         Ok(())
     }
 

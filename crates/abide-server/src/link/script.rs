@@ -13,7 +13,9 @@ use axum::http::HeaderMap;
 use parking_lot::Mutex;
 
 use super::{Arrived, Connection, End, Link, Lost, Opening};
-use crate::{ServerOptions, gate::Gate, peer::Peer, shared::Shared, socket::encoding, stranger::Stranger};
+use crate::{
+    ServerOptions, gate::Gate, peer::Peer, places::Held, shared::Shared, socket::encoding, stranger::Stranger,
+};
 
 /// The frames of one client, in the order in which they arrive.
 struct Script {
@@ -33,7 +35,8 @@ pub async fn converse(node: Node, frames: Vec<Vec<u8>>, packed: bool) -> Result<
     let said = Arc::new(Mutex::new(Vec::new()));
     let script = Script { frames: frames.into(), packed, said: said.clone() };
     let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified: None, stranger: Stranger::default() };
-    Connection::serve(shared.clone(), script, Opening { headers: HeaderMap::new(), peer }).await;
+    Connection::serve(shared.clone(), script, Opening { headers: HeaderMap::new(), peer, stranger: Held::default() })
+        .await;
     shared.sessions.end_all(&shared).await;
     let said = std::mem::take(&mut *said.lock());
     Ok(said)

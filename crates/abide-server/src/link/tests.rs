@@ -10,14 +10,19 @@ use std::{
     time::Duration,
 };
 
-use abide::Abide;
+use abide::{Abide, Clock, Principal, SystemClock, Timestamp};
 use axum::http::HeaderMap;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 use super::{Arrived, Connection, End, Link, Lost, Opening};
-use crate::{ServerOptions, gate::Gate, peer::Peer, shared::Shared, stranger::Stranger};
+use crate::{
+    ApiKeys, AuthOptions, ServerOptions, gate::Gate, peer::Peer, places::Held, shared::Shared, stranger::Stranger,
+};
 
 /// Nothing in a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,9 +66,13 @@ impl Link for Still {
 }
 
 async fn shared(write_timeout: Duration) -> Arc<Shared> {
-    let abide = Abide::open("memory:").start().await.unwrap();
     let mut options = ServerOptions::default();
     options.limits.write_timeout = write_timeout;
+    shared_by(options).await
+}
+
+async fn shared_by(options: ServerOptions) -> Arc<Shared> {
+    let abide = Abide::open("memory:").start().await.unwrap();
     Arc::new(Shared::new(abide.node().clone(), &options, Gate::new(&options).unwrap()))
 }
 
@@ -75,9 +84,12 @@ fn connection(
 ) -> (impl Future<Output = ()> + use<>, Arc<Mutex<Vec<String>>>, Arc<Notify>) {
     let (heard, parting) = (Arc::default(), Arc::new(Notify::new()));
     let link = Still { says: says.into(), takes, heard: Arc::clone(&heard), parting: parting.clone() };
+    (Connection::serve(shared.clone(), link, opening()), heard, parting)
+}
+
+fn opening() -> Opening {
     let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified: None, stranger: Stranger::default() };
-    let opening = Opening { headers: HeaderMap::new(), peer };
-    (Connection::serve(shared.clone(), link, opening), heard, parting)
+    Opening { headers: HeaderMap::new(), peer, stranger: Held::default() }
 }
 
 /// Runs a connection until its farewell is on the way.
@@ -121,4 +133,121 @@ async fn a_client_that_is_refused_and_takes_nothing_is_let_go() {
         timeout(PATIENCE, refused).await.expect("it is still held");
         assert_eq!(heard.lock().len(), usize::from(takes));
     }
+}
+
+/// A link whose other side says `hello` and never pauses after, for so long.
+struct Busy {
+    hello: Option<Value>,
+    until: Instant,
+    heard: Arc<Mutex<Vec<String>>>,
+    ended: Arc<Mutex<Option<End>>>,
+}
+
+impl Link for Busy {
+    type Text = String;
+
+    fn poll_arrived(&mut self, _: &mut Context<'_>) -> Poll<Arrived<String>> {
+        Poll::Ready(match self.hello.take() {
+            Some(hello) => Arrived::Frame(hello.to_string()),
+            None if Instant::now() < self.until => Arrived::Frame(json!({"type": "unwatch", "n": 1}).to_string()),
+            None => Arrived::Over { finally: true },
+        })
+    }
+
+    fn poll_room(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn put(&mut self, frame: String) -> Result<(), Lost> {
+        self.heard.lock().push(frame);
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn probe(&mut self) -> Result<bool, Lost> {
+        Ok(false)
+    }
+
+    async fn close(&mut self, end: End) {
+        *self.ended.lock() = Some(end);
+    }
+}
+
+/// How a connection ends whose client is never silent, and what it heard.
+async fn busy(shared: &Arc<Shared>, token: Option<&str>) -> (Option<End>, Vec<String>) {
+    let (heard, ended) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<Option<End>>>::default());
+    let hello = Some(json!({"type": "hello", "proto": 1, "token": token}));
+    let link = Busy { hello, until: Instant::now() + PATIENCE, heard: heard.clone(), ended: ended.clone() };
+    Connection::serve(shared.clone(), link, opening()).await;
+    let heard = std::mem::take(&mut *heard.lock());
+    (*ended.lock(), heard)
+}
+
+#[tokio::test]
+async fn a_client_that_is_never_silent_is_told_that_the_server_stops() {
+    let shared = shared(Duration::from_secs(3600)).await;
+    shared.draining.cancel();
+    shared.closing.cancel();
+    let (ended, heard) = busy(&shared, None).await;
+    assert_eq!(ended, Some(End::Stopping), "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_that_is_never_silent_ends_with_what_it_has_shown() {
+    let (dir, mut keys) = (tempfile::tempdir().unwrap(), ApiKeys::default());
+    let soon = Timestamp::from_millis(SystemClock.now().as_millis() + 4000);
+    let principal = Principal { subject: "alice".into(), ..Principal::default() };
+    let token = keys.issue(principal, Timestamp::EPOCH, Some(soon));
+    let file = dir.path().join("keys.toml");
+    keys.write(&file).unwrap();
+    let auth = Some(AuthOptions { keys: Some(file), ..AuthOptions::default() });
+    let shared = shared_by(ServerOptions { auth, ..ServerOptions::default() }).await;
+    let (ended, heard) = busy(&shared, Some(&token)).await;
+    assert_eq!(ended, Some(End::Unknown), "{heard:?}");
+    assert!(heard.last().unwrap().contains("unauthenticated"), "{heard:?}");
+}
+
+#[tokio::test]
+async fn more_lists_and_states_than_are_read_at_a_time_are_all_answered() {
+    let shared = shared(Duration::from_secs(3600)).await;
+    let asks = (0..100).map(|n| match n % 2 {
+        0 => json!({"type": "get", "n": n, "kind": "Counter", "id": "a"}),
+        _ => json!({"type": "list", "n": n, "kind": "Counter"}),
+    });
+    let says = std::iter::once(json!({"type": "hello", "proto": 1})).chain(asks).collect();
+    let (asks, heard, _) = connection(&shared, true, says);
+    let answered = async {
+        while heard.lock().len() < 101 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = asks => panic!("it has ended"),
+        answered = timeout(PATIENCE, answered) => answered.expect("some are not answered"),
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_some_places_and_few_of_them_before_it_says_who_is_there() {
+    let mut options = ServerOptions::default();
+    options.limits.connections_per_address = 8;
+    let shared = shared_by(options).await;
+    let place = |address: &str| shared.place(address.parse().unwrap());
+    let mut admitted = Vec::new();
+    for _ in 0..4 {
+        let (first, second) = (place("192.0.2.1").unwrap(), place("192.0.2.1").unwrap());
+        if admitted.len() < 6 {
+            let error = place("192.0.2.1").err().unwrap();
+            assert!(error.code() == abide::Code::Overloaded && error.detail().contains("hello"), "{error}");
+        }
+        drop(place("192.0.2.2").unwrap());
+        admitted.extend([first.0, second.0]);
+    }
+    let error = place("192.0.2.1").err().unwrap();
+    assert!(error.detail().contains("this address has 8"), "{error}");
+    admitted.pop();
+    drop(place("192.0.2.1").unwrap());
 }

@@ -38,7 +38,7 @@ pub(crate) async fn open(
 ) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &shared).await.map_err(no_upgrade)?;
-    let place = shared.place()?;
+    let (place, waiting) = shared.place(peer.address)?;
     let encodings: Vec<HeaderValue> = upgrade.requested_protocols().cloned().collect();
     let encoding = Encoding::chosen(&encodings);
     let bytes_max = shared.limits.frame_bytes.saturating_mul(READ_LIMITS);
@@ -51,7 +51,7 @@ pub(crate) async fn open(
         upgrade.set_selected_protocol(HeaderValue::from_static(encoding.protocol()));
     }
     let stranger = peer.stranger.clone();
-    let opening = Opening { headers: parts.headers, peer };
+    let opening = Opening { headers: parts.headers, peer, stranger: waiting };
     let tracked = shared.tasks.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
         stranger.begins();

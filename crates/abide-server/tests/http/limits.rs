@@ -2,11 +2,18 @@
 
 use std::{io::Write, time::Duration};
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use http_body_util::{BodyExt, Empty};
+use hyper::{Request, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
-use crate::world::{World, read_all};
+use crate::world::{PATIENCE, World, read_all};
 
 const NAME: &str = "/v1/objects/Counter/a/name";
 
@@ -96,6 +103,33 @@ async fn a_connection_that_is_idle_or_slow_is_closed() {
     assert!(!world.raw(b"GET /healthz HT").await.contains("200"));
     let text = world.raw(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_ends_when_nothing_is_under_way() {
+    let world = World::plan().server(|options| {
+        options.limits.keep_alive = Duration::from_millis(200);
+        options.limits.heartbeat = Duration::from_millis(100);
+    });
+    let world = world.start().await;
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut ask = |path: &str, accept: &str| {
+        let request = Request::builder().uri(world.url(path)).header("accept", accept);
+        sender.send_request(request.body(Empty::<Bytes>::new()).unwrap())
+    };
+    let events = timeout(PATIENCE, ask("/v1/objects/Counter/a/changes", "text/event-stream")).await.unwrap().unwrap();
+    let mut events = events.into_body();
+    // One each heartbeat: together they take far longer than a connection may be idle.
+    for _ in 0..15 {
+        timeout(PATIENCE, events.frame()).await.expect("nothing comes").unwrap().unwrap();
+    }
+    assert_eq!(timeout(PATIENCE, ask("/healthz", "*/*")).await.unwrap().unwrap().status(), 200);
+    drop(events);
+    let ended = timeout(PATIENCE, connection).await.expect("it is still there").unwrap();
+    assert!(ended.is_ok(), "it was cut: {ended:?}");
+    drop(sender);
 }
 
 #[tokio::test]

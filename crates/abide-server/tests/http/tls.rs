@@ -1,10 +1,15 @@
 //! TLS, and a certificate that is replaced while the node runs.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use abide_server::{ClientCertificates, Rule, ServerOptions, TlsOptions};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedKey, DnType, IsCa, Issuer, KeyPair, generate_simple_self_signed,
+    BasicConstraints, CertificateParams, CertifiedKey, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
+    generate_simple_self_signed,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -15,10 +20,11 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 /// Puts a fresh certificate where the server finds it.
 fn issue(dir: &Path) -> CertificateDer<'static> {
@@ -52,7 +58,12 @@ impl Authority {
     }
 
     fn vouch(&self, name: &str, roles: &[&str]) -> Shown {
+        self.vouch_with(name, roles, |_| {})
+    }
+
+    fn vouch_with(&self, name: &str, roles: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Shown {
         let mut params = CertificateParams::default();
+        change(&mut params);
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
         for role in roles {
@@ -64,14 +75,8 @@ impl Authority {
     }
 }
 
-/// The answer of a server to a request, if it proves who it is by this certificate.
-async fn request(
-    world: &World,
-    trusted: &CertificateDer<'static>,
-    shown: Option<Shown>,
-    protocol: &[u8],
-    request: &str,
-) -> std::io::Result<String> {
+/// How to speak to a server that proves who it is by this certificate.
+fn config(trusted: &CertificateDer<'static>, shown: Option<Shown>, protocol: &[u8]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
@@ -81,9 +86,25 @@ async fn request(
         None => config.with_no_client_auth(),
     };
     config.alpn_protocols = vec![protocol.to_vec()];
+    config
+}
+
+async fn connect(world: &World, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(world.address).await?;
     let name = ServerName::try_from("localhost").unwrap();
-    let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// The answer of a server to a request, if it proves who it is by this certificate.
+async fn request(
+    world: &World,
+    trusted: &CertificateDer<'static>,
+    shown: Option<Shown>,
+    protocol: &[u8],
+    request: &str,
+) -> std::io::Result<String> {
+    let config = config(trusted, shown, protocol);
+    let mut stream = connect(world, config).await?;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
     if protocol == b"h2" {
         return Ok(String::new());
@@ -158,7 +179,7 @@ async fn a_certificate_that_cannot_be_used_stops_the_server_before_it_listens() 
 /// A node that believes certificates of this authority.
 async fn certified(dir: &Path, required: bool) -> World {
     let clients = Some(ClientCertificates { ca: dir.join("ca.pem"), required });
-    let rules = json!([{"allow": ["call", "create"], "id": "{sub}", "roles": "user"}]);
+    let rules = json!([{"allow": ["call", "create", "watch"], "id": "{sub}", "roles": "user"}]);
     let plan = World::plan().server(|server| {
         server.tls = Some(TlsOptions { clients, ..files(dir) });
         server.access = serde_json::from_value::<Vec<Rule>>(rules).unwrap();
@@ -217,6 +238,64 @@ async fn whom_nobody_vouches_for_any_more_cannot_connect_again() {
     }
     assert!(answer.unwrap().starts_with("HTTP/1.1 200"));
     try_with(old.vouch("billing", &[])).await.unwrap_err();
+}
+
+/// A connection that is kept, over which somebody who is known has asked for something.
+async fn kept(world: &World, trusted: &CertificateDer<'static>, shown: Shown) -> TlsStream<TcpStream> {
+    let mut stream = connect(world, config(trusted, Some(shown), b"http/1.1")).await.unwrap();
+    stream.write_all(b"GET /v1/kinds HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    timeout(PATIENCE, stream.read_exact(&mut head)).await.unwrap().unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    stream
+}
+
+/// A stream of events of an object.
+async fn events(world: &World, trusted: &CertificateDer<'static>, shown: Shown) -> TlsStream<TcpStream> {
+    let mut stream = connect(world, config(trusted, Some(shown), b"http/1.1")).await.unwrap();
+    let path = "/v1/objects/Counter/billing/changes";
+    let text = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n");
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut head = [0; 12];
+    timeout(PATIENCE, stream.read_exact(&mut head)).await.unwrap().unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    stream
+}
+
+/// All that comes until the server ends a connection.
+async fn rest(mut stream: TlsStream<TcpStream>) -> String {
+    let mut text = Vec::new();
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("the connection goes on");
+    ended.unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_the_certificate_that_it_has_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, authority) = (issue(dir.path()), Authority::new(&dir.path().join("ca.pem")));
+    let world = certified(dir.path(), true).await;
+    let shown = || {
+        authority.vouch_with("billing", &["user"], |params| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            params.not_after = date_time_ymd(1970, 1, 1) + now + Duration::from_secs(8);
+        })
+    };
+    let (kept, events) = tokio::join!(kept(&world, &server, shown()), events(&world, &server, shown()));
+    let (_, told) = tokio::join!(rest(kept), rest(events));
+    assert!(told.contains("\"unauthenticated\"") && told.contains("\"expired\""), "{told}");
+}
+
+#[tokio::test]
+async fn connections_end_when_nobody_vouches_for_their_certificates_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, old) = (issue(dir.path()), Authority::new(&dir.path().join("ca.pem")));
+    let world = certified(dir.path(), true).await;
+    let shown = || old.vouch("billing", &["user"]);
+    let (kept, events) = tokio::join!(kept(&world, &server, shown()), events(&world, &server, shown()));
+    Authority::new(&dir.path().join("ca.pem"));
+    let (_, told) = tokio::join!(rest(kept), rest(events));
+    assert!(told.contains("\"unauthenticated\"") && told.contains("\"revoked\""), "{told}");
 }
 
 #[test]
