@@ -6,7 +6,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -16,29 +16,45 @@ use tokio::sync::Notify;
 /// Places that are kept for what comes next, though nothing waits in them.
 const PLACES_IDLE: usize = 8;
 
-/// When all channels together hold what they may, each may still hold this part of its bytes: slow readers of
-/// some channels must not take away what others hear.
-const SCARCE_PART: usize = 256;
-
 /// How much one channel, and all that share this, may hold.
 pub(crate) struct Room {
     items_max: usize,
     bytes_max: usize,
     total_max: usize,
     held: AtomicUsize,
+    /// How many bytes were ever put in.
+    passed: AtomicU64,
 }
 
 impl Room {
     /// So many items and bytes for each channel, and so many bytes for all of them together.
     pub(crate) fn new(items_max: usize, bytes_max: usize, total_max: usize) -> Self {
-        Self { items_max: items_max.max(1), bytes_max, total_max, held: AtomicUsize::new(0) }
+        Self { items_max: items_max.max(1), bytes_max, total_max, held: AtomicUsize::new(0), passed: AtomicU64::new(0) }
     }
 
     /// How many bytes wait for readers now.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
+
+    /// Counts what is put in.
+    fn pass(&self, bytes: usize) -> u64 {
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        let more = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.passed.fetch_add(more, Ordering::Relaxed) + more
+    }
+
+    /// If all channels together hold more than they may: what has to be [forgotten](Channel::forget) in each.
+    /// That is all but the half of it that came last, so that only those miss something who are slow.
+    pub(crate) fn overdue(&self) -> Option<Overdue> {
+        let stays = u64::try_from(self.total_max / 2).unwrap_or(u64::MAX).max(1);
+        (self.held() > self.total_max).then(|| Overdue(self.passed.load(Ordering::Relaxed).saturating_sub(stays)))
+    }
 }
+
+/// What came up to here has to make place: so many bytes had been put in when it was there.
+#[derive(Clone, Copy)]
+pub(crate) struct Overdue(u64);
 
 /// What was put in, for as long as a reader has not taken it.
 pub(crate) struct Channel<T> {
@@ -59,6 +75,8 @@ struct Ring<T> {
 struct Slot<T> {
     item: T,
     bytes: usize,
+    /// How many bytes had been put into all channels with it.
+    passed: u64,
     /// How many readers have not taken it.
     unread: usize,
 }
@@ -92,7 +110,8 @@ impl<T: Clone> Channel<T> {
         self.ring.lock().readers
     }
 
-    /// Puts in something that takes about so many bytes.
+    /// Puts in something that takes about so many bytes. Whoever does looks afterwards whether anything is
+    /// [overdue](Room::overdue).
     pub(crate) fn put(&self, item: T, bytes: usize) {
         {
             let mut ring = self.ring.lock();
@@ -100,16 +119,23 @@ impl<T: Clone> Channel<T> {
                 return;
             }
             let unread = ring.readers;
-            ring.slots.push_back(Slot { item, bytes, unread });
+            let passed = self.room.pass(bytes);
+            ring.slots.push_back(Slot { item, bytes, passed, unread });
             ring.bytes += bytes;
-            let held = self.room.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            let scarce = held > self.room.total_max;
-            let bytes_max = self.room.bytes_max / if scarce { SCARCE_PART } else { 1 };
-            while ring.slots.len() > self.room.items_max || ring.bytes > bytes_max {
+            while ring.slots.len() > self.room.items_max || ring.bytes > self.room.bytes_max {
                 ring.drop_first(&self.room);
             }
         }
         self.news.notify_waiters();
+    }
+
+    /// Drops what has waited too long: whoever had not taken it is told so.
+    pub(crate) fn forget(&self, overdue: Overdue) {
+        let mut ring = self.ring.lock();
+        while ring.slots.front().is_some_and(|slot| slot.passed <= overdue.0) {
+            ring.drop_first(&self.room);
+        }
+        ring.give_back();
     }
 
     /// Nothing more will come.
@@ -136,6 +162,11 @@ impl<T> Ring<T> {
         while self.slots.front().is_some_and(|slot| slot.unread == 0) {
             self.drop_first(room);
         }
+        self.give_back();
+    }
+
+    /// Gives places back that only a full channel needs.
+    fn give_back(&mut self) {
         if self.slots.is_empty() && self.slots.capacity() > PLACES_IDLE {
             self.slots = VecDeque::new();
         }
@@ -213,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn everyof_last_takes_what_comes_after_it_came_and_then_it_is_gone() {
+    fn every_reader_takes_what_comes_after_it_came_and_then_it_is_gone() {
         let (room, channel) = channel(4, 100, 1000);
         channel.put(0, 10);
         assert_eq!(room.held(), 0, "nobody reads");
@@ -254,35 +285,50 @@ mod tests {
         assert_eq!(all(&mut reader), [Taken::Item(3)]);
     }
 
-    #[test]
-    fn all_channels_together_hold_no_more_than_the_total_and_small_news_passes_all_the_same() {
-        let room = Arc::new(Room::new(1000, 2560, 5000));
-        let channels: Vec<_> = (0..10).map(|_| Arc::new(Channel::new(room.clone()))).collect();
-        let mut slow: Vec<_> = channels.iter().map(Channel::reader).collect();
-        for n in 0..300 {
-            for channel in &channels {
-                channel.put(n, 10);
-                assert!(room.held() <= 5000 + 10 * 10, "{}", room.held());
-            }
+    /// Puts it in as the hub does.
+    fn put(room: &Room, channels: &[Arc<Channel<u32>>], into: &Channel<u32>, item: u32, bytes: usize) {
+        into.put(item, bytes);
+        if let Some(overdue) = room.overdue() {
+            channels.iter().for_each(|channel| channel.forget(overdue));
         }
-        // The last of the room is taken.
-        let last = Arc::new(Channel::new(room.clone()));
-        let of_last = last.reader();
-        last.put(0, 5000 - room.held());
-        let quiet = Arc::new(Channel::new(room.clone()));
-        let mut quick = quiet.reader();
-        quiet.put(1, 11);
-        quiet.put(2, 10);
-        assert_eq!(all(&mut quick), [Taken::Missed(1), Taken::Item(2)]);
-        assert!(slow.iter_mut().any(|reader| matches!(all(reader)[0], Taken::Missed(_))));
-        drop((slow, of_last));
-        assert_eq!(room.held(), 0);
-        quiet.put(3, 11);
-        assert_eq!(all(&mut quick), [Taken::Item(3)]);
     }
 
     #[test]
-    fn aof_last_that_leaves_leaves_nothing_behind() {
+    fn where_the_slow_take_all_the_room_the_quick_of_any_channel_miss_nothing_large_or_small() {
+        const TOTAL: usize = 5000;
+        let room = Arc::new(Room::new(1000, 600, TOTAL));
+        let channels: Vec<_> = (0..20).map(|_| Arc::new(Channel::new(room.clone()))).collect();
+        let quiet = &channels[19];
+        let mut slow: Vec<_> = channels.iter().take(19).map(Channel::reader).collect();
+        let (mut quick, mut late) = (quiet.reader(), quiet.reader());
+        for n in 0..300 {
+            for channel in &channels[..19] {
+                put(&room, &channels, channel, n, 10 + n as usize % 50);
+                assert!(room.held() <= TOTAL, "{}", room.held());
+            }
+            put(&room, &channels, quiet, n, [1, 599, 600][n as usize % 3]);
+            assert_eq!(all(&mut quick), [Taken::Item(n)]);
+            assert!(room.held() <= TOTAL, "{}", room.held());
+        }
+        for reader in slow.iter_mut().chain([&mut late]) {
+            let taken = all(reader);
+            let Taken::Missed(missed) = taken[0] else { panic!("a slow one has all: {taken:?}") };
+            assert_eq!(taken.len() as u64 - 1 + missed, 300, "what is left is what came last");
+        }
+        assert_eq!(room.held(), 0);
+    }
+
+    #[test]
+    fn the_newest_of_all_stays_however_little_may_be_held() {
+        let room = Arc::new(Room::new(10, 1000, 1));
+        let channels = [Arc::new(Channel::new(room.clone()))];
+        let mut reader = channels[0].reader();
+        put(&room, &channels, &channels[0], 1, 900);
+        assert_eq!(all(&mut reader), [Taken::Item(1)]);
+    }
+
+    #[test]
+    fn a_reader_that_leaves_leaves_nothing_behind() {
         let (room, channel) = channel(4, 100, 1000);
         let (mut stays, leaves) = (channel.reader(), channel.reader());
         channel.put(1, 10);
@@ -296,7 +342,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn aof_last_that_waits_is_woken() {
+    async fn a_reader_that_waits_is_woken() {
         let (_, channel) = channel(4, 100, 1000);
         let mut reader = channel.reader();
         let put = async {

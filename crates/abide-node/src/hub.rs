@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     channel::{Channel, Reader, Room, Taken},
     options::NodeOptions,
+    page::PageRoom,
     watch::Broadcast,
 };
 
@@ -78,6 +79,7 @@ pub(crate) struct Hub {
     everything: Arc<Channel<(Key, Arc<ChangeRecord>)>>,
     listeners: Arc<AtomicUsize>,
     room: Arc<Room>,
+    pages: Arc<PageRoom>,
     subscribers: Gauge,
 }
 
@@ -87,7 +89,8 @@ impl Hub {
         let room = Room::new(options.watch_buffer, options.watch_bytes, options.watch_bytes_total);
         let everything = Arc::new(Channel::new(Arc::new(Room::new(LISTEN_BUFFER, LISTEN_BYTES, LISTEN_BYTES))));
         let (watched, listeners) = (AtomicUsize::new(0), Arc::default());
-        Self { slices, watched, everything, listeners, room: Arc::new(room), subscribers }
+        let pages = Arc::new(PageRoom::new(options.watch_bytes_total));
+        Self { slices, watched, everything, listeners, room: Arc::new(room), pages, subscribers }
     }
 
     fn slice(&self, key: &Key) -> &Mutex<Slice> {
@@ -109,17 +112,33 @@ impl Hub {
             for change in changes {
                 let change = Arc::new(ChangeRecord { snapshot: None, ..change.clone() });
                 let bytes = ITEM_BYTES + change.json.as_str().len() + key.id().len();
+                // A room of its own, of which it may take all.
                 self.everything.put((key.clone(), change), bytes);
             }
         }
         if changes.is_empty() || self.watched.load(Ordering::SeqCst) == 0 {
             return;
         }
-        let slice = self.slice(key).lock();
-        let Some(watched) = slice.get(key) else { return };
-        for change in changes {
-            watched.send(Item::Change(Arc::new(ChangeRecord { snapshot: None, ..change.clone() })));
+        if let Some(watched) = self.slice(key).lock().get(key) {
+            for change in changes {
+                watched.send(Item::Change(Arc::new(ChangeRecord { snapshot: None, ..change.clone() })));
+            }
         }
+        self.make_room();
+    }
+
+    /// If more waits than may: what has waited longest goes, of whatever object it is. Half the room is free
+    /// afterwards, so that this is rare however many objects are watched.
+    fn make_room(&self) {
+        let Some(overdue) = self.room.overdue() else { return };
+        for slice in &self.slices {
+            slice.lock().values().for_each(|watched| watched.channel.forget(overdue));
+        }
+    }
+
+    /// Where watchers that are behind account for what they have read.
+    pub(crate) fn pages(&self) -> &Arc<PageRoom> {
+        &self.pages
     }
 
     /// Tells watchers that the object may have changed in a way that this node cannot tell.
@@ -127,6 +146,7 @@ impl Hub {
         if let Some(watched) = self.slice(key).lock().get(key) {
             watched.send(Item::Unsure);
         }
+        self.make_room();
     }
 
     /// Sends ephemeral data to whoever watches.
@@ -138,6 +158,7 @@ impl Hub {
         if let Some(watched) = self.slice(key).lock().get(key) {
             watched.send(Item::Broadcast(Arc::new(broadcast)));
         }
+        self.make_room();
         Ok(())
     }
 
@@ -171,6 +192,8 @@ impl Hub {
             watched.members = None;
         }
         watched.send(Item::Presence(Arc::new((client.clone(), data))));
+        drop(slice);
+        self.make_room();
         Ok(())
     }
 
@@ -317,5 +340,49 @@ impl std::fmt::Debug for Everything {
 impl Drop for Everything {
     fn drop(&mut self) {
         self.listeners.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_core::{Kind, Namespace};
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn key(id: &str) -> Key {
+        Key::new(&Namespace::default(), &Kind::new("Room").unwrap(), id).unwrap()
+    }
+
+    fn hub(total: usize) -> Arc<Hub> {
+        Arc::new(Hub::new(&NodeOptions { watch_bytes_total: total, ..NodeOptions::default() }, Gauge::noop()))
+    }
+
+    fn broadcast(hub: &Hub, key: &Key, bytes: usize) {
+        let data = Json::trusted(format!("{:?}", "x".repeat(bytes - 2)));
+        hub.broadcast(key, Broadcast { from: None, data }).unwrap();
+    }
+
+    #[test]
+    fn the_longest_broadcast_reaches_the_quick_though_the_slow_of_other_objects_take_all_the_room() {
+        const TOTAL: usize = 1 << 20;
+        let hub = hub(TOTAL);
+        let slow: Vec<_> = (0..100).map(|n| hub.subscribe(&key(&format!("slow-{n}")))).collect();
+        let quiet = key("quiet");
+        let mut quick = hub.subscribe(&quiet);
+        for n in 0..300 {
+            broadcast(&hub, &slow[n % 100].key, 10_000);
+            assert!(hub.held() <= TOTAL, "{}", hub.held());
+            let bytes = if n % 2 == 0 { BROADCAST_BYTES_MAX } else { 5_000 };
+            broadcast(&hub, &quiet, bytes);
+            match quick.next().now_or_never() {
+                Some(Next::Broadcast(heard)) => assert_eq!(heard.data.as_str().len(), bytes),
+                _ => panic!("the quick missed broadcast {n} of {bytes} bytes"),
+            }
+            assert!(hub.held() <= TOTAL, "{}", hub.held());
+        }
+        assert!(hub.held() > TOTAL / 4, "the slow have what came last");
+        drop(slow);
+        assert_eq!(hub.held(), 0);
     }
 }

@@ -31,6 +31,7 @@ mod node;
 mod object;
 mod options;
 mod outbox;
+mod page;
 mod pipeline;
 mod principal;
 mod projection;

@@ -27,7 +27,7 @@ pub struct NodeOptions {
     pub watch_buffer: usize,
     /// How many bytes of changes, broadcasts and presence are held for the slow watchers of one object.
     pub watch_bytes: usize,
-    /// The same for all objects together.
+    /// The same for all objects together, and, beside it, for what watchers that are behind have read of the log.
     pub watch_bytes_total: usize,
     /// How many pushes to one client are kept for a connection that was lost, and how many bytes of them.
     pub pushes_kept: usize,

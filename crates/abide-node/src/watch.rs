@@ -1,9 +1,6 @@
 //! Watching an object: its changes without a gap, or a reset that says so.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use abide_core::{
     Change, ChangeRecord, Error, Json, Key, Result, Seq, frame,
@@ -15,6 +12,7 @@ use crate::{
     hub::{Next, Subscription},
     node::NodeCore,
     object::Durability,
+    page::{PAGE_BYTES, Page},
 };
 
 /// From where on to watch.
@@ -103,13 +101,10 @@ impl Update {
     }
 }
 
-/// How many changes are read from the log at once: few at first and where they are long, since each watcher
-/// that is behind holds a page.
+/// How many changes are read from the log at once: few at first and where they are long, since what does not
+/// fit into a page is read again.
 const PAGE_FIRST: usize = 8;
 const PAGE_MAX: usize = 256;
-
-/// About how many bytes a page should have.
-const PAGE_BYTES: usize = 64 << 10;
 
 /// The changes of one object, one after the other without a gap. It never ends by itself while the
 /// node runs; dropping it stops watching.
@@ -128,7 +123,7 @@ struct LocalChanges {
     live: Subscription,
     at: Seq,
     /// Read from the log and not yet handed out.
-    page: VecDeque<Update>,
+    page: Page,
     /// How many the next page has.
     page_len: usize,
     /// Whether the log has to be read before the live changes count.
@@ -192,7 +187,7 @@ impl Beginning {
 
     fn changes(self, at: Seq, behind: bool) -> Changes {
         let Self { node, key, live, .. } = self;
-        let (page, page_len) = (VecDeque::new(), PAGE_FIRST);
+        let (page, page_len) = (Page::new(node.hub.pages().clone()), PAGE_FIRST);
         Changes::here(LocalChanges { node, key, live, at, page, page_len, behind, deaf: false })
     }
 }
@@ -276,16 +271,20 @@ impl LocalChanges {
 
     async fn news(&mut self) -> Option<Result<News>> {
         loop {
-            if let Some(update) = self.page.pop_front() {
-                self.at = update.seq();
-                return Some(Ok(News::Update(update)));
-            }
-            if self.behind {
+            if self.page.is_empty() && self.behind {
                 // Rare, and large while it lasts: an idle watcher does not carry it.
                 match Box::pin(self.read_log()).await {
-                    Ok(()) => continue,
+                    Ok(None) => {}
+                    Ok(Some(reset)) => {
+                        self.at = reset.seq();
+                        return Some(Ok(News::Update(reset)));
+                    }
                     Err(error) => return Some(Err(error)),
                 }
+            }
+            if let Some(change) = self.page.pop() {
+                self.at = change.seq;
+                return Some(Ok(News::Update(Update::Change(Arc::new(change)))));
             }
             if std::mem::take(&mut self.deaf) {
                 return Some(Ok(News::Members(self.members())));
@@ -310,8 +309,8 @@ impl LocalChanges {
         }
     }
 
-    /// Reads the next page of the log; if it does not reach back to where this watcher is, resets it.
-    async fn read_log(&mut self) -> Result<()> {
+    /// Reads the next page of the log; if it does not reach back to where this watcher is, gives the reset.
+    async fn read_log(&mut self) -> Result<Option<Update>> {
         let page = self.node.changes(&self.key, self.at, self.page_len).await?;
         let bytes: usize = page.changes.iter().map(|change| change.json.as_str().len()).sum();
         self.page_len = match bytes {
@@ -326,15 +325,14 @@ impl LocalChanges {
                 Some(now) => (now.seq, Some(now.state)),
                 None => (page.head, None),
             };
-            self.page.push_back(Update::Reset { reason, seq, state });
-            return Ok(());
+            return Ok(Some(Update::Reset { reason, seq, state }));
         }
         let dense = (1..).zip(&page.changes).all(|(i, change)| change.seq == self.at.plus(i));
         if !dense {
             return Err(Error::internal(format!("BUG: the log of {} has a gap after seq {}", self.key, self.at)));
         }
-        self.behind = page.changes.last().is_some_and(|last| last.seq < page.head);
-        self.page.extend(page.changes.into_iter().map(|change| Update::Change(Arc::new(change))));
-        Ok(())
+        let more = page.changes.last().is_some_and(|last| last.seq < page.head);
+        self.behind = !self.page.fill(page.changes) || more;
+        Ok(None)
     }
 }

@@ -77,3 +77,42 @@ async fn a_slow_watcher_misses_nothing_that_is_kept() {
     assert_eq!(count, 400);
     writer.await.unwrap();
 }
+
+#[derive(State, Default)]
+pub struct Wall {
+    text: String,
+}
+
+#[object(history = "all")]
+impl Wall {
+    #[handler]
+    pub fn paint(&mut self, text: String) {
+        self.text = text;
+    }
+}
+
+#[tokio::test]
+async fn watchers_far_behind_see_every_change_once_with_hardly_any_room_to_read_ahead() {
+    let small = |options: &mut abide::NodeOptions| options.watch_bytes_total = 100_000;
+    let abide = Abide::open("memory:").register::<Wall>().configure(small).start().await.unwrap();
+    let wall = abide.object::<Wall>("a");
+    let lengths: Vec<usize> = (1..=120).map(|n| if n % 7 == 0 { 70_000 + n } else { n * 100 }).collect();
+    for length in &lengths {
+        wall.paint("x".repeat(*length)).await.unwrap();
+    }
+    let mut watchers = Vec::new();
+    for _ in 0..8 {
+        watchers.push(wall.changes(After::Start).await.unwrap());
+    }
+    for (n, length) in lengths.iter().enumerate() {
+        for changes in &mut watchers {
+            let change = changes.next().await.unwrap().unwrap().change().unwrap();
+            assert_eq!(change.seq.number(), n as u64 + 1);
+            assert_eq!(change.patch["text"].as_str().map(str::len), Some(*length));
+        }
+    }
+    wall.paint("last".into()).await.unwrap();
+    for changes in &mut watchers {
+        assert_eq!(changes.next().await.unwrap().unwrap().change().unwrap().patch["text"], "last");
+    }
+}
