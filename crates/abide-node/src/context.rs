@@ -39,6 +39,8 @@ pub struct Context {
     now: OnceLock<Timestamp>,
     attempt: u32,
     pub(crate) effects: Effects,
+    /// The turn did not come to its end: its handler panicked, or its time was over.
+    pub(crate) broken_off: bool,
     rng: Option<StdRng>,
 }
 
@@ -111,6 +113,7 @@ impl Context {
             now: now.map_or_else(OnceLock::new, OnceLock::from),
             attempt,
             effects: Effects::default(),
+            broken_off: false,
             rng: None,
         }
     }

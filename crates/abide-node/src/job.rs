@@ -85,6 +85,9 @@ pub(crate) trait Job: Send {
     /// Runs the handler; keeps what it returned.
     fn run<'a>(&'a mut self, object: Target<'a>, ctx: &'a mut Context) -> Running<'a, ()>;
 
+    /// Whether the handler panicked.
+    fn has_panicked(&self) -> bool;
+
     /// What it returned, encoded.
     fn reply(&self) -> Result<Json, Error>;
 
@@ -118,17 +121,18 @@ impl<T> Sink<T> {
 pub(crate) struct HandlerJob<O: Object, H: Handler<O>> {
     args: Option<H>,
     output: Option<H::Output>,
+    panicked: bool,
     sink: Sink<H::Output>,
 }
 
 impl<O: Object, H: Handler<O>> HandlerJob<O, H> {
     /// One whose handler has run already; only the answer is left to send.
     pub(crate) fn finished(output: Option<H::Output>, sink: Sink<H::Output>) -> Box<Self> {
-        Box::new(Self { args: None, output, sink })
+        Box::new(Self { args: None, output, panicked: false, sink })
     }
 
     pub(crate) fn new(args: H, sink: Sink<H::Output>) -> Box<Self> {
-        Box::new(Self { args: Some(args), output: None, sink })
+        Box::new(Self { args: Some(args), output: None, panicked: false, sink })
     }
 }
 
@@ -137,22 +141,32 @@ impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
         let Some(args) = self.args.take() else {
             return Running::Done(Err(Error::internal("BUG: a job ran twice")));
         };
-        let output = &mut self.output;
+        let (output, fell) = (&mut self.output, &mut self.panicked);
         let object = object.borrowed::<O>();
         let started = std::panic::catch_unwind(AssertUnwindSafe(move || {
             let _busy = busy::<O, H>();
             args.run(object, ctx)
         }));
         match started {
-            Err(panic) => Running::Done(Err(panicked(H::NAME, &*panic))),
+            Err(panic) => {
+                *fell = true;
+                Running::Done(Err(panicked(H::NAME, &*panic)))
+            }
             Ok(Running::Done(result)) => Running::Done(result.map(|value| *output = Some(value))),
             Ok(Running::Waiting(future)) => Running::Waiting(Box::pin(async move {
                 match AssertUnwindSafe(watched::<O, H>(future)).catch_unwind().await {
                     Ok(result) => result.map(|value| *output = Some(value)),
-                    Err(panic) => Err(panicked(H::NAME, &*panic)),
+                    Err(panic) => {
+                        *fell = true;
+                        Err(panicked(H::NAME, &*panic))
+                    }
                 }
             })),
         }
+    }
+
+    fn has_panicked(&self) -> bool {
+        self.panicked
     }
 
     fn reply(&self) -> Result<Json, Error> {
@@ -248,6 +262,10 @@ impl Bare {
 impl Job for Bare {
     fn run<'a>(&'a mut self, _: Target<'a>, _: &'a mut Context) -> Running<'a, ()> {
         Running::Done(self.fails.take().map_or(Ok(()), Err))
+    }
+
+    fn has_panicked(&self) -> bool {
+        false
     }
 
     fn reply(&self) -> Result<Json, Error> {

@@ -8,5 +8,7 @@ mod refusals;
 mod sharing;
 #[path = "distobject/thousand.rs"]
 mod thousand;
+#[path = "distobject/unstored.rs"]
+mod unstored;
 #[path = "distobject/user.rs"]
 mod user;

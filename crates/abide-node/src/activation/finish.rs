@@ -377,7 +377,7 @@ impl NodeCore {
 pub(super) fn weigh(activation: &Activation, live: &mut Live, ctx: Context, ran: Result<(), Error>) -> Turned {
     let absent = activation.is_absent();
     let now = ctx.now();
-    let effects = ctx.effects;
+    let (effects, broken_off) = (ctx.effects, ctx.broken_off);
     let encoded = ran.and_then(|()| {
         effects.refusal(activation.kind.is_durable()).map_or(Ok(()), Err)?;
         live.encode()
@@ -385,7 +385,7 @@ pub(super) fn weigh(activation: &Activation, live: &mut Live, ctx: Context, ran:
     match encoded {
         Ok(patch) => Turned { now, patch, effects, error: None, reply: None },
         Err(error) => {
-            if let Err(damage) = live.roll_back(activation, absent, &error) {
+            if let Err(damage) = live.roll_back(activation, absent, broken_off) {
                 tracing::error!(key = %activation.key, error = %damage, "a rolled back object cannot be decoded");
             }
             Turned { now, patch: Patch::default(), effects: Effects::default(), error: Some(error), reply: None }

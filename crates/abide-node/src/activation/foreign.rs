@@ -8,7 +8,11 @@ use abide_core::{
 };
 use serde_json::{Map, Value};
 
-use super::{Activation, Live, settle::lost, turn::run_hook};
+use super::{
+    Activation, Live,
+    settle::lost,
+    turn::{keep_unstored, run_hook},
+};
 use crate::{
     context::Owner,
     job::{Envelope, Origin},
@@ -108,7 +112,9 @@ impl Live {
         let mut fields = fields.clone();
         fields.extend(news);
         let state = abide_core::Json::trusted(Value::Object(fields).to_string());
-        (self.object, self.unknown) = activation.kind.decode(&state, activation.kind.options.version)?;
+        let (mut object, unknown) = activation.kind.decode(&state, activation.kind.options.version)?;
+        keep_unstored(&mut object, &mut self.object);
+        (self.object, self.unknown) = (object, unknown);
         Ok(())
     }
 }

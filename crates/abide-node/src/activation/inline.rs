@@ -169,14 +169,18 @@ fn run<O: Object, H: Handler<O>>(live: &mut Live, args: H, ctx: &mut Context) ->
 }
 
 fn attempt<O: Object, H: Handler<O>>(object: Borrowed<'_, O>, args: H, ctx: &mut Context) -> Result<H::Output, Error> {
+    let turn = &mut *ctx;
     let ran = std::panic::catch_unwind(AssertUnwindSafe(move || {
         let _busy = busy::<O, H>();
-        match args.run(object, ctx) {
+        match args.run(object, turn) {
             Running::Done(result) => result,
             Running::Waiting(_) => Err(Error::internal("BUG: a handler that never waits wants to wait")),
         }
     }));
-    ran.unwrap_or_else(|panic: Box<dyn Any + Send>| Err(panicked(H::NAME, &*panic)))
+    ran.unwrap_or_else(|panic: Box<dyn Any + Send>| {
+        ctx.broken_off = true;
+        Err(panicked(H::NAME, &*panic))
+    })
 }
 
 fn wrong_type() -> Error {

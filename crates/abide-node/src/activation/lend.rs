@@ -18,7 +18,7 @@ use super::{
     deliver::out_of_time,
     finish::{remember, weigh},
     settle::lost,
-    turn::{Seen, run_exclusive},
+    turn::{Seen, keep_unstored, run_exclusive},
 };
 use crate::{
     call::GRACE,
@@ -58,7 +58,14 @@ pub(crate) struct Lease {
     live: Option<Box<Live>>,
     /// The object is not what it was.
     changed: bool,
-    back: Option<oneshot::Sender<Box<Live>>>,
+    back: Option<oneshot::Sender<Returned>>,
+}
+
+/// An object that comes back from a transaction.
+struct Returned {
+    live: Box<Live>,
+    /// It is not what it was, and what was done to it was not committed.
+    changed: bool,
 }
 
 /// A held object, and what the transaction has done to it so far.
@@ -101,8 +108,8 @@ impl Claim {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let (Some(back), Some(live), false) = (self.back.take(), self.live.take(), self.changed) {
-            drop(back.send(live));
+        if let (Some(back), Some(live)) = (self.back.take(), self.live.take()) {
+            drop(back.send(Returned { live, changed: self.changed }));
         }
     }
 }
@@ -149,7 +156,10 @@ impl NodeCore {
         });
         let returned = timeout_at(deadline + GRACE, returned).await;
         activation.take_back(number);
-        returned.ok().and_then(Result::ok)
+        match returned.ok()?.ok()? {
+            Returned { live, changed: false } => Some(live),
+            Returned { mut live, changed: true } => activation.restore(&mut live),
+        }
     }
 
     /// Runs a handler on a held object. Its answer is the transaction's alone.
@@ -180,7 +190,10 @@ impl NodeCore {
             let object = live.exclusive(&activation)?;
             run_exclusive(&activation, object, &mut envelope, &mut ctx).await
         };
-        let ran = timeout_at(deadline, turn).await.unwrap_or_else(|_| Err(out_of_time(&activation.key, name)));
+        let ran = timeout_at(deadline, turn).await.unwrap_or_else(|_| {
+            ctx.broken_off = true;
+            Err(out_of_time(&activation.key, name))
+        });
         self.finish_within(member, &mut live, envelope, ctx, ran);
         member.lease.live = Some(live);
     }
@@ -414,6 +427,17 @@ impl Activation {
             marks: cell.extras.as_ref().map_or_else(VecDeque::new, |extras| extras.marks.clone()),
         };
         cell.extras().before = Some(Box::new(before));
+    }
+
+    /// The object as it was before a transaction that gave up. Its fields that are not stored are as the
+    /// transaction's turns left them, as after a turn that fails.
+    fn restore(&self, changed: &mut Live) -> Option<Box<Live>> {
+        // If it cannot be decoded, whoever comes next is told why.
+        let mut live = self.revive().ok()?;
+        if !self.is_absent() {
+            keep_unstored(&mut live.object, &mut changed.object);
+        }
+        Some(live)
     }
 
     /// Undoes what the transaction did, unless it was committed.

@@ -39,6 +39,7 @@ impl NodeCore {
                 .exclusive(activation)
                 .and_then(|object| at_once(envelope.job.run(Target::Exclusive(object), &mut ctx))),
         };
+        ctx.broken_off |= envelope.job.has_panicked();
         self.finish(activation, live, envelope, ctx, ran);
     }
 
@@ -85,10 +86,11 @@ impl NodeCore {
         let ran = match live.exclusive(activation) {
             Ok(object) => {
                 let turn = run_exclusive(activation, object, &mut envelope, &mut ctx);
-                match timeout_at(deadline, turn).await {
-                    Ok(result) => result,
-                    Err(_) => Err(out_of_time(&activation.key, envelope.info.name)),
-                }
+                let ran = timeout_at(deadline, turn).await;
+                ran.unwrap_or_else(|_| {
+                    ctx.broken_off = true;
+                    Err(out_of_time(&activation.key, envelope.info.name))
+                })
             }
             Err(error) => Err(error),
         };
@@ -210,6 +212,13 @@ impl NodeCore {
     }
 }
 
+/// Takes over the fields that are not stored, unless a reader still holds the object that has them.
+pub(super) fn keep_unstored(object: &mut Arc<dyn AnyObject>, from: &mut Arc<dyn AnyObject>) {
+    if let (Some(object), Some(from)) = (Arc::get_mut(object), Arc::get_mut(from)) {
+        object.keep_unstored(from);
+    }
+}
+
 /// The result of a handler that never waits.
 fn at_once(running: Running<'_, ()>) -> Result<(), Error> {
     match running {
@@ -267,10 +276,12 @@ pub(super) async fn run_hook(hook: &HandlerInfo, object: &mut dyn AnyObject, ctx
 }
 
 async fn run_job(job: &mut dyn crate::job::Job, object: &mut dyn AnyObject, ctx: &mut Context) -> Result<(), Error> {
-    match job.run(Target::Exclusive(object), ctx) {
+    let ran = match job.run(Target::Exclusive(object), ctx) {
         Running::Done(result) => result,
         Running::Waiting(future) => future.await,
-    }
+    };
+    ctx.broken_off |= job.has_panicked();
+    ran
 }
 
 impl Live {
@@ -285,18 +296,14 @@ impl Live {
         }
     }
 
-    /// Goes back to what the object was before the turn that failed like this.
+    /// Goes back to what the object was before the turn that failed.
     ///
     /// Nobody knows what fields that are not stored were before. They stay as the turn left them if it came to
     /// its end; one that was broken off may have left them in the middle of something.
-    pub(super) fn roll_back(&mut self, activation: &Activation, absent: bool, failure: &Error) -> Result<(), Error> {
+    pub(super) fn roll_back(&mut self, activation: &Activation, absent: bool, broken_off: bool) -> Result<(), Error> {
         let (mut object, unknown) = activation.decode(&self.encoded, absent)?;
-        let broken_off = matches!(failure.code(), Code::Internal | Code::Deadline);
-        if !absent
-            && !broken_off
-            && let (Some(object), Some(failed)) = (Arc::get_mut(&mut object), Arc::get_mut(&mut self.object))
-        {
-            object.keep_unstored(failed);
+        if !absent && !broken_off {
+            keep_unstored(&mut object, &mut self.object);
         }
         (self.object, self.unknown) = (object, unknown);
         Ok(())
