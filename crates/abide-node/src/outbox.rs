@@ -19,11 +19,13 @@ use crate::{
     job::{Envelope, Origin, Sink},
     node::NodeCore,
     options::Mutant,
+    principal::Principal,
 };
 
 /// How many messages are read from the store at once.
 const PAGE: usize = 1024;
-/// A message whose handler panics this often is given up, loudly.
+/// A message whose handler panics this often is given up, loudly; so is at once one whose arguments or
+/// principal cannot be read.
 const PANICS_MAX: u32 = 20;
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(10);
@@ -234,7 +236,7 @@ impl NodeCore {
         let info = kind.handler(&message.handler)?;
         let (tx, rx) = oneshot::channel();
         let sink = Sink::Callback(Box::new(move |result| drop(tx.send(result))));
-        let principal = message.principal.as_ref().and_then(|json| json.decode().ok()).map(Arc::new);
+        let principal = Principal::read(message.principal.as_ref())?;
         let envelope = Envelope {
             job: (info.make)(message.args.as_str(), sink)?,
             info: info.into(),

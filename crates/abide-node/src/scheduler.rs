@@ -19,6 +19,7 @@ use crate::{
     node::NodeCore,
     object::Access,
     options::Mutant,
+    principal::Principal,
 };
 
 /// How far ahead the scheduler looks; it looks again at the latest after this long.
@@ -192,9 +193,12 @@ impl NodeCore {
         let done: Done = Box::new(move |result| node.alarm_ended(&owner, &fired, result.err().as_ref(), permit));
         let name = alarm.name.split(':').next().unwrap_or_default();
         let forgotten = self.options.mutant(Mutant::PrincipalForgotten);
-        let (job, info): (Box<dyn Job>, HandlerMeta) = match kind.alarms.get(name) {
-            Some(info) => (alarm_job(info, alarm, done), HandlerMeta::from(info)),
-            None => {
+        // On behalf of whoever set it.
+        let principal = Principal::read(alarm.principal.as_ref().filter(|_| !forgotten));
+        let (job, info): (Box<dyn Job>, HandlerMeta) = match (kind.alarms.get(name), &principal) {
+            (_, Err(error)) => (Box::new(Bare::failing(error.clone(), Some(done))), nameless()),
+            (Some(info), Ok(_)) => (alarm_job(info, alarm, done), HandlerMeta::from(info)),
+            (None, Ok(_)) => {
                 let detail = format!("kind {} has no #[alarm] named {name:?}", kind.name);
                 (Box::new(Bare::failing(Error::new(Code::UnknownHandler, detail), Some(done))), nameless())
             }
@@ -204,13 +208,7 @@ impl NodeCore {
             info,
             origin: Origin::Alarm { name: alarm.name.clone(), token: alarm.token },
             deadline: Instant::now() + self.options.call_timeout,
-            // On behalf of whoever set it.
-            principal: alarm
-                .principal
-                .as_ref()
-                .filter(|_| !forgotten)
-                .and_then(|json| json.decode().ok())
-                .map(Arc::new),
+            principal: principal.unwrap_or_default(),
             chain: None,
             call_key: None,
             existing: false,

@@ -155,3 +155,54 @@ async fn an_alarm_knows_who_set_it_after_a_restart() {
     let abide = start(&url).await;
     assert_eq!(seen(&abide, "a", 1).await, ["alarm: alice@acme user,ops"]);
 }
+
+#[tokio::test]
+async fn what_somebody_set_or_sent_who_cannot_be_read_is_given_up_and_never_runs_as_the_program() {
+    use abide::{
+        Backoff, Json, Key, Namespace, Store, Timestamp,
+        port::store::{Alarm, AlarmWrite, AlarmsQuery, Commit, MessageId, OutboxMessage},
+        store::MemoryStore,
+    };
+
+    let store = MemoryStore::new(16);
+    let abide = Abide::over(Arc::new(store.clone())).register::<Witness>().start().await.unwrap();
+    abide.object::<Witness>("a").remind("1h".into()).on_behalf_of(alice()).await.unwrap();
+    abide.abort();
+
+    let key = |id| Key::parse("default", "Witness", id).unwrap();
+    let (a, damaged) = (key("a"), Some(Json::trusted(r#"{"roles":["admin"]}"#)));
+    let (epochs, loaded) = (store.claim().await.unwrap(), store.load(&a).await.unwrap().unwrap());
+    let alarm = Alarm { due: Timestamp::EPOCH, principal: damaged.clone(), ..loaded.alarms[0].clone() };
+    let message = |n, how: &str, principal| OutboxMessage {
+        id: MessageId { sender: a.clone(), n: (loaded.head.number() << 16) + n },
+        target: key("b"),
+        handler: "record".into(),
+        args: Json::of(&json!({ "how": how })).unwrap(),
+        principal,
+        at: Timestamp::EPOCH,
+    };
+    let shard = a.shard(store.shards());
+    let kept =
+        Commit::keep(a.clone(), shard, epochs[shard.number() as usize], loaded.commit_id.wrapping_add(1), loaded.head);
+    let commit = Commit {
+        incarnation: loaded.incarnation,
+        alarms: vec![AlarmWrite::Set(alarm)],
+        outbox: vec![message(1, "damaged", damaged.clone()), message(2, "whole", None)],
+        ..kept
+    };
+    store.commit(vec![commit]).await.unwrap();
+
+    let once = Backoff { first: Duration::from_millis(1), attempts_max: Some(1), ..Backoff::default() };
+    let abide = Abide::over(Arc::new(store.clone())).register::<Witness>();
+    let abide = abide.configure(|options| options.alarm_backoff = once).start().await.unwrap();
+    assert_eq!(seen(&abide, "b", 1).await, ["whole: nobody"]);
+    let query = AlarmsQuery { key: Some(a), namespace: Namespace::default(), dead: true, after: None, limit: 9 };
+    let dead = loop {
+        if let Some(due) = store.alarms(query.clone()).await.unwrap().pop() {
+            break due.alarm.dead.unwrap_or_default();
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(dead.contains("on whose behalf it is cannot be read"), "{dead}");
+    assert_eq!(abide.object::<Witness>("a").load().await.unwrap().state.seen, [""; 0]);
+}
