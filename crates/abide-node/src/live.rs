@@ -96,6 +96,8 @@ impl<O: Object> Handle<O> {
 struct Follower {
     spot: Arc<Spot>,
     seq: Seq,
+    /// What is known is not known to be true: the state has to be read.
+    behind: bool,
     fields: Option<Map<String, Value>>,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -108,8 +110,6 @@ fn start(following: impl Future<Output = ()> + Send + 'static) {
 }
 
 async fn follow<O: Object>(mut follower: Follower, mut changes: Changes, tx: watch::Sender<Shown<O>>) {
-    // Whether what is shown is known to be old.
-    let mut behind = false;
     loop {
         let followed = tokio::select! {
             biased;
@@ -120,18 +120,15 @@ async fn follow<O: Object>(mut follower: Follower, mut changes: Changes, tx: wat
                 Some(Err(error)) => Err(error),
             },
             // Whoever waits is not left with an old state until the next change.
-            read = follower.read(), if behind => read,
+            read = follower.read(), if follower.behind => read,
         };
         match followed.and_then(|()| follower.show()) {
             Ok(shown) => {
-                behind = false;
                 tx.send_replace(shown);
             }
             Err(error) => {
                 tracing::warn!(key = ?follower.spot.key(), %error, "a live handle cannot be brought up to date; trying again");
-                // The next update finds a gap, and reads the state.
-                follower.fields = None;
-                behind = true;
+                follower.behind = true;
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
         }
@@ -141,7 +138,7 @@ async fn follow<O: Object>(mut follower: Follower, mut changes: Changes, tx: wat
 impl Follower {
     async fn begin(spot: Arc<Spot>, seq: Seq) -> Result<Self> {
         let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
-        let mut follower = Self { spot, seq, fields: None, created_at, updated_at };
+        let mut follower = Self { spot, seq, behind: false, fields: None, created_at, updated_at };
         follower.read().await?;
         Ok(follower)
     }
@@ -149,16 +146,20 @@ impl Follower {
     /// Reads the whole state.
     async fn read(&mut self) -> Result<()> {
         let Some(now) = self.spot.snapshot().await? else {
-            self.fields = None;
+            (self.fields, self.behind) = (None, false);
             return Ok(());
         };
         let damaged = |e| Error::internal(format!("the state of {:?} is no object: {e}", self.spot.key()));
         self.fields = Some(now.state.decode().map_err(damaged)?);
         (self.seq, self.created_at, self.updated_at) = (now.seq, now.created_at, now.updated_at);
+        self.behind = false;
         Ok(())
     }
 
     async fn take(&mut self, update: &Update) -> Result<()> {
+        if self.behind {
+            return self.read().await;
+        }
         if update.seq() <= self.seq {
             return Ok(());
         }
