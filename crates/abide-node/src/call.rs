@@ -9,7 +9,7 @@ use abide_core::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
-    sync::oneshot,
+    sync::oneshot::{self, error::TryRecvError},
     time::{Instant, sleep, timeout_at},
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -302,7 +302,7 @@ impl Attempt {
         place: &Place,
         make: impl FnOnce(oneshot::Sender<Result<Reply<T>>>) -> Result<Box<dyn crate::job::Job>>,
     ) -> Result<Reply<T>> {
-        let (tx, mut rx) = oneshot::channel();
+        let (tx, rx) = oneshot::channel();
         let job = make(tx)?;
         if let Some(scope) = &place.scope {
             scope.durable().await?;
@@ -331,14 +331,20 @@ impl Attempt {
             }
             None => place.node.submit(&place.key, &place.kind, envelope, place.inline),
         }
-        // A turn that ran right here needs no timer.
-        if let Ok(result) = rx.try_recv() {
-            return result;
-        }
-        match timeout_at(deadline + GRACE, rx).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Error::internal("BUG: a call was dropped without an answer").maybe_applied(true)),
-            Err(_) => Err(late(&place.key, handler)),
+        receive(rx, deadline + GRACE).await.unwrap_or_else(|| Err(late(&place.key, handler)))
+    }
+}
+
+/// The answer to a call; `None` if it does not come in time.
+async fn receive<T>(mut answer: oneshot::Receiver<Result<Reply<T>>>, deadline: Instant) -> Option<Result<Reply<T>>> {
+    let dropped = || Err(Error::internal("BUG: a call was dropped without an answer").maybe_applied(true));
+    // A turn that ran right here needs no timer.
+    match answer.try_recv() {
+        Ok(result) => Some(result),
+        Err(TryRecvError::Closed) => Some(dropped()),
+        Err(TryRecvError::Empty) => {
+            let result = timeout_at(deadline, answer).await.ok()?;
+            Some(result.unwrap_or_else(|_| dropped()))
         }
     }
 }
@@ -438,4 +444,26 @@ async fn retrying_boxed<T>(
 /// Whether and how the node may run a call for this kind on the caller's own task.
 pub(crate) fn may_inline(kind: &KindEntry, node: &NodeCore) -> bool {
     node.options.inline && !kind.options.stateless
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_is_dropped_without_an_answer_is_an_error_and_may_have_taken_effect() {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let (before, dropped) = oneshot::channel::<Result<Reply<()>>>();
+        drop(before);
+        let (later, waits) = oneshot::channel::<Result<Reply<()>>>();
+        let late = async {
+            tokio::task::yield_now().await;
+            drop(later);
+        };
+        let (first, second, ()) = tokio::join!(receive(dropped, deadline), receive(waits, deadline), late);
+        for answer in [first, second] {
+            let error = answer.unwrap().unwrap_err();
+            assert_eq!((error.code(), error.is_maybe_applied()), (Code::Internal, true));
+        }
+    }
 }
