@@ -11,6 +11,8 @@ interface Pending {
   due: number;
   sent: boolean;
   attempt: number;
+  /** Whether an earlier try may have taken effect. */
+  doubt: boolean;
   /** Not before this time. */
   hold: number;
   resolve(result: unknown): void;
@@ -43,7 +45,7 @@ export class Calls {
         const call = this.pending.get(frame.n);
         if (!call) return;
         if (call.sent) this.link.send({ type: "cancel", n: frame.n });
-        call.reject(error(call.sent || call.attempt > 0));
+        call.reject(error(call.sent || call.doubt));
       };
       const onAbort = () => giveUp(aborted);
       const timer = setTimeout(() => giveUp((sent) => late(timeoutMs, sent, this.link.error)), timeoutMs);
@@ -58,7 +60,7 @@ export class Calls {
       };
       signal?.addEventListener("abort", onAbort);
       const due = Date.now() + timeoutMs;
-      this.pending.set(frame.n, { frame, due, sent: false, attempt: 0, hold: 0, resolve: done(resolve), reject: done(reject) });
+      this.pending.set(frame.n, { frame, due, sent: false, attempt: 0, doubt: false, hold: 0, resolve: done(resolve), reject: done(reject) });
       this.pump();
     });
   }
@@ -85,6 +87,7 @@ export class Calls {
         const detail = "the connection broke before the answer; the call may have taken effect";
         call.reject(new AbideError("unavailable", detail, { maybeApplied: true }));
       } else {
+        call.doubt = true;
         this.wait(call, 0);
       }
     }
@@ -92,7 +95,9 @@ export class Calls {
 
   /** There will be no connection any more. */
   end(error: AbideError): void {
-    for (const call of [...this.pending.values()]) call.reject(error);
+    for (const call of [...this.pending.values()]) {
+      call.reject(new AbideError(error.code, error.message, { ...error, maybeApplied: call.sent || call.doubt }));
+    }
   }
 
   /** The answer to a call; `false` if there is no such call. */
@@ -106,7 +111,10 @@ export class Calls {
   fail(n: number, frame: ErrorFrame): boolean {
     const call = this.pending.get(n);
     if (!call) return false;
-    const error = fault(frame);
+    call.doubt ||= frame.maybe_applied ?? false;
+    // What the handler itself refuses was asked for its key before: no earlier try took effect.
+    const proven = frame.code === "rejected" && !frame.maybe_applied && call.frame.key !== undefined;
+    const error = fault({ ...frame, maybe_applied: call.doubt && !proven });
     const pause = Math.max(frame.retry_after_ms ?? 0, Math.min(5000, 100 * 2 ** call.attempt));
     if (error.retryable && error.code !== "deadline" && call.frame.key !== undefined && Date.now() + pause < call.due) {
       this.wait(call, pause);

@@ -196,20 +196,24 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     }
   }
 
-  /** A call failed, or a watch: one that may go well later is asked for again. */
+  /** A call failed, a watch, or what is shown beside it: what may go well later is asked for again. */
   private failed(frame: ErrorFrame): void {
-    if (frame.n === undefined || this.calls.fail(frame.n, frame)) return;
-    const watcher = this.watchers.get(frame.n);
+    const { n, present, retryable } = frame;
+    if (n === undefined || (!present && this.calls.fail(n, frame))) return;
+    const watcher = this.watchers.get(n);
     if (!watcher) return;
-    if (!frame.retryable) {
-      this.watchers.delete(watcher.n);
+    if (retryable) {
+      clearTimeout(watcher.retry);
+      watcher.retry = setTimeout(() => {
+        if (this.watchers.get(n) !== watcher) return;
+        if (present) this.link.send({ type: "present", n, data: watcher.mine ?? null });
+        else this.rewatch(watcher);
+      }, frame.retry_after_ms ?? 1000);
+      (watcher.retry as { unref?: () => void }).unref?.();
+    } else if (!present) {
+      this.unwatch(watcher);
       watcher.fail(fault(frame));
-      return;
     }
-    const timer = setTimeout(() => {
-      if (this.watchers.has(watcher.n)) this.rewatch(watcher);
-    }, frame.retry_after_ms ?? 1000);
-    (timer as { unref?: () => void }).unref?.();
   }
 
   private miss(count: number): void {

@@ -32,6 +32,8 @@ export interface CallFrame {
 export interface ErrorFrame {
   type: "error";
   n?: number;
+  /** A `present` was refused: `n` is its watch, which goes on. */
+  present?: boolean;
   code: Code;
   detail: string;
   retryable: boolean;
@@ -44,6 +46,7 @@ export interface ErrorFrame {
 export interface Welcome {
   type: "welcome";
   client: string;
+  principal?: { subject: string; namespace: string };
   resume?: string;
   resumed?: boolean;
   missed?: number;

@@ -18,6 +18,8 @@ export interface Watcher {
   readonly mine?: unknown;
   /** Whether the node has said who is there since the watch began. */
   greeted?: boolean;
+  /** Runs until it is tried again what was refused. */
+  retry?: ReturnType<typeof setTimeout> | undefined;
   /** The last change it has, from which the node goes on. */
   after(): number | undefined;
   /** Takes a frame; `false` if it does not fit what came before, and the watch must begin anew. */
@@ -40,6 +42,7 @@ export class Watch implements Watcher {
 
   mine: unknown;
   greeted = false;
+  retry: ReturnType<typeof setTimeout> | undefined;
   /** Those who are there, by client; a new value whenever it changes. */
   peers: readonly Peer[] = [];
   readonly hosts = new Set<() => void>();
@@ -112,6 +115,7 @@ export class Reader implements Watcher {
   private waiting: (() => void) | undefined;
   private error: AbideError | undefined;
   private full = false;
+  retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly kind: string, readonly id: string, after: number | undefined, private readonly again: () => void) {
     this.at = after;

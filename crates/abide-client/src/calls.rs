@@ -84,9 +84,11 @@ impl Calls {
             }
             let text = call.frame.to_json();
             if text.len() as u64 > bytes_max {
-                let bytes = text.len();
-                let detail = format!("the call has {bytes} bytes, the server takes {bytes_max}; it was not sent");
-                self.finish(n, Err(Error::new(Code::TooLarge, detail)));
+                let (bytes, maybe) = (text.len(), call.uncertain);
+                let effect = if maybe { " again, and an earlier try may have taken effect" } else { "" };
+                let detail =
+                    format!("the call has {bytes} bytes, the server takes {bytes_max}; it was not sent{effect}");
+                self.finish(n, Err(Error::new(Code::TooLarge, detail).maybe_applied(maybe)));
                 continue;
             }
             (call.flying, call.cut) = (true, left > most);
@@ -109,8 +111,11 @@ impl Calls {
         let helps = busy || (error.code() == Code::Deadline && call.cut);
         let pause = error.wait().unwrap_or_default().max(pause(call.attempts, random));
         if !helps || call.repeat == Repeat::Never || now + pause >= call.deadline {
-            let open = helps || error.code() == Code::Deadline || !matches!(call.repeat, Repeat::Keyed(_));
-            let maybe = call.uncertain && open;
+            // What the handler itself refuses was asked for its key before: no earlier try took effect. Whatever
+            // else is refused may have been refused before anybody looked at the key.
+            let refused = error.code() == Code::Rejected && !error.is_maybe_applied();
+            let proven = refused && matches!(call.repeat, Repeat::Keyed(_));
+            let maybe = call.uncertain && !proven;
             self.finish(n, Err(error.maybe_applied(maybe)));
             return true;
         }
@@ -137,6 +142,18 @@ impl Calls {
             self.ready.insert(n);
         }
         self.flying = 0;
+    }
+
+    /// From here on another caller is at work, and keys belong to callers: what may have taken effect already
+    /// would take effect once more.
+    pub(crate) fn change_caller(&mut self) {
+        let doubtful = |call: &Pending| call.uncertain && matches!(call.repeat, Repeat::Keyed(_));
+        let doubtful: Vec<u64> = self.open.iter().filter(|(_, call)| doubtful(call)).map(|(n, _)| *n).collect();
+        for n in doubtful {
+            let detail = "the connection broke before the answer, and its token is another caller's now; the call \
+                          may have taken effect, and was not sent again";
+            self.finish(n, Err(Error::unavailable(detail).maybe_applied(true)));
+        }
     }
 
     /// There will be no connection any more.

@@ -105,7 +105,8 @@ impl Client {
         Ok(done.decode::<Deleted>().map_err(unread)?.deleted)
     }
 
-    /// Lists objects of a kind, page by page.
+    /// Lists objects of a kind, page by page. The state of an object that the caller may list but not watch is
+    /// `null`.
     pub async fn list(&self, search: Search) -> Result<SearchPage> {
         #[derive(Deserialize)]
         struct Page {
@@ -241,6 +242,8 @@ impl fmt::Debug for Client {
 struct Whole {
     id: String,
     seq: Seq,
+    /// Left out where the caller may not see it.
+    #[serde(default = "Json::null")]
     state: Json,
     created_at: Timestamp,
     updated_at: Timestamp,

@@ -10,7 +10,7 @@ use std::{
 
 use abide_core::{
     ClientFrame, Code, Error, ServerFrame,
-    frame::{Ephemeral, ErrorFrame, FRAME_BYTES_MAX_DEFAULT, Limits, Welcome},
+    frame::{Ephemeral, ErrorFrame, FRAME_BYTES_MAX_DEFAULT, Identity, Limits, Welcome},
 };
 use tokio::{sync::broadcast, time::Instant};
 
@@ -26,6 +26,8 @@ pub(crate) struct Desk {
     /// The number of the last push that arrived.
     pub(crate) pushed: u64,
     limits: Limits,
+    /// Whom the server takes this client for.
+    principal: Option<Identity>,
     fresh: Arc<AtomicU64>,
     /// Whether what is sent now goes out on a connection that stays.
     pub(crate) ready: bool,
@@ -43,6 +45,7 @@ impl Desk {
             pushes: Some(pushes),
             pushed: 0,
             limits,
+            principal: None,
             fresh,
             ready: false,
             trouble: None,
@@ -75,6 +78,10 @@ impl Desk {
     /// The server has said welcome.
     pub(crate) fn opened(&mut self, welcome: &Welcome) {
         self.limits = welcome.limits.clone();
+        if self.principal != welcome.principal {
+            self.principal.clone_from(&welcome.principal);
+            self.calls.change_caller();
+        }
         self.pushed = if welcome.resumed { self.pushed + welcome.missed } else { 0 };
         self.missed(welcome.missed);
         self.ready = true;
@@ -139,7 +146,8 @@ impl Desk {
     pub(crate) fn tick(&mut self, now: Instant) {
         let frames = self.calls.tick(now, self.trouble.as_ref());
         self.queue(frames);
-        self.watches.tick(now);
+        let frames = self.watches.tick(now);
+        self.queue(frames);
     }
 
     /// Looks for handles that have gone, and readers that have caught up.
@@ -174,13 +182,18 @@ impl Desk {
     }
 
     fn failed(&mut self, error: &ErrorFrame, now: Instant, random: u64) {
+        if error.present {
+            self.watches.not_shown(error, now, random);
+            return;
+        }
         if self.calls.fail(error, now, random) {
             return;
         }
         if error.n.is_none() {
             tracing::warn!(code = %error.code, detail = %error.detail, "the server refuses something that was sent");
         }
-        self.watches.fail(error, now, random);
+        let frame = self.watches.fail(error, now, random);
+        self.queue(frame);
     }
 
     fn ephemeral(&mut self, data: Ephemeral) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use abide_core::{ClientFrame, Error, ServerFrame, port::BoxFuture};
+use abide_core::{ClientFrame, Code, Error, ServerFrame, port::BoxFuture};
 use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
@@ -27,8 +27,10 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often slow readers are looked after, while there are any.
 const PAUSED_EVERY: Duration = Duration::from_millis(50);
 
-/// How often a connection that is to be left is looked at, while calls are under way on it.
+/// How often a connection that is to be left is looked at, while calls are under way on it, and for how long the
+/// others wait for these.
 const LEAVE_AGAIN: Duration = Duration::from_millis(50);
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 pub(crate) struct Link {
     options: Options,
@@ -66,8 +68,9 @@ struct Online {
     silent_at: Instant,
     /// Whether the server was asked if it is there.
     asked: bool,
-    /// When to leave, if the server is about to stop.
+    /// When to leave, if the server is about to stop, and when to leave whatever is under way.
     leave_at: Option<Instant>,
+    leave_by: Instant,
 }
 
 /// What woke the task.
@@ -191,7 +194,8 @@ impl Link {
         };
         match ServerFrame::parse(&text, FRAME_BYTES_MAX) {
             Ok(ServerFrame::Goaway { reconnect_in_ms }) => {
-                online.leave_at = Some(now + Duration::from_millis(reconnect_in_ms));
+                let leave_at = now + Duration::from_millis(reconnect_in_ms);
+                (online.leave_at, online.leave_by) = (Some(leave_at), leave_at + LEAVE_WITHIN);
                 self.desk.ready = false;
             }
             Ok(frame) => self.desk.heard(frame, now, random64()),
@@ -218,7 +222,7 @@ impl Link {
                 }
             }
             State::Online(online) if online.leave_at.is_some_and(|at| now >= at) => {
-                if self.desk.in_flight() {
+                if self.desk.in_flight() && now < online.leave_by {
                     // They are still answered, before the server closes the connection.
                     online.leave_at = Some(now + LEAVE_AGAIN);
                     return;
@@ -260,12 +264,19 @@ impl Link {
         self.resume = Some(Resume { client: welcome.client.clone(), token: welcome.resume.clone(), pushed: 0 });
         *self.client.lock() = Some(welcome.client.clone());
         self.desk.opened(&welcome);
-        self.state = State::Online(Online { since, out, frames, writer, silent_at, asked: false, leave_at: None });
+        let (leave_at, leave_by) = (None, since);
+        let online = Online { since, out, frames, writer, silent_at, asked: false, leave_at, leave_by };
+        self.state = State::Online(online);
         self.tell(Status::Online);
     }
 
     fn failed(&mut self, failure: Failure) {
         let Failure { error, for_good } = failure;
+        if error.code() == Code::Denied && self.resume.take().is_some() {
+            // The token is another caller's now: it is a new client.
+            self.dial();
+            return;
+        }
         if for_good {
             self.desk.end(&error);
             self.state = State::Closed;
@@ -369,3 +380,6 @@ pub(crate) fn start(task: impl Future<Output = ()> + Send + 'static) -> JoinHand
 pub(crate) fn closed() -> Error {
     Error::unavailable("this client was closed")
 }
+
+#[cfg(test)]
+mod tests;

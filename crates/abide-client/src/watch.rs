@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use abide_core::{Json, Kind, Result, Seq, port::BoxFuture};
+use abide_core::{Code, Error, Json, Kind, Result, Seq, frame::SHOWN_BYTES_MAX, port::BoxFuture};
 use serde::Serialize;
 use tokio::{sync::oneshot, time::timeout};
 
@@ -118,10 +118,21 @@ impl Watch {
     /// Shows this to others beside the object (up to 4 KiB), until it is taken back, the watch ends or the
     /// connection is lost; it is shown again on the next one.
     ///
+    /// A server that refuses it does not end the watch. What may go well later (too many are there, or the
+    /// caller's share is used up) is tried again until it does; anything else is a warning in the log.
+    ///
     /// # Errors
-    /// `bad_request` if the watch was begun without [`Watcher::presence`].
+    /// `bad_request` if the watch was begun without [`Watcher::presence`], `too_large` beyond 4 KiB; nothing was
+    /// shown then.
     pub async fn present(&self, data: impl Serialize) -> Result<()> {
-        self.show(Some(Json::of(&data).map_err(not_json)?)).await
+        let data = Json::of(&data).map_err(not_json)?;
+        let bytes = data.as_str().len();
+        if bytes > SHOWN_BYTES_MAX {
+            let detail =
+                format!("what a client shows has at most {SHOWN_BYTES_MAX} bytes, this has {bytes}; nothing was shown");
+            return Err(Error::new(Code::TooLarge, detail));
+        }
+        self.show(Some(data)).await
     }
 
     /// Takes back what [`Watch::present`] shows.
@@ -131,7 +142,7 @@ impl Watch {
 
     async fn show(&self, data: Option<Json>) -> Result<()> {
         if !self.presence {
-            return Err(abide_core::Error::bad_request(
+            return Err(Error::bad_request(
                 "who is to be present beside an object watches it with `.presence()`; nothing was shown",
             ));
         }

@@ -27,6 +27,8 @@ pub(crate) struct Watches {
     wire: HashMap<u64, u64>,
     ask: BTreeSet<u64>,
     later: BTreeSet<(Instant, u64)>,
+    /// Those whose client is to be shown again, not before a time.
+    unshown: BTreeSet<(Instant, u64)>,
     /// Those whose reader is slow: the server is asked again when it has caught up.
     paused: BTreeSet<u64>,
 }
@@ -45,6 +47,9 @@ struct Watching {
     shows: Option<Json>,
     /// Whether the server has begun to tell who is there: only then what is shown is not lost on its way.
     greeted: bool,
+    /// How often it was refused to show it, and whether it will be asked again.
+    refusals: u32,
+    unshown: bool,
     attempts: u32,
     /// Why it ends, when the reader has room for it.
     over: Option<Error>,
@@ -87,6 +92,8 @@ impl Watches {
             n: None,
             shows: None,
             greeted: false,
+            refusals: 0,
+            unshown: false,
             attempts: 0,
             over: None,
         };
@@ -133,7 +140,7 @@ impl Watches {
         let frame::Snapshot { n, seq, state } = frame;
         let watching = self.of(n)?;
         if watching.start == Start::Now {
-            watching.at = Some(seq);
+            (watching.at, watching.attempts) = (Some(seq), 0);
             if let Some(begun) = watching.begun.take() {
                 let _ = begun.send(Ok(seq));
             }
@@ -186,29 +193,45 @@ impl Watches {
         frames
     }
 
-    /// A watch failed: one that may go well later is asked for again.
-    pub(crate) fn fail(&mut self, frame: &ErrorFrame, now: Instant, random: u64) {
+    /// The server does not show this client to others. The watch goes on; what may go well later is tried again.
+    pub(crate) fn not_shown(&mut self, frame: &ErrorFrame, now: Instant, random: u64) {
         let Some(id) = frame.n.and_then(|n| self.wire.get(&n).copied()) else { return };
         let Some(watching) = self.open.get_mut(&id) else { return };
+        if !frame.retryable {
+            let (kind, id) = (&watching.kind, &watching.id);
+            tracing::warn!(%kind, %id, code = %frame.code, detail = %frame.detail, "this client is not shown");
+        } else if !std::mem::replace(&mut watching.unshown, true) {
+            let wait = error_of(frame).wait().unwrap_or_default().max(pause(watching.refusals, random));
+            watching.refusals += 1;
+            self.unshown.insert((now + wait, id));
+        }
+    }
+
+    /// A watch failed: one that may go well later is asked for again. What the server is to be told.
+    pub(crate) fn fail(&mut self, frame: &ErrorFrame, now: Instant, random: u64) -> Option<ClientFrame> {
+        let n = frame.n?;
+        let id = *self.wire.get(&n)?;
+        let watching = self.open.get_mut(&id)?;
         let error = error_of(frame);
         if frame.retryable {
             let wait = error.wait().unwrap_or_default().max(pause(watching.attempts, random));
             watching.attempts += 1;
-            if let Some(n) = watching.n.take() {
-                self.wire.remove(&n);
-            }
             self.later.insert((now + wait, id));
-        } else {
-            self.end_one(id, error);
+            return self.detach(n);
         }
+        let told = self.detach(n);
+        self.end_one(id, error);
+        told
     }
 
     /// The connection is gone.
     pub(crate) fn lost(&mut self) {
         self.wire.clear();
         self.later.clear();
+        self.unshown.clear();
         for (id, watching) in &mut self.open {
             (watching.n, watching.greeted) = (None, false);
+            (watching.unshown, watching.refusals) = (false, 0);
             if !self.paused.contains(id) {
                 self.ask.insert(*id);
             }
@@ -226,12 +249,23 @@ impl Watches {
         *self = Self::default();
     }
 
-    /// Asks again for those whose time has come.
-    pub(crate) fn tick(&mut self, now: Instant) {
+    /// Asks again for those whose time has come; what the server is to be told.
+    pub(crate) fn tick(&mut self, now: Instant) -> Vec<ClientFrame> {
         while let Some(&(at, id)) = self.later.first().filter(|(at, _)| *at <= now) {
             self.later.remove(&(at, id));
             self.ask.insert(id);
         }
+        let mut frames = Vec::new();
+        while let Some(&(at, id)) = self.unshown.first().filter(|(at, _)| *at <= now) {
+            self.unshown.remove(&(at, id));
+            let Some(watching) = self.open.get_mut(&id) else { continue };
+            watching.unshown = false;
+            // What is shown when a watch begins anew is told then.
+            let Some(n) = watching.n.filter(|_| watching.greeted) else { continue };
+            let data = watching.shows.clone().unwrap_or_else(Json::null);
+            frames.push(ClientFrame::Present(frame::Present { n, data }));
+        }
+        frames
     }
 
     /// Looks after slow readers, and those that have gone.
@@ -262,7 +296,7 @@ impl Watches {
 
     /// When `tick` has something to do.
     pub(crate) fn wakes_at(&self) -> Option<Instant> {
-        self.later.first().map(|(at, _)| *at)
+        self.later.first().into_iter().chain(self.unshown.first()).map(|(at, _)| *at).min()
     }
 
     /// Whether a reader is waited for.
@@ -279,8 +313,9 @@ impl Watches {
         let watching = self.of(n)?;
         match watching.hand(news) {
             Handed::Yes => {
-                watching.at = seq.or(watching.at);
-                watching.attempts = 0;
+                if seq.is_some() {
+                    (watching.at, watching.attempts) = (seq, 0);
+                }
                 None
             }
             Handed::Full => {
@@ -310,12 +345,9 @@ impl Watches {
         Some(ClientFrame::Unwatch { n })
     }
 
-    /// The server ended it.
+    /// It has ended; the server was told, if it had it.
     fn end_one(&mut self, id: u64, error: Error) {
         let Some(watching) = self.open.get_mut(&id) else { return };
-        if let Some(n) = watching.n.take() {
-            self.wire.remove(&n);
-        }
         if let Some(begun) = watching.begun.take() {
             let _ = begun.send(Err(error));
         } else if let Err(NotPut::Full(Err(error))) = watching.sink.put(Err(error)) {

@@ -15,13 +15,18 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{Code, Error, Json};
 
 pub use client::{Call, ClientFrame, Delete, Ephemeral, Get, Hello, List, Present, Watch};
-pub use server::{Broadcast, ErrorFrame, Presence, Reply, Reset, ResetReason, ServerFrame, Snapshot, Welcome};
+pub use server::{
+    Broadcast, ErrorFrame, Identity, Presence, Reply, Reset, ResetReason, ServerFrame, Snapshot, Welcome,
+};
 
 /// The version of the frame vocabulary.
 pub const PROTOCOL: u32 = 1;
 
 /// The longest frame, in bytes, unless configured otherwise.
 pub const FRAME_BYTES_MAX_DEFAULT: usize = 1024 * 1024;
+
+/// How much a client may show beside an object, in bytes.
+pub const SHOWN_BYTES_MAX: usize = 4096;
 
 /// How much of what was sent an error repeats, in characters.
 const QUOTED_MAX: usize = 200;

@@ -1,7 +1,7 @@
 use std::{future::IntoFuture, marker::PhantomData, sync::Arc};
 
 use abide_core::{
-    Error, Filter, Kind, Namespace, Result,
+    Code, Error, Filter, Kind, Namespace, Result,
     port::{
         BoxFuture, Caller, Search, SearchPage,
         store::{ListCursor, ListQuery, Listed, Order},
@@ -184,7 +184,16 @@ async fn find_there(caller: &dyn Caller, query: Query) -> Result<(Vec<Listed>, O
         Some(FindCursor(Cursor::There(after))) => Some(after),
         Some(FindCursor(Cursor::Here(_))) => return Err(elsewhere()),
     };
+    let kind = search.kind.clone();
     let SearchPage { objects, cursor } = caller.list(search).await?;
+    if let Some(hidden) = objects.iter().find(|listed| listed.state.as_str() == "null") {
+        let id = &hidden.id;
+        let detail = format!(
+            "this caller may list {kind} but not watch {id:?}, whose state is not shown; nothing was changed; \
+             `client.list` gives what may be seen"
+        );
+        return Err(Error::new(Code::Denied, detail));
+    }
     Ok((objects, cursor.map(Cursor::There)))
 }
 

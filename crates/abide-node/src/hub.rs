@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use abide_core::{ChangeRecord, Error, Json, Key, Result, error::Code};
+use abide_core::{ChangeRecord, Error, Json, Key, Result, error::Code, frame::SHOWN_BYTES_MAX};
 use metrics::Gauge;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -56,9 +56,8 @@ const LISTEN_BYTES: usize = 4 << 20;
 /// The longest data that is sent to whoever watches an object, in bytes: it is held for the slow among them.
 pub const BROADCAST_BYTES_MAX: usize = 64 << 10;
 
-/// How many clients may be present beside one object, and how much each of them may show.
+/// How many clients may be present beside one object.
 const MEMBERS_MAX: usize = 1024;
-const SHOWN_BYTES_MAX: usize = 4096;
 
 /// Who is present, and what they show.
 pub(crate) type Members = BTreeMap<Arc<str>, Json>;

@@ -11,8 +11,8 @@ use std::{
 };
 
 use abide::{
-    Backoff, Client, Code, Objects, Seq,
-    client::{Builder, News, Push},
+    Backoff, Client, Code, Json, Kind, Objects, Seq,
+    client::{Builder, News, Push, Search},
     prelude::*,
 };
 use abide_cli::demo::{Counter, Wallet};
@@ -305,6 +305,52 @@ async fn who_may_only_call_and_watch_can_neither_list_nor_delete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_list_but_not_watch_sees_which_objects_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "[[access]]\nallow = [\"call\", \"create\", \"list\"]\nkind = \"Counter\"\nroles = [\"user\"]\n";
+    fs::write(folder.path().join("abide.toml"), format!("[auth]\nkeys = \"keys.toml\"\n{rule}")).unwrap();
+    let made = finish(abide(folder.path()).args(["keys", "new", "--subject", "alice", "--role", "user"]));
+    let node = Node::start_in(folder, "127.0.0.1:0");
+    let client = eager().address(&node.url).token(made.text()).connect().await.unwrap();
+    client.object::<Counter>("visits").increment(5).await.unwrap();
+    let page = client.list(Search::new(Kind::new("Counter").unwrap())).await.unwrap();
+    let [listed] = page.objects.as_slice() else { panic!("{page:?} is not one object") };
+    assert_eq!((listed.id.as_str(), listed.seq, &listed.state), ("visits", Seq::new(1), &Json::null()));
+    let error = client.find::<Counter>().await.unwrap_err();
+    assert_eq!((error.code(), error.retryable()), (Code::Denied, false));
+    assert!(error.detail().contains("may list Counter but not watch"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_token_becomes_another_callers_goes_on_as_a_new_client() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("abide.toml"), "[auth]\nkeys = \"keys.toml\"\n").unwrap();
+    let key = |subject: &str| {
+        let made = finish(abide(folder.path()).args(["keys", "new", "--subject", subject, "--role", "user"]));
+        made.text().to_owned()
+    };
+    let (alice, bob) = (key("alice"), key("bob"));
+    let listed = finish(abide(folder.path()).args(["keys", "list", "--json"])).value();
+    let keys = listed["keys"].as_array().unwrap();
+    let alices = keys.iter().find(|key| key["subject"] == "alice").unwrap()["id"].as_str().unwrap();
+    let node = Node::start_in(folder, "127.0.0.1:0");
+    let (token, tokens) = watch::channel(alice);
+    let client = eager().address(&node.url).token_from(move || tokens.borrow().clone()).connect().await.unwrap();
+    let first = client.id().unwrap();
+    assert_eq!(client.object::<Counter>("visits").increment(1).await.unwrap(), 1);
+    let mut status = client.statuses();
+    token.send(bob).unwrap();
+    assert_eq!(node.run(&["keys", "revoke", alices]).code, 0);
+    soon("bob", async {
+        while client.id().as_ref() == Some(&first) {
+            status.changed().await.expect("the client goes on");
+        }
+    })
+    .await;
+    assert_eq!(client.object::<Counter>("visits").increment(1).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_encrypted_and_a_server_that_nobody_vouches_for_is_not_spoken_to() {
     let folder = tempfile::tempdir().unwrap();
     let rcgen::CertifiedKey { cert, signing_key } =
@@ -369,6 +415,27 @@ async fn a_session_is_pushed_to_and_clients_see_each_other() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_not_shown_to_others_watches_on() {
+    let node = Node::start();
+    let ada = eager().address(&node.url).connect().await.unwrap();
+    let mut room = ada.watch("Counter", "lobby").presence().await.unwrap();
+    let error = room.present("x".repeat(5000)).await.unwrap_err();
+    assert_eq!(error.code(), Code::TooLarge);
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let mut news = async || soon("news of the room", room.next()).await.expect("the watch goes on").unwrap();
+    assert!(matches!(news().await, News::Snapshot { state: None, .. }));
+    assert!(matches!(news().await, News::Presence { whole: true, members } if members.is_empty()));
+    room.present(deep).await.unwrap();
+    room.present(json!({"name": "ada"})).await.unwrap();
+    let me = ada.id().unwrap();
+    let mut news = async || soon("news of the room", room.next()).await.expect("the watch goes on").unwrap();
+    let News::Presence { members, .. } = news().await else { panic!("ada is not there") };
+    assert_eq!(members[&me].as_ref().unwrap().value(), json!({"name": "ada"}));
+    ada.object::<Counter>("lobby").increment(5).await.unwrap();
+    assert!(matches!(news().await, News::Change(change) if change.seq == Seq::new(1)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

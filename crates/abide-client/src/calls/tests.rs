@@ -36,7 +36,8 @@ fn add(calls: &mut Calls, n: u64, repeat: Repeat, deadline: Instant) -> Waiting 
 
 fn frame(n: u64, code: Code, maybe_applied: bool) -> ErrorFrame {
     let retryable = code.retryable();
-    ErrorFrame { n: Some(n), code, detail: "no".into(), retryable, maybe_applied, retry_after_ms: None, data: None }
+    let (n, detail) = (Some(n), "no".into());
+    ErrorFrame { n, present: false, code, detail, retryable, maybe_applied, retry_after_ms: None, data: None }
 }
 
 fn sent(calls: &mut Calls, now: Instant) -> Option<u64> {
@@ -133,6 +134,57 @@ fn a_handler_that_refuses_a_key_proves_that_no_earlier_try_took_effect() {
         let error = call.error();
         assert_eq!((error.code(), error.is_maybe_applied()), (Code::Rejected, maybe));
     }
+}
+
+#[test]
+fn whatever_else_is_refused_after_an_earlier_try_says_nothing_about_that() {
+    let (now, deadline) = soon();
+    for code in Code::ALL {
+        let mut calls = Calls::default();
+        let mut call = add(&mut calls, 1, keyed(), deadline);
+        assert_eq!(sent(&mut calls, now), Some(1));
+        calls.lost();
+        assert_eq!(sent(&mut calls, now), Some(1));
+        let refused = ErrorFrame { retry_after_ms: Some(60_000), ..frame(1, code, false) };
+        assert!(calls.fail(&refused, now, 0));
+        let error = call.error();
+        assert_eq!((error.code(), error.is_maybe_applied()), (code, code != Code::Rejected));
+    }
+    // A handler that refuses, and does not know what became of what it asked for itself.
+    let mut calls = Calls::default();
+    let mut call = add(&mut calls, 1, keyed(), deadline);
+    assert_eq!(sent(&mut calls, now), Some(1));
+    assert!(calls.fail(&frame(1, Code::Rejected, true), now, 0));
+    assert!(call.error().is_maybe_applied());
+}
+
+#[test]
+fn what_the_next_server_finds_too_long_may_have_taken_effect_on_the_last() {
+    let (now, deadline) = soon();
+    let mut calls = Calls::default();
+    let mut call = add(&mut calls, 1, keyed(), deadline);
+    assert_eq!(sent(&mut calls, now), Some(1));
+    calls.lost();
+    assert_eq!(calls.next(&Limits { frame_bytes: 10, ..limits(256) }, now), None);
+    let error = call.error();
+    assert_eq!((error.code(), error.is_maybe_applied()), (Code::TooLarge, true));
+    assert!(error.detail().contains("not sent again"), "{error}");
+}
+
+#[test]
+fn a_call_is_not_sent_again_with_the_key_of_another_caller() {
+    let (now, deadline) = soon();
+    let mut calls = Calls::default();
+    let mut doubtful = add(&mut calls, 1, keyed(), deadline);
+    let mut reads = add(&mut calls, 2, Repeat::Freely, deadline);
+    assert_eq!((sent(&mut calls, now), sent(&mut calls, now)), (Some(1), Some(2)));
+    let mut waits = add(&mut calls, 3, keyed(), deadline);
+    calls.lost();
+    calls.change_caller();
+    let error = doubtful.error();
+    assert_eq!((error.code(), error.is_maybe_applied()), (Code::Unavailable, true));
+    assert_eq!((sent(&mut calls, now), sent(&mut calls, now), sent(&mut calls, now)), (Some(2), Some(3), None));
+    assert_eq!((reads.answer(), waits.answer()), (None, None));
 }
 
 #[test]

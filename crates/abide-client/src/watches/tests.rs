@@ -102,28 +102,68 @@ fn a_watch_from_now_on_says_where_it_begins_and_hands_out_no_state() {
     assert_eq!(reader.seqs(), [8]);
 }
 
+fn refusal(n: u64, code: Code) -> ErrorFrame {
+    ErrorFrame::new(Some(n), &Error::new(code, "no"))
+}
+
 #[test]
 fn a_watch_that_is_refused_ends_and_one_that_may_go_well_is_asked_for_again() {
     let now = Instant::now();
-    let frame = |n, code: Code| ErrorFrame {
-        n: Some(n),
-        code,
-        detail: "no".into(),
-        retryable: code.retryable(),
-        maybe_applied: false,
-        retry_after_ms: None,
-        data: None,
-    };
     let (mut watches, mut reader) = begin(Start::State, 4);
-    watches.fail(&frame(10, Code::Unavailable), now, 0);
+    assert_eq!(watches.fail(&refusal(10, Code::Unavailable), now, 0), Some(ClientFrame::Unwatch { n: 10 }));
     assert!(!watches.any_ready());
-    watches.tick(watches.wakes_at().unwrap());
+    assert!(watches.tick(watches.wakes_at().unwrap()).is_empty());
     assert!(asked(&mut watches, 11).is_some());
-    watches.fail(&frame(11, Code::Denied), now, 0);
+    assert_eq!(watches.fail(&refusal(11, Code::Denied), now, 0), Some(ClientFrame::Unwatch { n: 11 }));
     assert_eq!(reader.news.try_next().unwrap().unwrap_err().code(), Code::Denied);
     assert!(reader.news.try_next().is_none());
     watches.lost();
     assert!(asked(&mut watches, 12).is_none());
+}
+
+#[test]
+fn pauses_of_a_watch_grow_until_the_object_is_heard_of() {
+    let now = Instant::now();
+    let (mut watches, _reader) = begin(Start::State, 8);
+    let wait = |watches: &mut Watches, n| {
+        watches.fail(&refusal(n, Code::Unavailable), now, 0);
+        let at = watches.wakes_at().unwrap();
+        watches.tick(at);
+        assert!(asked(watches, n + 1).is_some());
+        at - now
+    };
+    let first = wait(&mut watches, 10);
+    watches.presence(Presence { n: 11, whole: true, members: BTreeMap::new() });
+    let second = wait(&mut watches, 11);
+    assert!(second > first, "{second:?} after {first:?}");
+    assert_eq!(watches.snapshot(snapshot(12, 3)), None);
+    assert_eq!(wait(&mut watches, 12), first);
+}
+
+#[test]
+fn who_is_not_shown_watches_on_and_is_shown_when_that_may_go_well() {
+    let now = Instant::now();
+    let (mut watches, mut reader) = begin(Start::State, 8);
+    let ada = Json::parse(r#"{"name":"Ada"}"#).unwrap();
+    let shown = |data: &Json| ClientFrame::Present(frame::Present { n: 10, data: data.clone() });
+    assert_eq!(watches.snapshot(snapshot(10, 4)), None);
+    watches.presence(Presence { n: 10, whole: true, members: BTreeMap::new() });
+    assert_eq!(watches.present(1, Some(ada.clone())), Some(shown(&ada)));
+    let no = |code| ErrorFrame::of_present(10, &Error::new(code, "no"));
+    watches.not_shown(&no(Code::TooLarge), now, 0);
+    assert_eq!(watches.wakes_at(), None);
+    // It is asked once however often it was refused, and less and less often.
+    watches.not_shown(&no(Code::Overloaded), now, 0);
+    watches.not_shown(&no(Code::Overloaded), now, 0);
+    let first = watches.wakes_at().unwrap();
+    assert_eq!((watches.tick(first), watches.wakes_at()), (vec![shown(&ada)], None));
+    watches.not_shown(&no(Code::Overloaded), first, 0);
+    let second = watches.wakes_at().unwrap();
+    assert!(second - first > first - now);
+    assert_eq!(watches.present(1, None), Some(shown(&Json::null())));
+    assert_eq!(watches.tick(second), [shown(&Json::null())]);
+    assert_eq!((change(&mut watches, 10, 5), watches.any_ready()), (None, false));
+    assert_eq!(reader.seqs(), [4, 5]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{FrameError, Limits, Numbered, SyncFrame, body, is_zero, type_of};
-use crate::{Code, Error, Json, Kind, Seq};
+use crate::{Code, Error, Json, Kind, Namespace, Seq};
 
 /// A frame from a server to a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +55,9 @@ pub enum ServerFrame {
 pub struct Welcome {
     /// The id of this client. Others may see it.
     pub client: String,
+    /// Who the client is taken for; absent when the server asks nobody. Keys of calls belong to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Identity>,
     /// The token to go on as the same client after the connection is lost. It is good once, and not printed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub resume: String,
@@ -78,6 +81,15 @@ pub struct Welcome {
     pub limits: Limits,
 }
 
+/// Who a client is taken for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its name.
+    pub subject: String,
+    /// Its tenant.
+    pub namespace: Namespace,
+}
+
 /// The result of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
@@ -96,6 +108,9 @@ pub struct ErrorFrame {
     /// The request's number; absent when the frame that failed could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n: Option<u64>,
+    /// Whether a `present` was refused: `n` is the number of its watch, which goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub present: bool,
     /// What kind of failure it was.
     pub code: Code,
     /// The sentence for people.
@@ -262,6 +277,7 @@ impl ErrorFrame {
     pub fn new(n: Option<u64>, error: &Error) -> Self {
         Self {
             n,
+            present: false,
             code: error.code(),
             detail: error.detail().to_owned(),
             retryable: error.retryable(),
@@ -269,6 +285,12 @@ impl ErrorFrame {
             retry_after_ms: error.wait().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
             data: error.data().cloned(),
         }
+    }
+
+    /// The frame that tells a client why it is not shown beside what it watches as `n`.
+    #[must_use]
+    pub fn of_present(n: u64, error: &Error) -> Self {
+        Self { present: true, ..Self::new(Some(n), error) }
     }
 }
 
@@ -289,6 +311,7 @@ impl fmt::Debug for Welcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Welcome")
             .field("client", &self.client)
+            .field("principal", &self.principal)
             .field("resume", &"…")
             .field("resumed", &self.resumed)
             .field("missed", &self.missed)

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Kind, Seq};
+use crate::{Kind, Namespace, Seq};
 
 const MAX: usize = FRAME_BYTES_MAX_DEFAULT;
 
@@ -55,6 +55,8 @@ fn every_server_frame_of_the_manual_is_read_and_written() {
     for frame in [
         json!({"type": "welcome", "client": "c", "server": "node-1", "proto": 1,
             "limits": {"frame_bytes": 1_048_576, "calls": 100, "watches": 1000}}),
+        json!({"type": "welcome", "client": "c", "principal": {"subject": "alice", "namespace": "acme"},
+            "server": "node-1", "proto": 1, "limits": {"frame_bytes": 1_048_576, "calls": 100, "watches": 1000}}),
         json!({"type": "welcome", "client": "c", "resume": "c.secret", "resumed": true, "missed": 2, "grace_ms": 30000,
             "session": "Visitor", "server": "node-1", "proto": 1,
             "limits": {"frame_bytes": 1_048_576, "calls": 100, "watches": 1000}}),
@@ -63,6 +65,7 @@ fn every_server_frame_of_the_manual_is_read_and_written() {
         json!({"type": "error", "code": "bad_request", "detail": "no", "retryable": false}),
         json!({"type": "error", "n": 1, "code": "unavailable", "detail": "no", "retryable": true,
             "maybe_applied": true, "retry_after_ms": 500}),
+        json!({"type": "error", "n": 3, "present": true, "code": "overloaded", "detail": "no", "retryable": true}),
         json!({"type": "snapshot", "n": 3, "seq": 12, "state": {"count": 5}}),
         json!({"type": "change", "n": 3, "seq": 13, "at": "2026-01-02T03:04:05.678Z", "patch": {"count": 6}}),
         json!({"type": "reset", "n": 3, "reason": "trimmed", "seq": 40, "state": null}),
@@ -263,8 +266,11 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
             |(client, server, proto, (a, b, c, resumed), session)| {
                 let limits = Limits { frame_bytes: a, calls: b, watches: c, timeout_ms: a ^ b };
                 let (resume, missed, grace_ms) = (server.clone(), a, b);
+                let namespace = Namespace::default();
+                let principal = resumed.then(|| Identity { subject: server.clone(), namespace });
                 ServerFrame::Welcome(Welcome {
                     client,
+                    principal,
                     resume,
                     resumed,
                     missed,
@@ -277,12 +283,20 @@ fn server_frames() -> impl Strategy<Value = ServerFrame> {
             }
         ),
         (any::<u64>(), jsons(), seqs()).prop_map(|(n, result, seq)| ServerFrame::Result(Reply { n, result, seq })),
-        (any::<Option<u64>>(), prop::sample::select(Code::ALL.to_vec()), ".{0,8}", any::<(bool, bool)>()).prop_map(
-            |(n, code, detail, (retryable, maybe_applied))| {
+        (any::<Option<u64>>(), prop::sample::select(Code::ALL.to_vec()), ".{0,8}", any::<(bool, bool, bool)>())
+            .prop_map(|(n, code, detail, (present, retryable, maybe_applied))| {
                 let (retry_after_ms, data) = (n, n.map(Value::from));
-                ServerFrame::Error(ErrorFrame { n, code, detail, retryable, maybe_applied, retry_after_ms, data })
-            }
-        ),
+                ServerFrame::Error(ErrorFrame {
+                    n,
+                    present,
+                    code,
+                    detail,
+                    retryable,
+                    maybe_applied,
+                    retry_after_ms,
+                    data,
+                })
+            }),
         (any::<u64>(), seqs(), jsons()).prop_map(|(n, seq, state)| ServerFrame::Snapshot(Snapshot { n, seq, state })),
         (any::<u64>(), changes).prop_map(|(n, change)| ServerFrame::Change { n, change }),
         (any::<u64>(), reasons, seqs(), jsons())

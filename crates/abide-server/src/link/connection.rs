@@ -151,7 +151,7 @@ impl<L: Link> Connection<L> {
         let Opening { headers, peer, stranger } = opening;
         drop((frame, headers, peer, stranger));
         link.admitted();
-        let welcome = hello::welcome(&shared, &visit);
+        let welcome = hello::welcome(&shared, &who, &visit);
         let mut connection = Box::new(Self::new(shared, link, who, visit));
         let ended = match connection.write(welcome).await {
             Ok(()) => connection.run().await,
@@ -326,9 +326,11 @@ impl<L: Link> Connection<L> {
         if let Some(n) = cost(&frame)
             && let Err(error) = self.who.spend(&self.shared)
         {
-            // The answer to a number that is in use would be taken for another's, unless it is a watch's own.
-            let own = matches!(frame, ClientFrame::Present(_));
-            let n = n.filter(|n| own || !self.open.contains_key(n));
+            if let ClientFrame::Present(present) = &frame {
+                return self.write(text::not_shown(present.n, &error)).await;
+            }
+            // The answer to a number that is in use would be taken for another's.
+            let n = n.filter(|n| !self.open.contains_key(n));
             return self.write(text::error(n, &error)).await;
         }
         match frame {
@@ -358,7 +360,7 @@ impl<L: Link> Connection<L> {
                 let n = present.n;
                 match self.present(present) {
                     Ok(()) => Ok(()),
-                    Err(error) => self.write(text::error(Some(n), &error)).await,
+                    Err(error) => self.write(text::not_shown(n, &error)).await,
                 }
             }
             ClientFrame::Ping => self.write(text::PONG.to_owned()).await,

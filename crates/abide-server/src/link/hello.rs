@@ -4,7 +4,7 @@ use std::{future::poll_fn, sync::Arc};
 
 use abide_core::{
     ClientFrame, Error,
-    frame::{Limits, PROTOCOL, Welcome},
+    frame::{Identity, Limits, PROTOCOL, Welcome},
 };
 use tokio::time::timeout;
 
@@ -32,11 +32,16 @@ pub(super) async fn admit(shared: &Arc<Shared>, opening: &Opening, frame: &str) 
 }
 
 /// What a client that was let in is told.
-pub(super) fn welcome(shared: &Shared, visit: &Visit) -> String {
+pub(super) fn welcome(shared: &Shared, who: &Who, visit: &Visit) -> String {
     let limits = &shared.limits;
+    let principal = who.principal().map(|principal| {
+        let (subject, namespace) = (principal.subject.clone(), principal.namespace.clone());
+        Identity { subject, namespace }
+    });
     let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
     text::welcome(Welcome {
         client: visit.client.id().to_string(),
+        principal,
         resume: visit.token.clone(),
         resumed: visit.resumed,
         missed: visit.missed,

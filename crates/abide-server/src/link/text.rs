@@ -24,6 +24,11 @@ pub(crate) fn error(n: Option<u64>, error: &Error) -> String {
     ServerFrame::Error(ErrorFrame::new(n, error)).to_json()
 }
 
+/// A `present` was refused.
+pub(crate) fn not_shown(n: u64, error: &Error) -> String {
+    ServerFrame::Error(ErrorFrame::of_present(n, error)).to_json()
+}
+
 pub(crate) fn snapshot(n: u64, seq: Seq, state: Option<&Json>) -> String {
     let state = state.map_or("null", Json::as_str);
     let mut text = Text::new("snapshot", state.len() + 64);

@@ -81,8 +81,13 @@ async fn data_that_nests_too_deep_for_others_to_read_is_refused_where_it_comes_i
     assert_eq!(client.ask(watch(1)).await["type"], "snapshot");
     for depth in [101, 126, 200, 500] {
         for frame in [send(nested(depth)), json!({"type": "present", "n": 1, "data": nested(depth)})] {
+            let present = frame["type"] == "present";
             let error = client.ask(frame).await;
-            assert_eq!(error["code"], "bad_request", "{depth}: {error}");
+            assert_eq!(
+                (&error["code"], error["present"] == true),
+                (&json!("bad_request"), present),
+                "{depth}: {error}"
+            );
             assert!(error["detail"].as_str().unwrap().contains("deeper than 100"), "{error}");
         }
     }
@@ -196,7 +201,8 @@ async fn what_a_client_shows_counts_in_its_share() {
     let mut client = world.client().await;
     assert_eq!(client.ask(watch(1)).await["type"], "snapshot");
     client.say(json!({"type": "present", "n": 1, "data": 1})).await;
-    limited(&mut client, json!({"type": "present", "n": 1, "data": 2}), Some(1)).await;
+    let error = client.ask(json!({"type": "present", "n": 1, "data": 2})).await;
+    assert_eq!((&error["code"], &error["n"], &error["present"]), (&json!("rate_limited"), &json!(1), &json!(true)));
 }
 
 #[tokio::test]

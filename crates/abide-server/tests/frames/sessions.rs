@@ -168,6 +168,7 @@ async fn sessions_are_listed_for_who_looks_after_the_node_alone() {
     let world = World::with(|server| server.auth = Some(auth)).await;
     let hello = json!({"type": "hello", "proto": 1, "session": "Member", "token": alice});
     let (_client, welcome) = world.hello(hello).await;
+    assert_eq!(welcome["principal"], json!({"subject": "alice", "namespace": "default"}));
     let me = welcome["client"].as_str().unwrap();
     let get = async |path: &str, key: &str| {
         world.http_with(&format!("GET {path}"), &format!("authorization: Bearer {key}\r\n")).await
