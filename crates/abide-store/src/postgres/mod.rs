@@ -32,6 +32,7 @@ mod store;
 mod text;
 mod tls;
 mod transaction;
+mod turns;
 mod verify;
 mod write;
 mod writer;

@@ -15,7 +15,8 @@ pub struct PostgresOptions {
     pub shards: Option<u32>,
     /// Whether tables are made where there are none.
     pub create: bool,
-    /// Connections for reads of single objects; one more reads what may be much. In a URL: `readers=`.
+    /// Connections for reads of single objects; one more reads what may be much, and one what the node looks for
+    /// by itself. In a URL: `readers=`.
     pub readers: usize,
     /// How long one attempt to connect may take. In a URL: `connect_timeout=` in seconds.
     pub connect_timeout: Duration,

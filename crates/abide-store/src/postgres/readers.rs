@@ -12,28 +12,52 @@ use tokio::sync::Mutex;
 use super::{
     connect::{Conn, Connector, SharedConn},
     fault::Result,
+    turns::Turns,
 };
 
 /// How often a read that met trouble is done again.
 const TRIES_MAX: usize = 3;
 
+/// How many reads of single objects are under way on one connection at a time.
+pub(super) const POINTS_AT_A_TIME: usize = 64;
+
+/// How many reads that may be much are under way on one connection at a time: one that is read, and one that
+/// is there already when it is done.
+pub(super) const SCANS_AT_A_TIME: usize = 2;
+
 /// Connections for reads; several reads share one, each a statement by itself.
 pub(super) struct Readers {
     connector: Arc<Connector>,
+    turns: Turns,
     slots: Vec<Mutex<Option<SharedConn>>>,
     next: AtomicUsize,
     closed: AtomicBool,
 }
 
 impl Readers {
-    /// So many connections, made when they are needed.
-    pub(super) fn new(connector: Arc<Connector>, connections: usize) -> Self {
-        let slots = (0..connections.max(1)).map(|_| Mutex::default()).collect();
-        Self { connector, slots, next: AtomicUsize::new(0), closed: AtomicBool::new(false) }
+    /// So many connections, made when they are needed, each with so many reads under way at a time.
+    pub(super) fn new(connector: Arc<Connector>, connections: usize, at_a_time: usize) -> Self {
+        let connections = connections.max(1);
+        let slots = (0..connections).map(|_| Mutex::default()).collect();
+        let turns = Turns::new(connections * at_a_time, connector.options.waiting_max.max(1));
+        Self { connector, turns, slots, next: AtomicUsize::new(0), closed: AtomicBool::new(false) }
     }
 
-    /// Reads, and again where the connection was lost: a read may be repeated.
-    pub(super) async fn read<T, F: Future<Output = Result<T>>>(
+    /// Reads when it is its turn, and again where the connection was lost: a read may be repeated. What is
+    /// given up before its turn is not read.
+    pub(super) async fn read<T, F>(
+        self: &Arc<Self>,
+        read: impl Fn(SharedConn) -> F + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+    {
+        let readers = Arc::clone(self);
+        self.turns.run(async move { readers.read_now(read).await }).await
+    }
+
+    async fn read_now<T, F: Future<Output = Result<T>>>(
         &self,
         read: impl Fn(SharedConn) -> F,
     ) -> Result<T, StoreError> {

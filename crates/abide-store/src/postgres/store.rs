@@ -26,7 +26,7 @@ use super::{
     migrate::{self, Meta},
     options::{PostgresOptions, Target},
     read::{alarms, feed, list, messages, objects, status},
-    readers::Readers,
+    readers::{POINTS_AT_A_TIME, Readers, SCANS_AT_A_TIME},
     verify,
     writer::{Request, Writer},
 };
@@ -45,6 +45,8 @@ pub struct PostgresStore {
     importer: Arc<Importer>,
     /// For what may scan much, so that no read of one object waits for it.
     scans: Arc<Readers>,
+    /// For what the node looks for by itself, so that no alarm and no message waits behind anybody's list.
+    rounds: Arc<Readers>,
     /// The shard with which cleaning goes on.
     cleaned: AtomicU32,
 }
@@ -81,10 +83,11 @@ impl PostgresStore {
             #[expect(clippy::disallowed_methods, reason = "it ends when the store is closed or dropped")]
             tokio::spawn(hints::run(Arc::clone(&connector.hints), Arc::clone(&connector)));
         }
-        let readers = Arc::new(Readers::new(Arc::clone(&connector), connections));
+        let readers = Arc::new(Readers::new(Arc::clone(&connector), connections, POINTS_AT_A_TIME));
         let importer = Arc::new(Importer::new(Arc::clone(&connector), meta.shards));
-        let scans = Arc::new(Readers::new(connector, 1));
-        Ok(Self { meta, queue, readers, importer, scans, cleaned: AtomicU32::new(0) })
+        let scans = Arc::new(Readers::new(Arc::clone(&connector), 1, SCANS_AT_A_TIME));
+        let rounds = Arc::new(Readers::new(connector, 1, SCANS_AT_A_TIME));
+        Ok(Self { meta, queue, readers, importer, scans, rounds, cleaned: AtomicU32::new(0) })
     }
 
     /// Puts a request into the writer's queue, now; the future waits for its answer.
@@ -115,6 +118,16 @@ impl PostgresStore {
     {
         let scans = Arc::clone(&self.scans);
         Box::pin(async move { scans.read(read).await })
+    }
+
+    /// Reads what the node looks for by itself, beside what callers ask for.
+    fn round<T, F>(&self, read: impl Fn(SharedConn) -> F + Send + Sync + 'static) -> Answered<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+    {
+        let rounds = Arc::clone(&self.rounds);
+        Box::pin(async move { rounds.read(read).await })
     }
 }
 
@@ -159,7 +172,7 @@ impl Store for PostgresStore {
             let sentence = "a store in PostgreSQL has a feed for each shard and none over all: name a shard";
             return Box::pin(std::future::ready(Err(StoreError::Unsupported(sentence.into()))));
         };
-        self.scan(move |conn| feed::feed(conn, shard, after, limit))
+        self.round(move |conn| feed::feed(conn, shard, after, limit))
     }
 
     fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
@@ -173,11 +186,11 @@ impl Store for PostgresStore {
     }
 
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {
-        self.scan(feed::heads)
+        self.round(feed::heads)
     }
 
     fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
-        self.scan(move |conn| alarms::due(conn, until, after.clone(), limit))
+        self.round(move |conn| alarms::due(conn, until, after.clone(), limit))
     }
 
     fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
@@ -185,7 +198,7 @@ impl Store for PostgresStore {
     }
 
     fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
-        self.scan(move |conn| messages::outbox(conn, after.clone(), limit))
+        self.round(move |conn| messages::outbox(conn, after.clone(), limit))
     }
 
     fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Answered<Option<Outcome>> {
@@ -251,7 +264,8 @@ impl Store for PostgresStore {
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
-        let (queue, readers, scans) = (self.queue.clone(), Arc::clone(&self.readers), Arc::clone(&self.scans));
+        let (queue, readers) = (self.queue.clone(), Arc::clone(&self.readers));
+        let (scans, rounds) = (Arc::clone(&self.scans), Arc::clone(&self.rounds));
         scans.connector().hints.close();
         Box::pin(async move {
             let (done, wait) = oneshot::channel();
@@ -260,6 +274,7 @@ impl Store for PostgresStore {
             }
             readers.close().await;
             scans.close().await;
+            rounds.close().await;
         })
     }
 
@@ -269,5 +284,38 @@ impl Store for PostgresStore {
             let conn = scans.own().await?;
             Ok(verify::verify(&conn, shards, limit).await?)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_node_looks_for_does_not_wait_behind_lists() {
+        let schema = abide_services::postgres::shared().unwrap();
+        let options = PostgresOptions { shards: Some(16), ..PostgresOptions::default() };
+        let store = PostgresStore::open(&schema.url(), options).await.unwrap();
+        let lists: Vec<_> = (0..SCANS_AT_A_TIME)
+            .map(|_| {
+                let mut list = store.scan(|_| std::future::pending::<Result<()>>());
+                assert!((&mut list).now_or_never().is_none());
+                list
+            })
+            .collect();
+        assert!(store.namespaces(None, 1).now_or_never().is_none(), "lists do not wait for each other");
+        let looked = async {
+            store.due_alarms(Timestamp::from_millis(1), None, 10).await.unwrap();
+            store.outbox(None, 10).await.unwrap();
+            store.feed(Some(Shard::new(0)), FeedPosition::new(0), 10).await.unwrap();
+            store.feed_heads().await.unwrap();
+        };
+        let looked = tokio::time::timeout(Duration::from_secs(60), looked).await;
+        looked.expect("due alarms, messages and the feed waited behind lists");
+        drop(lists);
     }
 }

@@ -56,6 +56,8 @@ struct Running {
     points: Readers,
     /// Answers what may scan much, so that no read of one object waits for it.
     scans: Readers,
+    /// Answers what the node looks for by itself, so that no alarm and no message waits behind anybody's list.
+    rounds: Readers,
     /// Held as long as the store is open; given up last.
     _lock: Option<File>,
 }
@@ -72,6 +74,7 @@ impl SqliteStore {
         let Opened { writer, shards, lock } = open::open(path, &options)?;
         let points = (0..options.readers.max(1)).map(|_| open::reader(path, &options)).collect::<Result<_, _>>()?;
         let scans = vec![open::reader(path, &options)?];
+        let rounds = vec![open::reader(path, &options)?];
         let failed = |error: std::io::Error| OpenError::Failed {
             path: path.into(),
             why: format!("a thread could not be started: {error}"),
@@ -79,6 +82,7 @@ impl SqliteStore {
         let waiting_max = options.waiting_max;
         let points = Readers::start("abide-store-read", points, waiting_max).map_err(failed)?;
         let scans = Readers::start("abide-store-scan", scans, waiting_max).map_err(failed)?;
+        let rounds = Readers::start("abide-store-round", rounds, waiting_max).map_err(failed)?;
         let (queue, requests) = sync_channel(waiting_max);
         let news = Arc::<News>::default();
         let told = Arc::clone(&news);
@@ -86,7 +90,7 @@ impl SqliteStore {
             .name("abide-store".into())
             .spawn(move || write(&writer, &options, &requests, told))
             .map_err(failed)?;
-        let running = Running { queue: Some(queue), writer: Some(writer), points, scans, _lock: lock };
+        let running = Running { queue: Some(queue), writer: Some(writer), points, scans, rounds, _lock: lock };
         Ok(Self { path: path.into(), shards, running: RwLock::new(Some(running)), news })
     }
 
@@ -133,6 +137,14 @@ impl SqliteStore {
     ) -> Answered<T> {
         self.running.read().as_ref().map_or_else(closed, |running| running.scans.read(read))
     }
+
+    /// Reads what the node looks for by itself, beside what callers ask for.
+    fn round<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> super::fault::Result<T> + Send + 'static,
+    ) -> Answered<T> {
+        self.running.read().as_ref().map_or_else(closed, |running| running.rounds.read(read))
+    }
 }
 
 fn closed<T: Send + 'static>() -> Answered<T> {
@@ -144,6 +156,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.points.stop();
         self.scans.stop();
+        self.rounds.stop();
         self.queue = None;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
@@ -197,7 +210,7 @@ impl Store for SqliteStore {
     }
 
     fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answered<FeedPage> {
-        self.scan(move |conn| feed::feed(conn, shard, after, limit))
+        self.round(move |conn| feed::feed(conn, shard, after, limit))
     }
 
     fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
@@ -209,11 +222,11 @@ impl Store for SqliteStore {
     }
 
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {
-        self.scan(feed::heads)
+        self.round(feed::heads)
     }
 
     fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
-        self.scan(move |conn| alarms::due(conn, until, after.as_ref(), limit))
+        self.round(move |conn| alarms::due(conn, until, after.as_ref(), limit))
     }
 
     fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
@@ -221,7 +234,7 @@ impl Store for SqliteStore {
     }
 
     fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
-        self.scan(move |conn| messages::outbox(conn, after.as_ref(), limit))
+        self.round(move |conn| messages::outbox(conn, after.as_ref(), limit))
     }
 
     fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Answered<Option<Outcome>> {
@@ -295,5 +308,36 @@ impl Store for SqliteStore {
     fn verify(&self, limit: usize) -> Answered<Vec<String>> {
         let shards = self.shards;
         self.scan(move |conn| super::verify::verify(conn, shards, limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_node_looks_for_does_not_wait_behind_lists() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteOptions { shards: Some(16), ..SqliteOptions::default() };
+        let store = SqliteStore::open(folder.path().join("store.db"), options).unwrap();
+        let ((let_go, held), (begun, begins)) = (channel::<()>(), channel());
+        let listing = store.scan(move |_| {
+            begun.send(()).unwrap();
+            let _ = held.recv();
+            Ok(())
+        });
+        begins.recv().unwrap();
+        let looked = async {
+            store.due_alarms(Timestamp::from_millis(1), None, 10).await.unwrap();
+            store.outbox(None, 10).await.unwrap();
+            store.feed(None, FeedPosition::new(0), 10).await.unwrap();
+            store.feed_heads().await.unwrap();
+        };
+        let looked = tokio::time::timeout(std::time::Duration::from_secs(20), looked).await;
+        drop(let_go);
+        listing.await.unwrap();
+        looked.expect("due alarms, messages and the feed waited behind a list");
     }
 }
