@@ -40,6 +40,18 @@ test("tic-tac-toe is played by two, and a third looks on", async () => {
   expect(await eve.getByRole("button", { name: "Play again" }).count()).toBe(0);
 });
 
+test("who looks for a table finds those where somebody waits", async () => {
+  const ada = await here.eyes.visit(`${here.node.url}/tic-tac-toe/?name=Ada#/waiting-here`);
+  await ada.getByText("Waiting for somebody").waitFor();
+  const bob = await here.eyes.visit(`${here.node.url}/tic-tac-toe/?name=Bob`, { phone: true });
+  const others = bob.getByRole("navigation", { name: "Other tables" });
+  await others.getByText("Ada").waitFor();
+  await here.eyes.picture(bob, "tic-tac-toe-tables");
+  await others.getByText("Ada").click();
+  await ada.getByText("Your turn").waitFor();
+  expect(bob.url()).toContain("#/waiting-here");
+});
+
 test("two move in the arena, each sees the other, and sparks are caught", async () => {
   const arena = `${here.node.url}/arena/#/browser`;
   const [ada, bob] = [await here.eyes.visit(arena), await here.eyes.visit(arena, { dark: true, phone: true })];

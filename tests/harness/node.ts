@@ -14,13 +14,18 @@ export const ABIDE = process.env["ABIDE_BIN"] ?? join(process.env["CARGO_TARGET_
 const CLEAN = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ABIDE_")));
 
 export class Node {
-  private constructor(private process: ChildProcess, readonly url: string, private readonly folder: string) {}
+  private constructor(
+    private process: ChildProcess,
+    readonly url: string,
+    private readonly folder: string,
+    private readonly flags: string[],
+  ) {}
 
   /** Starts a node on a free port. */
   static async start(...flags: string[]): Promise<Node> {
     const folder = await mkdtemp(join(tmpdir(), "abide-test-"));
     const [process, url] = await serve(folder, "127.0.0.1:0", flags);
-    return new Node(process, url, folder);
+    return new Node(process, url, folder, flags);
   }
 
   /** Ends the process as a crash would: it is not asked. */
@@ -33,9 +38,9 @@ export class Node {
     return this.end("SIGTERM");
   }
 
-  /** Starts it again, at the same address and on the same store. */
+  /** Starts it again, at the same address, on the same store, with the same flags. */
   async restart(): Promise<void> {
-    [this.process] = await serve(this.folder, new URL(this.url).host, []);
+    [this.process] = await serve(this.folder, new URL(this.url).host, this.flags);
   }
 
   /** Runs a command against it; what it printed. */
@@ -44,9 +49,10 @@ export class Node {
   }
 
   /** Asks it over HTTP. */
-  async http(path: string, body?: unknown): Promise<unknown> {
-    const post = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-    const response = await fetch(this.url + path, body === undefined ? {} : post);
+  async http(path: string, body?: unknown, token?: string): Promise<unknown> {
+    const who = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const post = { method: "POST", headers: { ...who, "content-type": "application/json" }, body: JSON.stringify(body) };
+    const response = await fetch(this.url + path, body === undefined ? { headers: who } : post);
     return response.json();
   }
 

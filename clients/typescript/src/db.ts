@@ -1,18 +1,37 @@
 import { Calls, closed, fault } from "./calls.js";
 import { AbideError } from "./error.js";
-import type { ErrorFrame, ServerFrame, WatchFrame } from "./frames.js";
+import type { ErrorFrame, Request, ServerFrame, WatchFrame } from "./frames.js";
 import { Link, type Ear } from "./link.js";
+import { member, tell } from "./listeners.js";
 import { ObjectHandle } from "./object.js";
-import type { AnyKinds, CallOptions, KindTypes, Options, Status } from "./types.js";
+import { fit } from "./size.js";
+import { idly, pause } from "./timer.js";
+import type {
+  AnyKinds, AskOptions, CallOptions, GetOptions, KindTypes, Options, Page, Principal, Search, Snapshot, Status,
+} from "./types.js";
 import { Watch, type Watcher } from "./watch.js";
 
 /** How long an object is watched on when nobody looks any more, in milliseconds: a page that is drawn anew looks again. */
 const LINGER_MS = 1000;
 
+/** The most that an ephemeral message has. */
+const MESSAGE_BYTES_MAX = 64 * 1024;
+
+/** An object as the node writes it. The state is left out where the caller may not see it. */
+interface Whole {
+  id: string;
+  seq: number;
+  state?: unknown;
+  created_at: string;
+  updated_at: string;
+}
+
 /** A node, as seen from here. Its connection is made again whenever it breaks. */
 export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
   /** The id the node gave this client. */
   client: string | undefined;
+  /** Who the node takes this client for; `undefined` before the first connection, and where it asks nobody. */
+  principal: Principal | undefined;
 
   private n = 0;
   private readonly link: Link;
@@ -47,8 +66,46 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
 
   /** Calls a handler by name. */
   call(kind: string, id: string, handler: string, args?: unknown, options: CallOptions = {}): Promise<unknown> {
-    const frame = { type: "call" as const, n: ++this.n, kind, id, handler, ...(args !== undefined && { args }) };
-    return this.calls.make(frame, options, options.timeoutMs ?? this.options.timeoutMs ?? 30_000);
+    return this.request({ type: "call", n: ++this.n, kind, id, handler, ...(args !== undefined && { args }) }, options);
+  }
+
+  /** Reads an object's durable state: now, or `at` an earlier seq. `null` where there is no such object. */
+  async get<Kind extends keyof Kinds & string>(
+    kind: Kind,
+    id: string,
+    { at, ...options }: GetOptions = {},
+  ): Promise<Snapshot<Kinds[Kind]["state"]> | null> {
+    const found = await this.request({ type: "get", n: ++this.n, kind, id, ...(at !== undefined && { at }) }, options);
+    return found as Whole | null && snapshot(found as Whole);
+  }
+
+  /** Deletes an object; whether it was there. It is sent once at most. */
+  async delete(kind: keyof Kinds & string, id: string, options?: AskOptions): Promise<boolean> {
+    const done = await this.request({ type: "delete", n: ++this.n, kind, id }, options);
+    return (done as { deleted: boolean }).deleted;
+  }
+
+  /** Lists objects of a kind, a page at a time. The state of one that the caller may list but not watch is `null`. */
+  async list<Kind extends keyof Kinds & string>(
+    kind: Kind,
+    search: Search = {},
+    options?: AskOptions,
+  ): Promise<Page<Kinds[Kind]["state"] | null>> {
+    const found = await this.request({ ...search, type: "list", n: ++this.n, kind }, options);
+    const { objects, cursor } = found as { objects: Whole[]; cursor: string | null };
+    return { objects: objects.map(snapshot), cursor };
+  }
+
+  /** Looks for objects of a kind, a page at a time. It is `denied` if there is one that the caller may not watch. */
+  async find<Kind extends keyof Kinds & string>(
+    kind: Kind,
+    search?: Search,
+    options?: AskOptions,
+  ): Promise<Page<Kinds[Kind]["state"]>> {
+    const page = await this.list(kind, search, options);
+    const hidden = page.objects.find(({ state }) => state === null);
+    if (hidden) throw new AbideError("denied", `this caller may list ${kind}, but not watch "${hidden.id}"`);
+    return page as Page<Kinds[Kind]["state"]>;
   }
 
   /** This client's session object, if it asked for one and the node made it. */
@@ -74,11 +131,9 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
 
   /** Ends the connection. Calls without an answer fail. */
   close(): void {
-    this.calls.end(closed());
     for (const watch of this.objects.values()) clearTimeout(watch.linger);
-    for (const watcher of this.watchers.values()) watcher.fail(closed());
-    this.watchers.clear();
     this.link.close();
+    this.end(closed());
   }
 
   /** @internal The watch that is shared by all who look at an object; begun if there is none. */
@@ -88,6 +143,10 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     if (!watch) {
       watch = new Watch(kind, id, presence);
       this.objects.set(name, watch);
+      this.watch(watch);
+    } else if (watch.error && this.status !== "closed") {
+      // It has failed, and may do better now.
+      watch.forget();
       this.watch(watch);
     }
     clearTimeout(watch.linger);
@@ -103,25 +162,27 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
   release(watch: Watch): void {
     if (watch.users) return;
     clearTimeout(watch.linger);
-    watch.linger = setTimeout(() => {
+    watch.linger = idly(LINGER_MS, () => {
       if (watch.users) return;
       this.objects.delete(JSON.stringify([watch.kind, watch.id]));
       this.unwatch(watch);
-    }, LINGER_MS);
-    (watch.linger as { unref?: () => void }).unref?.();
+    });
   }
 
-  /** @internal Begins a watch. */
-  watch(watcher: Watcher): void {
+  /** @internal Begins a watch, now or later. */
+  watch(watcher: Watcher, inMs = 0): void {
     if (this.status === "closed") return watcher.fail(this.error ?? closed());
     watcher.n = ++this.n;
+    watcher.asked = watcher.greeted = false;
     this.watchers.set(watcher.n, watcher);
-    if (this.link.ready) this.ask(watcher);
+    if (inMs) watcher.retry = idly(inMs, () => this.ask(watcher));
+    else this.ask(watcher);
   }
 
   /** @internal Ends a watch. */
   unwatch(watcher: Watcher): void {
-    if (this.watchers.delete(watcher.n)) this.link.send({ type: "unwatch", n: watcher.n });
+    rest(watcher);
+    if (this.watchers.delete(watcher.n) && watcher.asked) this.link.send({ type: "unwatch", n: watcher.n });
   }
 
   /** @internal Begins a watch anew, from what it has. */
@@ -132,6 +193,7 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
 
   /** @internal Sends an ephemeral message. */
   send(kind: string, id: string, data: unknown): void {
+    fit(data, MESSAGE_BYTES_MAX);
     this.link.send({ type: "send", kind, id, data });
   }
 
@@ -143,24 +205,43 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
   private ear(): Ear {
     return {
       opened: (welcome) => {
-        const missed = welcome.missed ?? 0;
+        const { client, principal, missed = 0 } = welcome;
+        const { subject, namespace } = this.principal ?? {};
         this.pushed = welcome.resumed ? this.pushed + missed : 0;
-        this.client = welcome.client;
-        if (missed) this.miss(missed);
+        this.client = client;
+        this.principal = principal;
+        if (principal?.subject !== subject || principal?.namespace !== namespace) this.calls.changeCaller();
         for (const watcher of this.watchers.values()) this.ask(watcher);
         this.calls.pump();
+        if (missed) tell(this.misses, missed);
       },
       lost: () => this.calls.lost(),
+      busy: (late) => this.calls.busy && !(late && (this.calls.waiting || this.waiting)),
       pushed: () => this.pushed,
       frame: (frame) => this.heard(frame),
-      status: (status) => {
-        for (const listener of this.statuses) listener(status);
-      },
-      refused: (error) => {
-        this.calls.end(error);
-        for (const watcher of this.watchers.values()) watcher.fail(error);
-      },
+      status: (status) => tell(this.statuses, status),
+      refused: (error) => this.end(error),
     };
+  }
+
+  /** There will be no connection any more. */
+  private end(error: AbideError): void {
+    this.calls.end(error);
+    const watchers = [...this.watchers.values()];
+    this.watchers.clear();
+    for (const watcher of watchers) {
+      rest(watcher);
+      watcher.fail(error);
+    }
+  }
+
+  private request(frame: Request, options: CallOptions = {}): Promise<unknown> {
+    return this.calls.make(frame, options, this.options.timeoutMs);
+  }
+
+  /** Whether a watch waits to be asked for. */
+  private get waiting(): boolean {
+    return [...this.watchers.values()].some(({ asked }) => !asked);
   }
 
   private heard(frame: ServerFrame): void {
@@ -179,10 +260,7 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
         this.watched(frame);
         break;
       case "push":
-        if (frame.p > this.pushed + 1) this.miss(frame.p - this.pushed - 1);
-        if (frame.p <= this.pushed) break;
-        this.pushed = frame.p;
-        for (const listener of this.pushes) listener(frame.data);
+        this.push(frame.p, frame.data);
         break;
     }
   }
@@ -202,33 +280,48 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     if (n === undefined || (!present && this.calls.fail(n, frame))) return;
     const watcher = this.watchers.get(n);
     if (!watcher) return;
-    if (retryable) {
-      clearTimeout(watcher.retry);
-      watcher.retry = setTimeout(() => {
-        if (this.watchers.get(n) !== watcher) return;
-        if (present) this.link.send({ type: "present", n, data: watcher.mine ?? null });
-        else this.rewatch(watcher);
-      }, frame.retry_after_ms ?? 1000);
-      (watcher.retry as { unref?: () => void }).unref?.();
-    } else if (!present) {
+    if (!present) {
       this.unwatch(watcher);
-      watcher.fail(fault(frame));
+      if (retryable) this.watch(watcher, pause(watcher.refusals++, frame.retry_after_ms));
+      else watcher.fail(fault(frame));
+    } else if (!retryable) {
+      watcher.hide?.(fault(frame));
+    } else {
+      watcher.hidden = (watcher.hidden ?? 0) + 1;
+      watcher.retry ??= idly(pause(watcher.hidden - 1, frame.retry_after_ms), () => {
+        watcher.retry = undefined;
+        if (watcher.greeted) this.link.send({ type: "present", n, data: watcher.mine ?? null });
+      });
     }
   }
 
-  private miss(count: number): void {
-    for (const listener of this.misses) listener(count);
+  private push(p: number, data: unknown): void {
+    if (p <= this.pushed) return;
+    const missed = p - this.pushed - 1;
+    this.pushed = p;
+    if (missed) tell(this.misses, missed);
+    tell(this.pushes, data);
   }
 
+  /** Asks for a watch, if there is a connection; else it is asked for when there is one. */
   private ask(watcher: Watcher): void {
+    if (!this.link.ready) return;
+    rest(watcher);
     const { n, kind, id, presence } = watcher;
     const after = watcher.after();
     this.link.send({ type: "watch", n, kind, id, ...(after !== undefined && { after }), ...(presence && { presence }) });
+    watcher.asked = true;
     watcher.greeted = false;
+    watcher.hidden = 0;
   }
 }
 
-function member<T>(all: Set<T>, one: T): () => void {
-  all.add(one);
-  return () => void all.delete(one);
+/** Tries nothing again. */
+function rest(watcher: Watcher): void {
+  clearTimeout(watcher.retry);
+  watcher.retry = undefined;
+}
+
+function snapshot({ id, seq, state = null, created_at: createdAt, updated_at: updatedAt }: Whole): Snapshot<any> {
+  return { id, seq, state, createdAt, updatedAt };
 }

@@ -1,5 +1,5 @@
 import type { Code } from "./error.js";
-import type { Change } from "./types.js";
+import type { Change, Principal, Search } from "./types.js";
 
 /** The version of the frame vocabulary, `docs/frames.md`. */
 export const PROTOCOL = 1;
@@ -7,7 +7,7 @@ export const PROTOCOL = 1;
 /** What a client sends. */
 export type ClientFrame =
   | { type: "hello"; proto: number; token?: string; client?: string; resume?: string; pushed?: number; session?: string }
-  | CallFrame
+  | Request
   | { type: "cancel"; n: number }
   | { type: "watch"; n: number; kind: string; id: string; after?: number; presence?: boolean }
   | { type: "unwatch"; n: number }
@@ -15,6 +15,13 @@ export type ClientFrame =
   | { type: "present"; n: number; data: unknown }
   | { type: "ping" }
   | { type: "bye" };
+
+/** What is answered by one result. */
+export type Request =
+  | CallFrame
+  | { type: "get"; n: number; kind: string; id: string; at?: number }
+  | { type: "delete"; n: number; kind: string; id: string }
+  | ({ type: "list"; n: number; kind: string } & Search);
 
 /** A call of a handler. */
 export interface CallFrame {
@@ -25,7 +32,6 @@ export interface CallFrame {
   handler: string;
   args?: unknown;
   key?: string;
-  timeout_ms?: number;
 }
 
 /** Why a request failed. */
@@ -46,7 +52,7 @@ export interface ErrorFrame {
 export interface Welcome {
   type: "welcome";
   client: string;
-  principal?: { subject: string; namespace: string };
+  principal?: Principal;
   resume?: string;
   resumed?: boolean;
   missed?: number;
@@ -54,7 +60,7 @@ export interface Welcome {
   session?: string;
   server: string;
   proto: number;
-  limits: { frame_bytes: number; calls: number; watches: number };
+  limits: { frame_bytes: number; calls: number; watches: number; timeout_ms?: number };
 }
 
 type State = Record<string, unknown> | null;

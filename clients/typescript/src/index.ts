@@ -7,7 +7,8 @@ export { AbideError, type Code } from "./error.js";
 export { ObjectHandle, type ChangesOptions } from "./object.js";
 export type { Presence, Peer } from "./presence.js";
 export type {
-  AnyKinds, CallOptions, Calls, Change, DomainEvent, KindTypes, Message, Operation, Options, Status, Update,
+  AnyKinds, AskOptions, CallOptions, Calls, Change, DomainEvent, GetOptions, KindTypes, Message, Operation, Options, Page,
+  Principal, Search, Snapshot, Status, Update,
 } from "./types.js";
 
 /**

@@ -1,5 +1,6 @@
-import { AbideError } from "./error.js";
+import { AbideError, type Code } from "./error.js";
 import { PROTOCOL, type ClientFrame, type ServerFrame, type Welcome } from "./frames.js";
+import { later, now, type Timer } from "./timer.js";
 import type { Options, Status } from "./types.js";
 
 /** What a connection tells the one who holds it. */
@@ -12,15 +13,22 @@ export interface Ear {
   frame(frame: ServerFrame): void;
   /** The connection came, went, or ended for good. */
   status(status: Status): void;
+  /** Whether calls are under way, and, when it is `late`, nothing else has to wait for them. */
+  busy(late: boolean): boolean;
   /** The last push that arrived. */
   pushed(): number;
   /** The node refuses this client: there will be no connection. */
   refused(error: AbideError): void;
 }
 
-type Timer = ReturnType<typeof setTimeout>;
-
 const WELCOME_MS = 10_000;
+
+/** How often a connection that is to be left is looked at while calls are under way, and how long others wait for these. */
+const LEAVE_AGAIN_MS = 50;
+const LEAVE_WITHIN_MS = 5000;
+
+/** Refusals that asking again does not mend. */
+const FINAL: readonly Code[] = ["unauthenticated", "denied", "bad_request", "unknown_kind", "rejected"];
 
 /** One connection, made again whenever it breaks, until it is closed. */
 export class Link {
@@ -30,7 +38,9 @@ export class Link {
   limits: Welcome["limits"] | undefined;
 
   private socket: WebSocket | undefined;
+  /** How many attempts were made since a connection lasted. */
   private attempt = 0;
+  private since = 0;
   private again: Timer | undefined;
   private pulse: Timer | undefined;
   private leaving = false;
@@ -52,7 +62,12 @@ export class Link {
 
   /** Sends, if there is a connection. */
   send(frame: ClientFrame): void {
-    if (this.status === "online") this.socket?.send(JSON.stringify(frame));
+    this.write(JSON.stringify(frame));
+  }
+
+  /** Sends a frame that is text already. */
+  write(text: string): void {
+    if (this.status === "online") this.socket?.send(text);
   }
 
   /** Ends it. */
@@ -120,19 +135,25 @@ export class Link {
   }
 
   private welcome(welcome: Welcome): void {
-    this.attempt = 0;
+    this.since = now();
     this.error = undefined;
     this.welcomed = welcome;
     this.limits = welcome.limits;
-    this.tell("online");
+    this.status = "online";
     this.beat();
     this.ear.opened(welcome);
+    this.ear.status("online");
   }
 
-  /** A refusal that a new token may mend is tried again; any other is the end. */
+  /** A refusal that another attempt may mend is no end. */
   private unwelcome(error: AbideError): void {
     const renewable = error.code === "unauthenticated" && typeof this.options.token === "function";
-    if (error.retryable || renewable) {
+    if (error.code === "denied" && this.welcomed?.resume) {
+      // The token is another caller's now: it is a new client.
+      this.welcomed = undefined;
+      this.drop();
+      void this.open();
+    } else if (renewable || !FINAL.includes(error.code)) {
       this.drop();
       this.failed(error);
     } else {
@@ -141,37 +162,50 @@ export class Link {
     }
   }
 
-  /** The node closes soon: nothing new goes there, and the next connection is made when it said. */
+  /** The node closes soon: nothing new goes there, and the next connection is made when it said, or when it has answered. */
   private leave(inMs: number): void {
     this.leaving = true;
+    const by = now() + inMs + LEAVE_WITHIN_MS;
+    const go = () => {
+      if (this.ear.busy(now() >= by)) {
+        this.again = later(LEAVE_AGAIN_MS, go);
+      } else {
+        this.drop();
+        this.lost(stopping());
+        void this.open();
+      }
+    };
     clearTimeout(this.again);
-    this.again = setTimeout(() => {
-      this.drop();
-      this.lost();
-      void this.open();
-    }, inMs);
+    this.again = later(inMs, go);
   }
 
   private broken(why: string): void {
     this.drop();
-    if (this.leaving) this.lost();
+    if (this.leaving) this.lost(stopping());
     else this.failed(new AbideError("unavailable", why, { retryable: true }));
   }
 
   private failed(error: AbideError): void {
-    this.error = error;
     if (this.status === "closed") return;
-    this.lost();
-    const { minMs = 200, maxMs = 10_000 } = this.options.backoff ?? {};
+    this.lost(error);
+    const { minMs, maxMs } = this.backoff;
     const longest = Math.min(maxMs, minMs * 2 ** Math.min(this.attempt, 20));
     // Half of the wait is chance, so that a thousand clients of one node do not come back as one.
-    this.again = setTimeout(() => void this.open(), longest * (0.5 + Math.random() / 2));
+    this.again = later(longest * (0.5 + Math.random() / 2), () => void this.open());
   }
 
-  private lost(): void {
+  private get backoff(): { minMs: number; maxMs: number } {
+    return { minMs: 200, maxMs: 10_000, ...this.options.backoff };
+  }
+
+  private lost(error: AbideError): void {
     const was = this.status;
+    this.error = error;
     this.tell("offline");
-    if (was === "online") this.ear.lost();
+    if (was !== "online") return;
+    // A node that lets in and breaks off at once is not asked as fast as that goes.
+    if (now() - this.since > this.backoff.maxMs) this.attempt = 0;
+    this.ear.lost();
   }
 
   private drop(): void {
@@ -183,17 +217,17 @@ export class Link {
 
   /** Something came: silence begins anew. After one silence we ask, after another the connection is dead. */
   private beat(): void {
-    const silence = this.options.heartbeatMs ?? 15_000;
+    const silence = Math.max(10, this.options.heartbeatMs ?? 15_000);
     clearTimeout(this.pulse);
-    this.pulse = setTimeout(() => {
+    this.pulse = later(silence, () => {
       this.send({ type: "ping" });
       this.expect(silence, "the connection is dead");
-    }, silence);
+    });
   }
 
   private expect(withinMs: number, orElse: string): void {
     clearTimeout(this.pulse);
-    this.pulse = setTimeout(() => this.broken(orElse), withinMs);
+    this.pulse = later(withinMs, () => this.broken(orElse));
   }
 
   private tell(status: Status): void {
@@ -201,6 +235,10 @@ export class Link {
     this.status = status;
     this.ear.status(status);
   }
+}
+
+function stopping(): AbideError {
+  return new AbideError("unavailable", "the node is about to stop", { retryable: true });
 }
 
 /** The socket's address below a node's. */

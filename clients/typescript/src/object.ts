@@ -1,7 +1,8 @@
 import type { AbideError } from "./error.js";
 import type { Db } from "./db.js";
+import { member, tell } from "./listeners.js";
 import { Presence } from "./presence.js";
-import type { CallOptions, Calls, KindTypes, Message, Update } from "./types.js";
+import type { AskOptions, CallOptions, Calls, GetOptions, KindTypes, Message, Snapshot, Update } from "./types.js";
 import { Reader, type Watch } from "./watch.js";
 
 /** Where to begin reading changes. */
@@ -53,20 +54,23 @@ export class ObjectHandle<T extends KindTypes = KindTypes> {
     return this.db.status === "online" ? "live" : "stale";
   }
 
-  /** Calls `listener` with the state now, if it is known, and after every change. What is returned ends it. */
+  /**
+   * Calls `listener` with the state now, if it is known, after every change, and when the object cannot be watched:
+   * `error` then says why. What is returned ends it.
+   */
   subscribe(listener: (value: T["state"] | null | undefined) => void): () => void {
     const watch = this.db.share(this.kind, this.id);
     this.seen = watch;
-    const tell = () => listener(watch.value as T["state"] | null | undefined);
-    watch.listeners.add(tell);
-    if (watch.value !== undefined) tell();
+    const look = () => listener(watch.value as T["state"] | null | undefined);
+    const stop = member(watch.listeners, look);
+    if (watch.value !== undefined || watch.error) tell([look]);
     return () => {
-      watch.listeners.delete(tell);
+      stop();
       this.db.release(watch);
     };
   }
 
-  /** The state, asked for once. */
+  /** The state as it is watched, as soon as it is known. */
   load(): Promise<T["state"] | null> {
     return new Promise((resolve, reject) => {
       const look = () => {
@@ -80,10 +84,24 @@ export class ObjectHandle<T extends KindTypes = KindTypes> {
     });
   }
 
+  /** The durable state, read by the node: now, or `at` an earlier seq. `null` where there is no such object. */
+  get(options?: GetOptions): Promise<Snapshot<T["state"]> | null> {
+    return this.db.get(this.kind, this.id, options);
+  }
+
+  /**
+   * Deletes the object: state, alarms and history. Whether it was there. It is sent once at most: sent again after a
+   * broken connection, it could end what somebody has created since.
+   */
+  delete(options?: AskOptions): Promise<boolean> {
+    return this.db.delete(this.kind, this.id, options);
+  }
+
   /** Every change, one after the other without a gap, or a `reset` that says so. */
   async *changes({ after = "now", signal }: ChangesOptions = {}): AsyncGenerator<Update<T["state"]>, void, void> {
     const reader: Reader = new Reader(this.kind, this.id, after === "now" ? undefined : after, () => this.db.rewatch(reader));
     this.db.watch(reader);
+    signal?.addEventListener("abort", reader.wake);
     try {
       for (;;) {
         const update = await reader.next(signal);
@@ -91,11 +109,12 @@ export class ObjectHandle<T extends KindTypes = KindTypes> {
         yield update as Update<T["state"]>;
       }
     } finally {
+      signal?.removeEventListener("abort", reader.wake);
       this.db.unwatch(reader);
     }
   }
 
-  /** Sends an ephemeral message to everyone who watches the object. It is lost where there is no connection. */
+  /** Sends an ephemeral message to everyone who watches the object. It is lost where there is no connection. Throws `too_large` beyond 64 KiB. */
   send(data: unknown): void {
     this.db.send(this.kind, this.id, data);
   }
@@ -104,9 +123,9 @@ export class ObjectHandle<T extends KindTypes = KindTypes> {
   onMessage(listener: (message: Message) => void): () => void {
     const watch = this.db.share(this.kind, this.id);
     this.seen = watch;
-    watch.ears.add(listener);
+    const stop = member(watch.ears, listener);
     return () => {
-      watch.ears.delete(listener);
+      stop();
       this.db.release(watch);
     };
   }

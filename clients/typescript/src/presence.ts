@@ -1,4 +1,7 @@
 import type { Db } from "./db.js";
+import type { AbideError } from "./error.js";
+import { member, tell } from "./listeners.js";
+import { fit } from "./size.js";
 import type { Watch } from "./watch.js";
 
 /** A client that looks at an object, and what it shows of itself. */
@@ -10,6 +13,9 @@ export interface Peer {
 }
 
 const NOBODY: readonly Peer[] = [];
+
+/** The most that a client shows. */
+const SHOWN_BYTES_MAX = 4096;
 
 /** Who looks at an object, and what they show of themselves. Nothing of it is stored. */
 export class Presence {
@@ -28,10 +34,20 @@ export class Presence {
     return this.shown;
   }
 
-  /** Shows others what this client says of itself, also after connections were lost, until `clear` or `close`. */
+  /** Why this client is not shown to the others, if the node refuses it for good. */
+  get error(): AbideError | undefined {
+    return this.db.shared(this.kind, this.id)?.unshown;
+  }
+
+  /**
+   * Shows others what this client says of itself, also after connections were lost, until `clear` or `close`.
+   * Throws `too_large` beyond 4 KiB.
+   */
   set(data: unknown): void {
+    fit(data, SHOWN_BYTES_MAX);
     const watch = this.watch();
     watch.mine = data ?? null;
+    watch.unshown = undefined;
     this.db.present(watch);
   }
 
@@ -41,18 +57,18 @@ export class Presence {
     if (watch?.mine === undefined) return;
     watch.mine = null;
     this.db.present(watch);
-    watch.mine = undefined;
+    watch.mine = watch.unshown = undefined;
     this.db.release(watch);
   }
 
-  /** Calls `listener` with the others, now and whenever they change. What is returned ends it. */
+  /** Calls `listener` with the others, now and whenever they or `error` change. What is returned ends it. */
   subscribe(listener: (others: readonly Peer[]) => void): () => void {
     const watch = this.watch();
-    const tell = () => listener(this.others);
-    watch.hosts.add(tell);
-    tell();
+    const look = () => listener(this.others);
+    const stop = member(watch.hosts, look);
+    tell([look]);
     return () => {
-      watch.hosts.delete(tell);
+      stop();
       this.db.release(watch);
     };
   }

@@ -16,18 +16,72 @@ export type Calls<Handlers> = string extends keyof Handlers ? any : {
     : never;
 };
 
+/** How long something is waited for. */
+export interface AskOptions {
+  /** How long to wait for the answer, in milliseconds, broken connections included: a day at most. */
+  timeoutMs?: number;
+  /** Gives up waiting. What was asked may happen all the same. */
+  signal?: AbortSignal;
+}
+
 /** How a call is made. */
-export interface CallOptions {
+export interface CallOptions extends AskOptions {
   /**
    * The idempotency key. Without one the client makes one, so that a call that is sent again after a broken
    * connection takes effect once. `false` sends none: the call is then sent once at most, and fails with
    * `unavailable` and `maybeApplied` if the connection breaks before its answer.
    */
   key?: string | false;
-  /** How long to wait for the answer, in milliseconds, broken connections included. */
-  timeoutMs?: number;
-  /** Gives up waiting. The call may take effect all the same. */
-  signal?: AbortSignal;
+}
+
+/** Which state is read. */
+export interface GetOptions extends AskOptions {
+  /** The state at this seq instead of now, as far as the history is kept. */
+  at?: number;
+}
+
+/** An object as the node has it. */
+export interface Snapshot<State = Record<string, unknown>> {
+  /** Its id. */
+  id: string;
+  /** The seq of the state. */
+  seq: number;
+  /** The state. */
+  state: State;
+  /** When the object was created, by the node's clock. */
+  createdAt: string;
+  /** When it last changed. */
+  updatedAt: string;
+}
+
+/** Which objects of a kind are looked for. */
+export interface Search {
+  /** Only ids that begin with this. */
+  prefix?: string;
+  /** Only objects whose state matches, for example `count > 5 and status = open`. */
+  where?: string;
+  /** In the order of a field, `count`, or from its greatest value on, `-count`; by id otherwise. */
+  order?: string;
+  /** Where an earlier page of the same search ended. */
+  cursor?: string | null;
+  /** At most so many: 100 unless told. */
+  limit?: number;
+}
+
+/** Some of the objects that were looked for. */
+export interface Page<State = Record<string, unknown>> {
+  /** The objects, in the order asked for. */
+  objects: Snapshot<State>[];
+  /** Where the next page begins; `null` if there is nothing more. */
+  cursor: string | null;
+}
+
+/** Who a node takes a client for. */
+export interface Principal {
+  /** The caller. */
+  subject: string;
+  /** The tenant whose objects it has. */
+  namespace: string;
 }
 
 /** One edit of a collection field. */
@@ -99,11 +153,11 @@ export interface Options {
   token?: string | (() => string | undefined | Promise<string | undefined>);
   /** The kind of the session object that the node makes for this client: `db.session`. */
   session?: string;
-  /** How long a call waits unless it says otherwise, in milliseconds: 30,000. */
+  /** How long a call waits unless it says otherwise, in milliseconds: 30,000. A day at most. */
   timeoutMs?: number;
   /** The shortest and the longest wait before connecting again, in milliseconds: 200 and 10,000. */
   backoff?: { minMs?: number; maxMs?: number };
-  /** After how long without a word the connection is asked whether it is there, in milliseconds: 15,000. */
+  /** After how long without a word the connection is asked whether it is there, in milliseconds: 15,000. `Infinity`: never. */
   heartbeatMs?: number;
   /** The WebSocket to use where the platform has none and the package `ws` is not wanted. */
   WebSocket?: unknown;

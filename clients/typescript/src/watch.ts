@@ -1,7 +1,9 @@
 import { apply } from "./apply.js";
 import type { AbideError } from "./error.js";
 import type { WatchFrame } from "./frames.js";
+import { tell } from "./listeners.js";
 import type { Peer } from "./presence.js";
+import type { Timer } from "./timer.js";
 import type { Change, Message, Update } from "./types.js";
 
 type Json = Record<string, unknown>;
@@ -16,16 +18,24 @@ export interface Watcher {
   readonly presence?: boolean;
   /** What others see of this client, if anything. */
   readonly mine?: unknown;
+  /** Whether the node was asked for it, on some connection. */
+  asked?: boolean;
   /** Whether the node has said who is there since the watch began. */
   greeted?: boolean;
   /** Runs until it is tried again what was refused. */
-  retry?: ReturnType<typeof setTimeout> | undefined;
+  retry?: Timer | undefined;
+  /** How often it was refused since it last went well. */
+  refusals: number;
+  /** How often the node did not show this client to others since the watch began. */
+  hidden?: number;
   /** The last change it has, from which the node goes on. */
   after(): number | undefined;
   /** Takes a frame; `false` if it does not fit what came before, and the watch must begin anew. */
   take(frame: WatchFrame): boolean;
   /** The watch is refused. */
   fail(error: AbideError): void;
+  /** The node does not show this client to others. */
+  hide?(error: AbideError): void;
 }
 
 /** What everyone who looks at one object through one client shares: its state as it is known. */
@@ -35,14 +45,15 @@ export class Watch implements Watcher {
   value: Json | null | undefined;
   seq: number | undefined;
   error: AbideError | undefined;
-  linger: ReturnType<typeof setTimeout> | undefined;
+  linger: Timer | undefined;
 
   readonly listeners = new Set<() => void>();
   readonly ears = new Set<(message: Message) => void>();
 
   mine: unknown;
-  greeted = false;
-  retry: ReturnType<typeof setTimeout> | undefined;
+  /** Why others do not see it. */
+  unshown: AbideError | undefined;
+  refusals = 0;
   /** Those who are there, by client; a new value whenever it changes. */
   peers: readonly Peer[] = [];
   readonly hosts = new Set<() => void>();
@@ -59,7 +70,7 @@ export class Watch implements Watcher {
 
   take(frame: WatchFrame): boolean {
     if (frame.type === "broadcast") {
-      for (const ear of this.ears) ear({ from: frame.from, data: frame.data });
+      tell(this.ears, { from: frame.from, data: frame.data });
       return true;
     }
     if (frame.type === "presence") {
@@ -79,14 +90,25 @@ export class Watch implements Watcher {
       this.value = frame.state;
     }
     this.seq = frame.seq;
+    this.refusals = 0;
     this.error = undefined;
-    this.tell();
+    tell(this.listeners);
     return true;
   }
 
   fail(error: AbideError): void {
     this.error = error;
-    this.tell();
+    tell(this.listeners);
+  }
+
+  hide(error: AbideError): void {
+    this.unshown = error;
+    tell(this.hosts);
+  }
+
+  /** Knows nothing any more. */
+  forget(): void {
+    this.seq = this.value = this.error = undefined;
   }
 
   private meet(members: Record<string, unknown>, whole: boolean | undefined): void {
@@ -96,11 +118,7 @@ export class Watch implements Watcher {
       else here.set(client, data);
     }
     this.peers = Array.from(here, ([client, data]) => ({ client, data }));
-    for (const host of this.hosts) host();
-  }
-
-  private tell(): void {
-    for (const listener of this.listeners) listener();
+    tell(this.hosts);
   }
 }
 
@@ -115,7 +133,7 @@ export class Reader implements Watcher {
   private waiting: (() => void) | undefined;
   private error: AbideError | undefined;
   private full = false;
-  retry: ReturnType<typeof setTimeout> | undefined;
+  refusals = 0;
 
   constructor(readonly kind: string, readonly id: string, after: number | undefined, private readonly again: () => void) {
     this.at = after;
@@ -137,14 +155,18 @@ export class Reader implements Watcher {
       this.push({ type: "reset", reason, seq: frame.seq, state: frame.state });
     }
     this.at = frame.seq;
+    this.refusals = 0;
     this.full = this.queue.length >= WAITING_MAX;
     return true;
   }
 
   fail(error: AbideError): void {
     this.error = error;
-    this.waiting?.();
+    this.wake();
   }
+
+  /** Lets whoever waits look again. */
+  readonly wake = (): void => this.waiting?.();
 
   /** The next update; throws when the watch is refused, ends when it is aborted. */
   async next(signal: AbortSignal | undefined): Promise<Update | undefined> {
@@ -159,15 +181,12 @@ export class Reader implements Watcher {
       }
       if (this.error) throw this.error;
       if (signal?.aborted) return undefined;
-      await new Promise<void>((wake) => {
-        this.waiting = wake;
-        signal?.addEventListener("abort", () => wake(), { once: true });
-      });
+      await new Promise<void>((wake) => (this.waiting = wake));
     }
   }
 
   private push(update: Update): void {
     this.queue.push(update);
-    this.waiting?.();
+    this.wake();
   }
 }

@@ -235,6 +235,45 @@ test("a client that is closed says so to whoever still asks", async () => {
   await expect(reading).rejects.toMatchObject({ code: "unavailable" });
 });
 
+test("whoever asks for a state that cannot be had is told, each time", async () => {
+  const db = await client();
+  const wrong = db.object("Countre", name());
+  for (let time = 0; time < 3; time += 1) await expect(wrong.load()).rejects.toMatchObject({ code: "unknown_kind" });
+  const counter = db.object("Counter", name());
+  await counter.call.increment();
+  expect(await counter.load()).toMatchObject({ count: 1 });
+  db.close();
+  await expect(db.object("Counter", name()).load()).rejects.toMatchObject({ code: "unavailable" });
+  await expect(counter.load()).rejects.toMatchObject({ code: "unavailable" });
+  expect(counter.value).toMatchObject({ count: 1 });
+});
+
+test("a reader of many changes holds one listener of its signal", async () => {
+  const db = await client();
+  const counter = db.object("Counter", name());
+  const [stop, held] = [new AbortController(), new Set<unknown>()];
+  const { signal } = stop;
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+  let most = 0;
+  signal.addEventListener = ((type: string, listener: () => void) => {
+    most = Math.max(most, held.add(listener).size);
+    add(type as "abort", listener);
+  }) as typeof add;
+  signal.removeEventListener = ((type: string, listener: () => void) => {
+    held.delete(listener);
+    remove(type as "abort", listener);
+  }) as typeof remove;
+  const reading = counter.changes({ after: 0, signal });
+  for (let n = 1; n <= 20; n += 1) {
+    const next = reading.next();
+    await counter.call.increment();
+    expect((await next).value).toMatchObject({ seq: n });
+  }
+  const last = reading.next();
+  stop.abort();
+  expect([(await last).done, most, held.size]).toEqual([true, 1, 0]);
+});
+
 test("without a node, connecting is done all the same, and goes on until there is one", async () => {
   await node.kill();
   const db = await client();

@@ -56,6 +56,11 @@ test("what gen writes compiles strictly, and so does a program that uses it", as
     for await (const update of visits.changes({ after: 0 })) {
       if (update.type === "change") console.log(update.patch.count, count, again, got, known, stop);
     }
+    const was: number | undefined = (await visits.get({ at: 2 }))?.state.count;
+    const gone: boolean = await visits.delete();
+    const page = await db.find("Counter", { where: "count > 5", limit: 2, cursor: null });
+    console.log(page.objects[0]?.state.count, page.cursor?.length, was, gone, db.principal?.subject);
+    console.log((await db.list("Counter")).objects[0]?.state?.count, (await db.get("Wallet", "alice"))?.createdAt);
     const left: number = (await db.object("RateLimiter", "me").call.take({ permits: 2 })).left;
     export { left };`);
   expect(said).toBe("");
@@ -68,8 +73,12 @@ test("mistakes do not compile", async () => {
     await db.object("Counter", "visits").call.increment({ amount: "5" });
     await db.object("Wallet", "alice").call.transfer({ amount: 5 });
     const text: string = await db.object("Counter", "visits").call.get();
+    await db.find("Countre");
+    await db.find("Counter", { filter: "count > 5" });
+    (await db.list("Counter")).objects[0]?.state.count;
+    (await db.object("Counter", "visits").get()).state;
     export { text };`);
-  for (const line of [5, 6, 7, 8, 9]) expect(said).toContain(`program.ts(${line},`);
+  for (const line of [5, 6, 7, 8, 9, 10, 11, 12, 13]) expect(said).toContain(`program.ts(${line},`);
 });
 
 test("the programs in the documentation compile", async () => {

@@ -10,6 +10,8 @@ import { name, node, place } from "../../web/shared/node.ts";
 import { Connection, Door } from "../../web/shared/parts.tsx";
 
 const TURN_MS = 30_000;
+/** For how long somebody who sat down alone is taken to be there. */
+const PATIENCE_MS = 10 * 60_000;
 const CELLS = Array.from({ length: 9 }, (_, cell) => cell);
 
 const db = await node<Kinds>();
@@ -77,6 +79,7 @@ function App() {
       <p class="error" role="alert">{error}</p>
       {over && mark && <button type="button" onClick={() => attempt(game.call.again({ name: me }))}>Play again</button>}
       {state?.phase === "waiting" && <Invite />}
+      {state?.phase === "waiting" && <Tables />}
       <p class="soft watching">{others.length ? `${others.length} more ${others.length > 1 ? "are" : "is"} at this table` : "nobody else is at this table"}</p>
     </main>
   );
@@ -124,6 +127,25 @@ function Invite() {
       <span class="soft">Send this page's address to somebody, or open it in another tab.</span>
       <button type="button" class="quiet" onClick={copy}>{copied ? "Copied" : "Copy the address"}</button>
     </p>
+  );
+}
+
+/** Other tables where somebody waits: to sit down there instead. */
+function Tables() {
+  const [waiting, setWaiting] = useState<{ id: string; who: string }[]>([]);
+  useEffect(() => {
+    const found = db.find("TicTacToe", { where: "phase = waiting" });
+    found.then(({ objects }) => {
+      const others = objects.filter(({ id, updatedAt }) => id !== table && Date.now() - Date.parse(updatedAt) < PATIENCE_MS);
+      setWaiting(others.map(({ id, state }) => ({ id, who: state.x ?? state.o ?? "" })).filter(({ who }) => who).slice(0, 6));
+    }, () => undefined); // no list, then: the table here is good, too
+  }, []);
+  if (!waiting.length) return null;
+  return (
+    <nav class="tables" aria-label="Other tables">
+      <span class="soft">Or sit down with</span>
+      {waiting.map(({ id, who }) => <a key={id} href={`#/${encodeURIComponent(id)}`}>{who}</a>)}
+    </nav>
   );
 }
 
