@@ -122,7 +122,9 @@ impl<T: Clone> Channel<T> {
             let passed = self.room.pass(bytes);
             ring.slots.push_back(Slot { item, bytes, passed, unread });
             ring.bytes += bytes;
-            while ring.slots.len() > self.room.items_max || ring.bytes > self.room.bytes_max {
+            // The newest stays, whatever its size: those who are quick share it.
+            let many = |ring: &Ring<T>| ring.slots.len() > self.room.items_max || ring.bytes > self.room.bytes_max;
+            while ring.slots.len() > 1 && many(&ring) {
                 ring.drop_first(&self.room);
             }
         }
@@ -275,14 +277,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_than_a_channel_is_missed() {
+    fn what_is_larger_than_a_channel_reaches_the_quick_and_makes_place_for_what_comes_next() {
         let (room, channel) = channel(4, 100, 1000);
-        let mut reader = channel.reader();
+        let (mut quick, mut slow) = (channel.reader(), channel.reader());
         channel.put(1, 10);
+        assert_eq!(all(&mut quick), [Taken::Item(1)]);
         channel.put(2, 101);
-        assert_eq!((all(&mut reader), room.held()), (vec![Taken::Missed(2)], 0));
+        assert_eq!((all(&mut quick), room.held()), (vec![Taken::Item(2)], 101));
         channel.put(3, 10);
-        assert_eq!(all(&mut reader), [Taken::Item(3)]);
+        assert_eq!(all(&mut quick), [Taken::Item(3)]);
+        assert_eq!((all(&mut slow), room.held()), (vec![Taken::Missed(2), Taken::Item(3)], 0));
     }
 
     /// Puts it in as the hub does.
