@@ -312,12 +312,8 @@ impl LocalChanges {
     /// Reads the next page of the log; if it does not reach back to where this watcher is, gives the reset.
     async fn read_log(&mut self) -> Result<Option<Update>> {
         let page = self.node.changes(&self.key, self.at, self.page_len).await?;
+        let read = page.changes.len();
         let bytes: usize = page.changes.iter().map(|change| change.json.as_str().len()).sum();
-        self.page_len = match bytes {
-            0..PAGE_BYTES => self.page_len * 2,
-            _ => self.page_len / 2,
-        }
-        .clamp(1, PAGE_MAX);
         if self.at > page.head || self.at < page.floor {
             let reason = if self.at > page.head { ResetReason::Ahead } else { ResetReason::Trimmed };
             let now = self.node.durable_snapshot(&self.key).await?;
@@ -332,7 +328,57 @@ impl LocalChanges {
             return Err(Error::internal(format!("BUG: the log of {} has a gap after seq {}", self.key, self.at)));
         }
         let more = page.changes.last().is_some_and(|last| last.seq < page.head);
-        self.behind = !self.page.fill(page.changes) || more;
+        let kept = self.page.fill(page.changes);
+        self.page_len = next_len(self.page_len, bytes, read, kept);
+        self.behind = kept < read || more;
         Ok(None)
+    }
+}
+
+/// How many changes to read next, after `read` of so many bytes were read, and `kept` of them kept.
+fn next_len(len: usize, bytes: usize, read: usize, kept: usize) -> usize {
+    let next = match bytes {
+        _ if kept < read => kept,
+        0..PAGE_BYTES => len * 2,
+        _ => len / 2,
+    };
+    next.clamp(1, PAGE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_core::{ChangeRecord, Timestamp};
+
+    use super::*;
+    use crate::page::PageRoom;
+
+    fn log(from: usize, to: usize) -> Vec<ChangeRecord> {
+        let seq = |n| Seq::new(u64::try_from(n).unwrap());
+        let change = |n| ChangeRecord { seq: seq(n), at: Timestamp::EPOCH, json: Json::null(), snapshot: None };
+        (from..to).map(change).collect()
+    }
+
+    /// How many rows are read until so many changes are handed out.
+    fn rows_read(room: usize, changes: usize) -> usize {
+        let mut page = Page::new(Arc::new(PageRoom::new(room)));
+        let (mut at, mut rows, mut len) = (0, 0, PAGE_FIRST);
+        while at < changes {
+            let read = log(at, changes.min(at + len));
+            let (count, bytes) = (read.len(), read.iter().map(|change| change.json.as_str().len()).sum());
+            rows += count;
+            let kept = page.fill(read);
+            len = next_len(len, bytes, count, kept);
+            at += std::iter::from_fn(|| page.pop()).count();
+        }
+        rows
+    }
+
+    #[test]
+    fn what_is_not_kept_is_not_read_again_and_again() {
+        assert_eq!(rows_read(1 << 20, 10_000), 10_000, "where there is room each is read once");
+        for room in [0, 1000] {
+            let rows = rows_read(room, 10_000);
+            assert!(rows <= 25_000, "{rows} rows were read with room for {room} bytes");
+        }
     }
 }
