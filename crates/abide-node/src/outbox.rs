@@ -30,7 +30,11 @@ const PANICS_MAX: u32 = 20;
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
-/// Messages in memory, by lane. Those beyond the limit wait in the store.
+/// A lane whose first message is tried for longer than this is stuck: its other messages wait in the store.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
+
+/// Messages in memory, by lane. Those beyond the limit wait in the store, and so do those behind a message
+/// that cannot be delivered: they take no room from others.
 pub(crate) struct Outbox {
     lanes: Mutex<Lanes>,
     limit: usize,
@@ -40,7 +44,8 @@ pub(crate) struct Outbox {
 
 #[derive(Default)]
 struct Lanes {
-    by_pair: FxHashMap<(Key, Key), VecDeque<OutboxMessage>>,
+    by_pair: FxHashMap<Pair, Lane>,
+    /// Messages in memory, and those that are delivered and still in the store.
     known: FxHashSet<MessageId>,
     /// Messages exist in the store that are not in memory: new ones must not overtake them.
     in_store: bool,
@@ -48,6 +53,45 @@ struct Lanes {
     reading: bool,
     delivered: Vec<MessageId>,
     acknowledging: bool,
+    /// Taken out of the store while it was being read: the reading may have seen them yet.
+    gone: Vec<MessageId>,
+    /// Pairs of which this reading leaves something out: it brings none of their messages, later ones neither.
+    skipped: FxHashSet<Pair>,
+}
+
+/// Sender and receiver.
+type Pair = (Key, Key);
+
+/// The messages of one pair, in order.
+#[derive(Default)]
+struct Lane {
+    waiting: VecDeque<OutboxMessage>,
+    /// The first has been tried in vain for some time.
+    stuck: bool,
+    /// The store has messages of this pair that were left there because it was stuck.
+    left: bool,
+}
+
+impl Lanes {
+    /// Whether messages of the pair have to stay in the store for now. Then they are read later.
+    fn leaves_out(&mut self, pair: &Pair) -> bool {
+        let stuck = self.by_pair.get_mut(pair).filter(|lane| lane.stuck);
+        match stuck {
+            Some(lane) => {
+                lane.left = true;
+                if self.reading {
+                    self.skipped.insert(pair.clone());
+                }
+                true
+            }
+            // It is not stuck any more, and what was left out comes first.
+            None if self.skipped.contains(pair) => {
+                self.in_store = true;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 impl Outbox {
@@ -76,33 +120,56 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    fn add(&self, node: &Arc<NodeCore>, lanes: &mut Lanes, message: OutboxMessage) {
-        if !lanes.known.insert(message.id.clone()) {
-            return;
+    /// Takes a message in, unless it is known or its lane is stuck. Says whether it did.
+    fn add(&self, node: &Arc<NodeCore>, lanes: &mut Lanes, message: OutboxMessage) -> bool {
+        if lanes.known.contains(&message.id) {
+            return false;
         }
-        self.depth.increment(1.0);
         let pair = (message.id.sender.clone(), message.target.clone());
+        if lanes.leaves_out(&pair) {
+            return false;
+        }
         let lane = lanes.by_pair.entry(pair.clone()).or_default();
-        lane.push_back(message);
-        if lane.len() == 1 {
+        lanes.known.insert(message.id.clone());
+        self.depth.increment(1.0);
+        lane.waiting.push_back(message);
+        if lane.waiting.len() == 1 {
             let node = node.clone();
             let tasks = node.tasks.clone();
             tasks.spawn(async move { node.deliver_lane(pair).await });
         }
+        true
     }
 
-    fn first(&self, pair: &(Key, Key)) -> Option<OutboxMessage> {
-        self.lanes.lock().by_pair.get(pair)?.front().cloned()
+    fn first(&self, pair: &Pair) -> Option<OutboxMessage> {
+        self.lanes.lock().by_pair.get(pair)?.waiting.front().cloned()
+    }
+
+    /// The lane's first message cannot be delivered for now: those behind it go back to the store.
+    fn stuck(&self, pair: &Pair) {
+        let mut lanes = self.lanes.lock();
+        let Lanes { by_pair, known, skipped, reading, .. } = &mut *lanes;
+        let Some(lane) = by_pair.get_mut(pair) else { return };
+        lane.stuck = true;
+        if *reading {
+            skipped.insert(pair.clone());
+        }
+        lane.left |= lane.waiting.len() > 1;
+        for message in lane.waiting.drain(1..) {
+            known.remove(&message.id);
+            self.depth.decrement(1.0);
+        }
+        lane.waiting.shrink_to_fit();
     }
 
     /// Takes the lane's first message off. Says whether there are more.
-    fn done(&self, pair: &(Key, Key)) -> bool {
+    fn done(&self, pair: &Pair) -> bool {
         let mut lanes = self.lanes.lock();
         let Some(lane) = lanes.by_pair.get_mut(pair) else {
             return false;
         };
-        let done = lane.pop_front();
-        let more = !lane.is_empty();
+        let done = lane.waiting.pop_front();
+        let (more, left) = (!lane.waiting.is_empty(), lane.left);
         if !more {
             lanes.by_pair.remove(pair);
         }
@@ -110,7 +177,35 @@ impl Outbox {
             self.depth.decrement(1.0);
             lanes.delivered.push(message.id);
         }
+        if left {
+            lanes.in_store = true;
+            self.wake.notify_one();
+        }
         more
+    }
+
+    /// The first so many delivered messages are out of the store.
+    fn forget(&self, count: usize) {
+        let mut lanes = self.lanes.lock();
+        let Lanes { known, delivered, gone, reading, .. } = &mut *lanes;
+        for id in delivered.drain(..count) {
+            if *reading {
+                gone.push(id);
+            } else {
+                known.remove(&id);
+            }
+        }
+    }
+
+    /// Of a page of the store, what may be taken in.
+    fn keep_news(&self, pass: &mut Vec<OutboxMessage>, page: Vec<OutboxMessage>) {
+        let mut lanes = self.lanes.lock();
+        for message in page {
+            let pair = (message.id.sender.clone(), message.target.clone());
+            if !lanes.known.contains(&message.id) && !lanes.leaves_out(&pair) {
+                pass.push(message);
+            }
+        }
     }
 
     /// How many messages are in memory.
@@ -119,13 +214,17 @@ impl Outbox {
     }
 }
 
+/// Whether a receiver that answers so has refused a message: it would do so again.
+pub(crate) fn is_refusal(code: Code) -> bool {
+    matches!(code, Code::Rejected | Code::Denied | Code::NotFound | Code::Conflict | Code::TooLarge | Code::Deadlock)
+}
+
 impl NodeCore {
     /// Brings messages that wait in the store into memory, whenever there is room, until the node closes.
     pub(crate) async fn refill_outbox(self: Arc<Self>) {
         loop {
             let wait = match self.refill_once().await {
-                Ok(true) => RETRY_FIRST,
-                Ok(false) => Duration::from_secs(3600),
+                Ok(wait) => wait,
                 Err(error) => {
                     tracing::warn!(%error, "the outbox cannot be read; trying again");
                     Duration::from_secs(1)
@@ -140,43 +239,57 @@ impl NodeCore {
         }
     }
 
-    /// Reads the outbox from its beginning into memory. `Ok(true)` if it has to be done again.
+    /// Reads the outbox from its beginning into memory, if there is room. Says when it has to be done again.
     ///
     /// While `in_store` or `reading` is set nothing is queued by commits, so a lane never has a later
-    /// message before an earlier one: every pass adds, for each pair, a run of messages without a gap.
-    async fn refill_once(self: &Arc<Self>) -> Result<bool, Error> {
-        {
+    /// message before an earlier one: every pass adds, for each pair, a run of messages without a gap that
+    /// follows what is known.
+    async fn refill_once(self: &Arc<Self>) -> Result<Duration, Error> {
+        let room = {
             let mut lanes = self.outbox.lanes.lock();
             if !lanes.in_store {
-                return Ok(false);
+                return Ok(Duration::from_secs(3600));
             }
-            if !lanes.known.is_empty() {
-                return Ok(true);
+            if lanes.known.len() > self.outbox.limit / 2 {
+                return Ok(RETRY_FIRST);
             }
             lanes.in_store = false;
             lanes.reading = true;
-        }
-        let read = self.read_outbox().await;
+            lanes.skipped.clear();
+            self.outbox.limit.saturating_sub(lanes.known.len()).max(1)
+        };
+        let read = self.read_outbox(room).await;
         let mut lanes = self.outbox.lanes.lock();
-        lanes.reading = false;
         lanes.in_store |= !matches!(read, Ok((_, false)));
-        for message in read?.0 {
-            self.outbox.add(self, &mut lanes, message);
+        let added = read.map(|(pass, _)| {
+            pass.into_iter().map(|message| usize::from(self.outbox.add(self, &mut lanes, message))).sum::<usize>()
+        });
+        lanes.reading = false;
+        lanes.skipped.clear();
+        for id in std::mem::take(&mut lanes.gone) {
+            lanes.known.remove(&id);
         }
-        Ok(lanes.in_store)
+        Ok(match added? {
+            0 => Duration::from_secs(1),
+            _ if lanes.in_store => RETRY_FIRST,
+            _ => Duration::from_secs(3600),
+        })
     }
 
-    /// The outbox from its beginning, as much as memory may hold, and whether there is more.
-    async fn read_outbox(&self) -> Result<(Vec<OutboxMessage>, bool), Error> {
+    /// From the beginning of the outbox as many messages as there is `room` for, without those that are known
+    /// or have to stay where they are; and whether there is more.
+    async fn read_outbox(&self, room: usize) -> Result<(Vec<OutboxMessage>, bool), Error> {
         let mut pass = Vec::new();
         let mut after = None;
         let mut more = true;
-        while more && pass.len() < self.outbox.limit {
+        while more && pass.len() < room {
             let page = self.store.outbox(after.take(), PAGE).await?;
             more = page.len() == PAGE;
             after = page.last().map(|message| message.id.clone());
-            pass.extend(page);
+            self.outbox.keep_news(&mut pass, page);
         }
+        more |= pass.len() > room;
+        pass.truncate(room);
         Ok((pass, more))
     }
 
@@ -187,7 +300,7 @@ impl NodeCore {
                 // A mutant may lose this.
                 let _ = self.store.acknowledge(vec![message.id.clone()]).await;
             }
-            if !self.deliver_one(&message).await {
+            if !self.deliver_one(&pair, &message).await {
                 return;
             }
             let more = self.outbox.done(&pair);
@@ -199,7 +312,8 @@ impl NodeCore {
     }
 
     /// Delivers one message, however often it takes. `false` if the node closes first.
-    async fn deliver_one(self: &Arc<Self>, message: &OutboxMessage) -> bool {
+    async fn deliver_one(self: &Arc<Self>, pair: &Pair, message: &OutboxMessage) -> bool {
+        let started = Instant::now();
         let mut wait = RETRY_FIRST;
         let mut panics = 0;
         loop {
@@ -208,20 +322,20 @@ impl NodeCore {
                 Err(error) => error,
             };
             let (sender, n) = (&message.id.sender, message.id.n);
-            match error.code() {
-                Code::Rejected | Code::Denied | Code::NotFound | Code::Conflict | Code::TooLarge | Code::Deadlock => {
-                    tracing::warn!(%sender, n, target = %message.target, handler = %message.handler, %error, "a message was refused by its receiver");
-                    return true;
-                }
-                Code::Internal => panics += 1,
-                _ => {}
+            if is_refusal(error.code()) {
+                tracing::warn!(%sender, n, target = %message.target, handler = %message.handler, %error, "a message was refused by its receiver");
+                return true;
             }
+            panics += u32::from(error.code() == Code::Internal);
             if panics >= PANICS_MAX || error.code() == Code::BadRequest {
                 tracing::error!(%sender, n, target = %message.target, handler = %message.handler, %error, "a message is given up");
                 metrics::counter!("abide_messages_given_up_total").increment(1);
                 return true;
             }
             tracing::debug!(%sender, n, target = %message.target, %error, "a message is tried again");
+            if started.elapsed() >= STUCK_AFTER {
+                self.outbox.stuck(pair);
+            }
             tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return false,
@@ -274,8 +388,8 @@ impl NodeCore {
                     }
                     lanes.delivered.clone()
                 };
-                let gone = node.store.acknowledge(batch.clone()).await;
-                if let Err(error) = gone {
+                let count = batch.len();
+                if let Err(error) = node.store.acknowledge(batch).await {
                     tracing::warn!(%error, "delivered messages stay in the outbox for now");
                     tokio::select! {
                         biased;
@@ -283,11 +397,7 @@ impl NodeCore {
                         () = sleep(Duration::from_secs(1)) => continue,
                     }
                 }
-                let mut lanes = node.outbox.lanes.lock();
-                lanes.delivered.drain(..batch.len());
-                for id in &batch {
-                    lanes.known.remove(id);
-                }
+                node.outbox.forget(count);
             }
         });
     }

@@ -6,6 +6,7 @@ mod calls;
 mod life;
 mod messages;
 mod principals;
+mod stuck;
 mod transactions;
 mod unstored;
 mod watching;

@@ -5,6 +5,7 @@ use abide::{Code, prelude::*};
 #[derive(State, Default)]
 pub struct Box {
     got: Vec<i64>,
+    closed: bool,
 }
 
 #[object]
@@ -30,8 +31,17 @@ impl Box {
     }
 
     #[handler]
-    pub fn put(&mut self, n: i64) {
+    pub fn put(&mut self, n: i64) -> Result<()> {
+        if self.closed {
+            return Err(Error::unavailable("closed for now; try again"));
+        }
         self.got.push(n);
+        Ok(())
+    }
+
+    #[handler]
+    pub fn close(&mut self, closed: bool) {
+        self.closed = closed;
     }
 
     #[handler]

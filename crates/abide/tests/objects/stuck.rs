@@ -1,0 +1,96 @@
+//! A message that cannot be delivered holds up only later ones of the same sender to the same receiver.
+
+use std::time::Duration;
+
+use abide::{prelude::*, testing};
+
+use super::messages::Box;
+
+#[derive(State, Default)]
+pub struct Letters {
+    sent: u64,
+}
+
+#[object]
+impl Letters {
+    /// To a handler that no program has.
+    #[handler]
+    pub fn write_to_nobody(&mut self, ctx: &mut Context, count: u64) -> Result<()> {
+        self.sent += count;
+        (0..count).try_for_each(|n| ctx.send("Box", "dead", "no_such_handler", json!({ "n": n })))
+    }
+
+    #[handler]
+    pub fn write_to_each(&mut self, ctx: &mut Context, to: Vec<String>, n: i64) -> Result<()> {
+        self.sent += 1;
+        to.iter().try_for_each(|to| ctx.object::<Box>(to).put(n).send(ctx))
+    }
+}
+
+/// Long enough for anything that is tried again to be tried several times.
+const A_WHILE: Duration = Duration::from_secs(40);
+
+#[test]
+fn one_that_nobody_takes_holds_up_none_between_others_however_little_fits_into_memory() {
+    for limit in [2, 3, 50] {
+        testing::run(|world| async move {
+            let world = world.register::<Box>().register::<Letters>();
+            let world = world.configure(|options| options.messages_in_memory = limit).start().await;
+            world.object::<Letters>("a").write_to_nobody(1).await.unwrap();
+            tokio::time::sleep(A_WHILE).await;
+            for from in 0..6 {
+                world.object::<Box>("x").send_all("y".into(), from * 20, 20).await.unwrap();
+                world.object::<Box>("z").send_all("w".into(), from * 20, 20).await.unwrap();
+            }
+            tokio::time::sleep(A_WHILE).await;
+            for to in ["y", "w"] {
+                assert_eq!(world.object::<Box>(to).got().await.unwrap(), (0..120).collect::<Vec<_>>(), "{limit}");
+            }
+            assert_eq!(world.messages().len(), 1, "only the one that nobody takes is left");
+        });
+    }
+}
+
+#[test]
+fn many_that_nobody_takes_make_room_for_others_and_keep_their_order() {
+    testing::run(|world| async move {
+        let world = world.register::<Box>().register::<Letters>();
+        let world = world.configure(|options| options.messages_in_memory = 20).start().await;
+        for sender in ["a", "b", "c"] {
+            world.object::<Letters>(sender).write_to_nobody(50).await.unwrap();
+        }
+        tokio::time::sleep(A_WHILE).await;
+        world.object::<Box>("x").send_all("y".into(), 0, 500).await.unwrap();
+        world.object::<Letters>("a").write_to_each(vec!["y".into(), "w".into()], 500).await.unwrap();
+        tokio::time::sleep(A_WHILE).await;
+        assert_eq!(world.object::<Box>("w").got().await.unwrap(), [500]);
+        let got = world.object::<Box>("y").got().await.unwrap();
+        let (others, own): (Vec<_>, Vec<_>) = got.into_iter().partition(|n| *n == 500);
+        assert_eq!((others, own), (vec![500], (0..500).collect()));
+        assert_eq!(world.messages().len(), 150);
+    });
+}
+
+#[test]
+fn a_receiver_that_comes_back_gets_all_in_order() {
+    testing::run(|world| async move {
+        let world = world.register::<Box>().register::<Letters>();
+        let world = world.configure(|options| options.messages_in_memory = 10).start().await;
+        let closed = world.object::<Box>("closed");
+        closed.close(true).await.unwrap();
+        for from in 0..5 {
+            world.object::<Box>("x").send_all("closed".into(), from * 8, 8).await.unwrap();
+            tokio::time::sleep(A_WHILE).await;
+            world.object::<Box>("x").send_all("open".into(), from * 8, 8).await.unwrap();
+            tokio::time::sleep(A_WHILE).await;
+            assert_eq!(world.object::<Box>("open").got().await.unwrap().len() as i64, from * 8 + 8);
+        }
+        closed.close(false).await.unwrap();
+        tokio::time::sleep(A_WHILE).await;
+        assert_eq!(closed.got().await.unwrap(), (0..40).collect::<Vec<_>>());
+        world.object::<Box>("x").send_all("closed".into(), 40, 8).await.unwrap();
+        world.settle().await;
+        assert_eq!(closed.got().await.unwrap(), (0..48).collect::<Vec<_>>());
+        assert!(world.messages().is_empty());
+    });
+}
