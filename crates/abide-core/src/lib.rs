@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod duration;
 pub mod error;
 pub mod filter;
+mod finite;
 pub mod frame;
 pub mod hlc;
 pub mod json;

@@ -1,6 +1,6 @@
 //! How an object's state becomes JSON, field by field, and what of it changed.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::{
     Serialize,
@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::{json::Json, operation::Operation};
+use crate::{finite::Noticed, json::Json, operation::Operation};
 
 /// The state of an object: named fields that are encoded one by one.
 ///
@@ -73,6 +73,7 @@ struct Span {
 pub struct Encoder {
     text: Vec<u8>,
     fields: Vec<Span>,
+    doubtful: bool,
 }
 
 /// An encoded state: an [`Encoder`] that has been filled.
@@ -81,12 +82,12 @@ pub type Encoded = Encoder;
 impl Encoder {
     /// The state of an object that is not there yet: no fields at all.
     pub fn nothing() -> Self {
-        Self { text: b"{}".to_vec(), fields: Vec::new() }
+        Self { text: b"{}".to_vec(), ..Self::default() }
     }
 
     /// Finds the fields in a stored state.
     pub fn parse(json: &Json) -> Result<Self, serde_json::Error> {
-        Ok(Self { text: json.as_str().as_bytes().to_vec(), fields: find_fields(json.as_str())? })
+        Ok(Self { text: json.as_str().as_bytes().to_vec(), fields: find_fields(json.as_str())?, doubtful: false })
     }
 
     /// Encodes a state and the fields that its type does not know.
@@ -100,6 +101,7 @@ impl Encoder {
     pub fn fill<S: State>(&mut self, state: &S, unknown: &Unknown) -> Result<(), serde_json::Error> {
         self.text.clear();
         self.fields.clear();
+        self.doubtful = false;
         state.encode(self)?;
         for (name, value) in &unknown.0 {
             self.field(name, value)?;
@@ -120,6 +122,7 @@ impl Encoder {
         self.text.extend_from_slice(&other.text);
         self.fields.clear();
         self.fields.extend_from_slice(&other.fields);
+        self.doubtful = other.doubtful;
     }
 
     /// Writes one field. Names must differ.
@@ -130,9 +133,16 @@ impl Encoder {
         let name_end = offset(self.text.len());
         self.text.push(b':');
         let value_start = offset(self.text.len());
-        serde_json::to_writer(&mut self.text, value)?;
+        let seen = Cell::new(false);
+        serde_json::to_writer(&mut self.text, &Noticed { value, seen: &seen })?;
+        self.doubtful |= seen.get();
         self.fields.push(Span { name: (name_start, name_end), value: (value_start, offset(self.text.len())) });
         Ok(())
+    }
+
+    /// Whether a number in it is not finite. JSON has none of these: it became `null`, which few types read back.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// The whole state.

@@ -133,9 +133,11 @@ impl<O: Object, H: Handler<O>> Call<O, H> {
             return attempt.run(place, |sink| Ok(HandlerJob::<O, H>::new(args, Sink::Typed(sink)))).await;
         }
         let json = Json::of(&args).map_err(not_json)?;
+        let keyed = options.key.is_some() || options.delivery == Delivery::ExactlyOnce;
         retrying(place, &info, options, &json, |sink| {
             let args = json.decode::<H>().map_err(not_json)?;
-            Ok(HandlerJob::<O, H>::new(args, Sink::Typed(sink)))
+            let job = HandlerJob::<O, H>::new(args, Sink::Typed(sink));
+            Ok(if keyed { job.keyed() } else { job })
         })
         .await
     }
@@ -431,9 +433,9 @@ async fn retrying_boxed<T>(
             && place.node.is_running()
             && Instant::now() + wait < deadline;
         if !again {
-            // With a key, a handler that ran and failed proves that no earlier try took effect.
-            let open =
-                options.key.is_none() || matches!(error.code(), Code::Unavailable | Code::Overloaded | Code::Deadline);
+            // With a key, the handler's own refusal proves that no earlier try took effect. Other failures may
+            // have come before anybody looked.
+            let open = options.key.is_none() || error.code() != Code::Rejected;
             return Err(error.maybe_applied(maybe_applied && open));
         }
         sleep(wait).await;

@@ -266,7 +266,7 @@ impl Context {
     pub(crate) fn set_alarm(&mut self, name: Arc<str>, due: Timestamp, schedule: Option<Schedule>, payload: Json) {
         let token = self.scope.node().clock.random() >> 1;
         if self.effects.has_room() {
-            let principal = self.scope.principal.as_deref().and_then(|principal| Json::of(principal).ok());
+            let principal = self.scope.principal.as_deref().map(Principal::kept);
             let alarm = Alarm { name, due, token, payload, attempt: 0, schedule, principal, dead: None };
             self.effects.alarms.push(AlarmWrite::Set(alarm));
         }

@@ -88,8 +88,8 @@ pub(crate) trait Job: Send {
     /// Whether the handler panicked.
     fn has_panicked(&self) -> bool;
 
-    /// What it returned, encoded.
-    fn reply(&self) -> Result<Json, Error>;
+    /// What it returned, as JSON, if somebody needs it so.
+    fn reply(&self) -> Option<Json>;
 
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool;
@@ -121,6 +121,10 @@ impl<T> Sink<T> {
 pub(crate) struct HandlerJob<O: Object, H: Handler<O>> {
     args: Option<H>,
     output: Option<H::Output>,
+    /// The answer as JSON. It is written in the turn, which fails if it cannot be.
+    text: Option<Json>,
+    /// Whether it is needed.
+    written: bool,
     panicked: bool,
     sink: Sink<H::Output>,
 }
@@ -128,20 +132,34 @@ pub(crate) struct HandlerJob<O: Object, H: Handler<O>> {
 impl<O: Object, H: Handler<O>> HandlerJob<O, H> {
     /// One whose handler has run already; only the answer is left to send.
     pub(crate) fn finished(output: Option<H::Output>, sink: Sink<H::Output>) -> Box<Self> {
-        Box::new(Self { args: None, output, panicked: false, sink })
+        Box::new(Self { args: None, output, text: None, written: false, panicked: false, sink })
     }
 
     pub(crate) fn new(args: H, sink: Sink<H::Output>) -> Box<Self> {
-        Box::new(Self { args: Some(args), output: None, panicked: false, sink })
+        let written = matches!(sink, Sink::Json(_));
+        Box::new(Self { args: Some(args), output: None, text: None, written, panicked: false, sink })
+    }
+
+    /// One whose answer is stored as an outcome, wherever it goes.
+    pub(crate) fn keyed(mut self: Box<Self>) -> Box<Self> {
+        self.written = true;
+        self
     }
 }
 
 impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
     fn run<'a>(&'a mut self, object: Target<'a>, ctx: &'a mut Context) -> Running<'a, ()> {
-        let Some(args) = self.args.take() else {
+        let Self { args, output, text, written, panicked: fell, .. } = self;
+        let Some(args) = args.take() else {
             return Running::Done(Err(Error::internal("BUG: a job ran twice")));
         };
-        let (output, fell) = (&mut self.output, &mut self.panicked);
+        let keep = move |value: H::Output| {
+            if *written {
+                *text = Some(encode_reply(H::NAME, &value)?);
+            }
+            *output = Some(value);
+            Ok(())
+        };
         let object = object.borrowed::<O>();
         let started = std::panic::catch_unwind(AssertUnwindSafe(move || {
             let _busy = busy::<O, H>();
@@ -152,10 +170,10 @@ impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
                 *fell = true;
                 Running::Done(Err(panicked(H::NAME, &*panic)))
             }
-            Ok(Running::Done(result)) => Running::Done(result.map(|value| *output = Some(value))),
+            Ok(Running::Done(result)) => Running::Done(result.and_then(keep)),
             Ok(Running::Waiting(future)) => Running::Waiting(Box::pin(async move {
                 match AssertUnwindSafe(watched::<O, H>(future)).catch_unwind().await {
-                    Ok(result) => result.map(|value| *output = Some(value)),
+                    Ok(result) => result.and_then(keep),
                     Err(panic) => {
                         *fell = true;
                         Err(panicked(H::NAME, &*panic))
@@ -169,8 +187,8 @@ impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
         self.panicked
     }
 
-    fn reply(&self) -> Result<Json, Error> {
-        encode_reply(H::NAME, self.output.as_ref())
+    fn reply(&self) -> Option<Json> {
+        self.text.clone()
     }
 
     fn is_abandoned(&self) -> bool {
@@ -182,14 +200,14 @@ impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
     }
 
     fn release(self: Box<Self>, result: Result<Seq, Error>) {
-        let Self { output, sink, .. } = *self;
+        let Self { output, text, sink, .. } = *self;
         let seq = match result {
             Ok(seq) => seq,
             Err(error) => return sink.fail(error),
         };
         match sink {
             Sink::Json(tx) => {
-                let value = encode_reply(H::NAME, output.as_ref());
+                let value = text.ok_or_else(|| Error::internal("BUG: a job succeeded without a written result"));
                 drop(tx.send(value.map(|value| Reply { value, seq })));
             }
             Sink::Typed(tx) => match output {
@@ -209,9 +227,12 @@ impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
         match self.sink {
             Sink::Json(tx) => drop(tx.send(Ok(Reply { value: json, seq }))),
             Sink::Typed(tx) => {
-                let value = json
-                    .decode()
-                    .map_err(|e| Error::internal(format!("the stored answer no longer has the handler's type: {e}")));
+                let decode = || {
+                    json.decode().map_err(|e| {
+                        Error::internal(format!("the stored answer no longer has the handler's type: {e}"))
+                    })
+                };
+                let value = guarded(|| format!("reading the stored answer of handler {}", H::NAME), decode);
                 drop(tx.send(value.map(|value| Reply { value, seq })));
             }
             Sink::Callback(callback) => callback(Ok(seq)),
@@ -219,21 +240,37 @@ impl<O: Object, H: Handler<O>> Job for HandlerJob<O, H> {
     }
 }
 
-fn encode_reply<T: serde::Serialize>(handler: &str, output: Option<&T>) -> Result<Json, Error> {
-    Json::of(&output)
-        .map_err(|e| Error::internal(format!("the result of handler {handler} cannot be written as JSON: {e}")))
+fn encode_reply<T: serde::Serialize>(handler: &str, output: &T) -> Result<Json, Error> {
+    let encode = || {
+        Json::of(output).map_err(|e| {
+            let detail = format!("the result of handler {handler} cannot be written as JSON: {e}; nothing was changed");
+            Error::internal(detail)
+        })
+    };
+    guarded(|| format!("writing the result of handler {handler}"), encode)
+}
+
+/// Runs what users write besides handlers: `Serialize`, `Deserialize`, `Default`, `migrate`. A panic in it is
+/// an error, and ends nothing else.
+pub(crate) fn guarded<T>(what: impl FnOnce() -> String, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(fell(&what(), &*panic)))
 }
 
 pub(crate) fn panicked(handler: &str, panic: &(dyn Any + Send)) -> Error {
+    fell(&format!("handler {handler}"), panic)
+}
+
+/// The error that a panic is. Who meets one undoes the turn.
+fn fell(what: &str, panic: &(dyn Any + Send)) -> Error {
     let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
     let id = ulid::Ulid::generate().to_string();
-    tracing::error!(handler, message, fault = %id, "handler panicked; its turn was rolled back");
+    tracing::error!(what, message, fault = %id, "panicked; the turn was rolled back");
     Error::internal(format!(
-        "handler {handler} failed unexpectedly; its turn was rolled back; the node's log has the cause under {id}"
+        "{what} failed unexpectedly; its turn was rolled back; the node's log has the cause under {id}"
     ))
     .with_data(serde_json::json!({ "id": id }))
 }
@@ -268,8 +305,8 @@ impl Job for Bare {
         false
     }
 
-    fn reply(&self) -> Result<Json, Error> {
-        Ok(Json::null())
+    fn reply(&self) -> Option<Json> {
+        Some(Json::null())
     }
 
     fn is_abandoned(&self) -> bool {
@@ -323,7 +360,7 @@ impl HandlerInfo {
 }
 
 fn make_job<O: Object, H: Handler<O>>(args: &str, sink: Sink<Json>) -> Result<Box<dyn Job>, Error> {
-    let args: H = serde_json::from_str(args).map_err(|error| wrong_arguments::<O, H>(args, &error))?;
+    let args = read_arguments::<O, H>(args)?;
     let sink = match sink {
         Sink::Typed(tx) | Sink::Json(tx) => Sink::Json(tx),
         Sink::Callback(callback) => Sink::Callback(callback),
@@ -332,9 +369,18 @@ fn make_job<O: Object, H: Handler<O>>(args: &str, sink: Sink<Json>) -> Result<Bo
 }
 
 fn canonical_arguments<O: Object, H: Handler<O>>(args: &str) -> Result<Json, Error> {
-    let args: H = serde_json::from_str(args).map_err(|error| wrong_arguments::<O, H>(args, &error))?;
-    Json::of(&args)
-        .map_err(|e| Error::bad_request(format!("the arguments cannot be written as JSON: {e}; nothing was changed")))
+    let args = read_arguments::<O, H>(args)?;
+    let write = || {
+        Json::of(&args).map_err(|e| {
+            Error::bad_request(format!("the arguments cannot be written as JSON: {e}; nothing was changed"))
+        })
+    };
+    guarded(|| format!("writing the arguments of handler {}", H::NAME), write)
+}
+
+fn read_arguments<O: Object, H: Handler<O>>(args: &str) -> Result<H, Error> {
+    let read = || serde_json::from_str(args).map_err(|error| wrong_arguments::<O, H>(args, &error));
+    guarded(|| format!("reading the arguments of handler {}", H::NAME), read)
 }
 
 fn wrong_arguments<O: Object, H: Handler<O>>(args: &str, error: &serde_json::Error) -> Error {
@@ -453,6 +499,16 @@ impl From<&HandlerInfo> for HandlerMeta {
 }
 
 impl Envelope {
+    /// Answers without having run it. A message is then tried again, whatever is wrong with its receiver: nobody
+    /// has refused it.
+    pub(crate) fn turn_away(self, error: Error) {
+        let error = match self.origin {
+            Origin::Message(_) if error.code() == Code::Internal => Error::unavailable(error.detail().to_owned()),
+            _ => error,
+        };
+        self.job.release(Err(error));
+    }
+
     /// Whether the turn needs a look into the store before it runs.
     pub(crate) fn needs_lookup(&self) -> bool {
         self.call_key.is_some() || matches!(self.origin, Origin::Message(_) | Origin::Foreign(_))

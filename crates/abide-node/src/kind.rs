@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    job::{AnyObject, HandlerInfo},
+    job::{AnyObject, HandlerInfo, guarded},
     metrics::HandlerMetrics,
     object::{Access, Durability, Hook, Migrate, Object, Options, Parameter},
 };
@@ -87,8 +87,8 @@ impl KindEntry {
         self.handlers.keys().chain(self.alarms.keys()).copied().chain(hooks)
     }
 
-    pub(crate) fn create(&self) -> Arc<dyn AnyObject> {
-        (self.create)()
+    pub(crate) fn create(&self) -> Result<Arc<dyn AnyObject>, Error> {
+        guarded(|| format!("making a new {}", self.name), || Ok((self.create)()))
     }
 
     pub(crate) fn is_durable(&self) -> bool {
@@ -97,6 +97,10 @@ impl KindEntry {
 
     /// Decodes a stored state, migrating it first if an older version wrote it.
     pub(crate) fn decode(&self, state: &Json, version: u32) -> Result<(Arc<dyn AnyObject>, Unknown), Error> {
+        guarded(|| format!("reading the state of a {}", self.name), || self.decode_unguarded(state, version))
+    }
+
+    fn decode_unguarded(&self, state: &Json, version: u32) -> Result<(Arc<dyn AnyObject>, Unknown), Error> {
         let unreadable = |e: serde_json::Error| {
             Error::internal(format!(
                 "the stored state does not fit kind {}: {e}; nothing was changed; give the kind a `migrate` function",

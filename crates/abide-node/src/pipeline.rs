@@ -7,7 +7,7 @@ use abide_core::{
     error::Code,
     port::{
         BoxFuture,
-        store::{Commit, Committed, Write},
+        store::{AlarmWrite, Commit, Committed, Write},
     },
 };
 use parking_lot::Mutex;
@@ -340,6 +340,9 @@ impl Queue {
     fn take_ready(&mut self) -> Vec<(Commit, Issued)> {
         if self.headless.is_empty() && self.grouped == 0 {
             let take = self.waiting.len().min(BATCH_MAX);
+            if take == self.waiting.len() {
+                return std::mem::replace(&mut self.waiting, Vec::with_capacity(take));
+            }
             let rest = self.waiting.split_off(take);
             return std::mem::replace(&mut self.waiting, rest);
         }
@@ -389,17 +392,40 @@ fn left_out(key: &Key) -> Error {
 pub(crate) struct Behind {
     pub(crate) commit: Commit,
     pub(crate) issued: Issued,
+    turns: usize,
+    /// About how many bytes all but the state takes.
+    bytes: usize,
 }
 
+/// An object owes the store no more turns or bytes than this before they are written, whatever its interval.
+const OWED_TURNS_MAX: usize = 1024;
+const OWED_BYTES_MAX: usize = 1 << 20;
+
 impl Behind {
-    /// Adds a turn's commit to what is to be written. Says whether it is the first.
-    pub(crate) fn merge(pending: &mut Option<Box<Self>>, commit: Commit, issued: Issued) -> bool {
-        let Some(behind) = pending else {
-            *pending = Some(Box::new(Self { commit, issued }));
-            return true;
-        };
+    pub(crate) fn new(commit: Commit, issued: Issued) -> Self {
+        let bytes = weight(&commit);
+        Self { commit, issued, turns: 1, bytes }
+    }
+
+    /// Whether it is so much that it is to be written now.
+    pub(crate) fn is_much(&self) -> bool {
+        self.turns >= OWED_TURNS_MAX || self.bytes >= OWED_BYTES_MAX
+    }
+
+    /// Adds a turn's commit to what is to be written. Gives all of it.
+    pub(crate) fn merge(pending: &mut Option<Box<Self>>, commit: Commit, issued: Issued) -> &Self {
+        match pending {
+            Some(behind) => behind.add(commit, issued),
+            None => *pending = Some(Box::new(Self::new(commit, issued))),
+        }
+        pending.as_deref().unwrap_or_else(|| unreachable!("BUG: what was put there is not there"))
+    }
+
+    fn add(&mut self, commit: Commit, issued: Issued) {
+        self.turns += 1;
+        self.bytes += weight(&commit);
         let Commit { id, incarnation, write, changes, trim, alarms, outbox, received, outcomes, .. } = commit;
-        let into = &mut behind.commit;
+        let into = &mut self.commit;
         into.id = id;
         into.incarnation = incarnation;
         if write != Write::Keep {
@@ -411,12 +437,24 @@ impl Behind {
         into.outbox.extend(outbox);
         into.received.extend(received);
         into.outcomes.extend(outcomes);
-        behind.issued.changes.extend(issued.changes);
-        behind.issued.messages.extend(issued.messages);
-        behind.issued.signals.extend(issued.signals);
-        behind.issued.alarm = behind.issued.alarm.into_iter().chain(issued.alarm).min();
-        false
+        self.issued.changes.extend(issued.changes);
+        self.issued.messages.extend(issued.messages);
+        self.issued.signals.extend(issued.signals);
+        self.issued.alarm = self.issued.alarm.into_iter().chain(issued.alarm).min();
     }
+}
+
+fn weight(commit: &Commit) -> usize {
+    let changes = commit.changes.iter().map(|change| {
+        change.json.as_str().len() + change.snapshot.as_ref().map_or(0, |snapshot| snapshot.as_str().len())
+    });
+    let replies = commit.outcomes.iter().filter_map(|outcome| outcome.reply.as_ref().ok());
+    let messages = commit.outbox.iter().map(|message| message.args.as_str().len());
+    let alarms = commit.alarms.iter().map(|write| match write {
+        AlarmWrite::Set(alarm) => alarm.payload.as_str().len(),
+        AlarmWrite::Remove(name) => name.len(),
+    });
+    changes.chain(messages).chain(alarms).chain(replies.map(|reply| reply.as_str().len())).sum()
 }
 
 impl NodeCore {
@@ -429,6 +467,7 @@ impl NodeCore {
                 () = node.closing.cancelled() => {}
                 () = tokio::time::sleep(interval) => {}
             }
+            activation.writes_now();
             node.flush(&activation);
         });
     }

@@ -27,6 +27,11 @@ impl Principal {
         Ok(principal.map(Arc::new))
     }
 
+    /// As it is kept with an alarm or a message. If it could not be written it would be one that nobody can read.
+    pub(crate) fn kept(&self) -> Json {
+        Json::of(self).unwrap_or_else(|_| Json::null())
+    }
+
     /// What its idempotency keys belong to: the same subject in two tenants is two callers.
     pub(crate) fn scope(&self) -> String {
         // A tenant's name has no slash.

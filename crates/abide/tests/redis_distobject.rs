@@ -6,6 +6,8 @@ mod program;
 mod refusals;
 #[path = "distobject/sharing.rs"]
 mod sharing;
+#[path = "distobject/slow.rs"]
+mod slow;
 #[path = "distobject/thousand.rs"]
 mod thousand;
 #[path = "distobject/unstored.rs"]

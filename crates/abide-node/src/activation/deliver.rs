@@ -69,6 +69,9 @@ impl NodeCore {
     /// Runs some of the turns that came while a caller ran its own, then leaves the object.
     pub(super) fn after_inline(self: &Arc<Self>, activation: &Arc<Activation>, mut live: Box<Live>) {
         for _ in 0..INLINE_TURNS_MAX {
+            if live.spoilt {
+                break;
+            }
             match activation.next_sync(live) {
                 Next::Idle => return,
                 Next::Leaving => return self.clean_up(activation),
@@ -92,7 +95,10 @@ impl NodeCore {
     fn submit_stateless(self: &Arc<Self>, key: &Key, kind: &Arc<KindEntry>, mut envelope: Envelope) {
         let (node, key, kind) = (self.clone(), key.clone(), kind.clone());
         self.tasks.spawn(async move {
-            let mut object = kind.create();
+            let mut object = match kind.create() {
+                Ok(object) => object,
+                Err(error) => return envelope.job.release(Err(error)),
+            };
             let mut ctx = node.context(Owner::Stateless(node.clone(), key.clone()), &envelope, 0);
             let target = match Arc::get_mut(&mut object) {
                 Some(object) => Target::Exclusive(object),
@@ -122,7 +128,7 @@ impl NodeCore {
         let node = self.clone();
         self.tasks.spawn(async move {
             let decoded = state.map_or_else(
-                || Ok(activation.kind.create()),
+                || activation.kind.create(),
                 |state| activation.kind.decode(&state, version).map(|(object, _)| object),
             );
             let object = match decoded {

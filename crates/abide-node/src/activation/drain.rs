@@ -52,7 +52,7 @@ impl NodeCore {
     fn fail_load(&self, activation: &Arc<Activation>, error: &Error) {
         self.directory.remove(activation);
         for envelope in activation.abandon() {
-            envelope.job.release(Err(error.clone()));
+            envelope.turn_away(error.clone());
         }
     }
 
@@ -189,6 +189,10 @@ impl Activation {
 
     /// Hands the decoded object back while the object stays running.
     pub(super) fn put_back(&self, live: Box<Live>) {
+        if live.spoilt {
+            // Whoever comes next is told that it cannot be decoded.
+            return self.refresh(&live);
+        }
         self.cell.lock().live = Some(live);
     }
 

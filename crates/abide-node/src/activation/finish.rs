@@ -3,7 +3,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use abide_core::{
-    ChangeRecord, Encoded, Error, Json, Key, Operations, Patch, Seq, Timestamp,
+    ChangeRecord, Encoded, Error, Json, Key, Operations, Patch, Seq, Timestamp, Unknown,
     error::Code,
     port::store::{AlarmWrite, Commit, MessageId, OutboxMessage, Outcome, Strings, Write},
 };
@@ -13,11 +13,14 @@ use crate::{
     change::{ChangeText, kept, snapshot_due, trim_below},
     context::Context,
     effects::{Effects, apply_alarms},
-    job::{Envelope, Job, Origin, Purpose},
+    job::{Envelope, Job, Origin, Purpose, guarded},
+    kind::KindEntry,
     node::NodeCore,
     object::{Access, Durability, History},
     options::Mutant,
+    outbox::is_refusal,
     pipeline::Behind,
+    principal::Principal,
 };
 
 thread_local! {
@@ -36,6 +39,8 @@ pub(super) struct Turned {
     pub(super) error: Option<Error>,
     /// The encoded answer of a keyed call.
     reply: Option<Result<Json, Error>>,
+    /// What takes the place of an object that is deleted.
+    fresh: Option<Live>,
 }
 
 impl NodeCore {
@@ -50,10 +55,9 @@ impl NodeCore {
     ) {
         if envelope.info.access == Access::Shared {
             envelope.measure(ran.as_ref().err());
-            let (number, seq) = activation.seen();
-            return activation.hold(number, seq, envelope.job, ran.err());
+            return activation.hold_now(envelope.job, ran.err());
         }
-        let mut turned = weigh(activation, live, ctx, ran);
+        let mut turned = weigh(activation, live, ctx, ran, &envelope.origin);
         envelope.measure(turned.error.as_ref());
         if envelope.call_key.is_some() {
             turned.reply = keyed_reply(&*envelope.job, turned.error.as_ref());
@@ -107,7 +111,7 @@ impl NodeCore {
         };
         let Some(fired) = fired else {
             drop(cell);
-            return envelope.job.release(Err(error));
+            return envelope.turn_away(error);
         };
         let alarms = vec![AlarmWrite::Set(self.put_off(&fired, self.clock.now(), &error))];
         apply_alarms(&mut cell.extras().alarms, &alarms);
@@ -163,7 +167,9 @@ impl NodeCore {
         if !alarms.is_empty() {
             apply_alarms(&mut cell.extras().alarms, &alarms);
         }
-        let number = cell.issued + 1;
+        // What a `behind` object owes goes before the commit that deletes it.
+        let owed = u64::from(matches!(write, Write::Delete { .. }) && cell.has_behind());
+        let number = cell.issued + 1 + owed;
         remember(cell, activation.kind.is_durable(), number, outcome.as_ref(), received.as_ref());
         let changes: Vec<ChangeRecord> = change.into_iter().collect();
         let shard = activation.key.shard(self.shards);
@@ -286,7 +292,7 @@ impl NodeCore {
         activation: &Activation,
         cell: &mut Cell,
         live: &mut Live,
-        turned: &Turned,
+        turned: &mut Turned,
         changed: bool,
         delete: bool,
     ) -> Write {
@@ -294,7 +300,9 @@ impl NodeCore {
             return Write::Keep;
         }
         if delete {
-            *live = Live::fresh(&activation.kind);
+            if let Some(fresh) = turned.fresh.take() {
+                *live = fresh;
+            }
             cell.exists = false;
             cell.state = None;
             cell.stale = false;
@@ -351,13 +359,29 @@ impl NodeCore {
             cell.issue_behind(|behind| self.pipeline.submit(self, behind.commit, behind.issued));
         } else if let Durability::Behind(interval) = activation.kind.options.durability {
             let signals = std::mem::take(&mut issued.signals);
-            let first = Behind::merge(&mut cell.extras().behind, commit, issued);
+            let much = Behind::merge(&mut cell.extras().behind, commit, issued).is_much();
+            let later = !std::mem::replace(&mut cell.writes_later, true);
+            // What was owed before is still on its way: whoever wants more waits, as elsewhere, for the store.
+            let waits = much && !cell.is_settled();
+            let job = if waits {
+                let number = cell.issued + 1;
+                cell.hold(number, seq, job, error.clone());
+                None
+            } else {
+                Some(job)
+            };
+            if much && !waits {
+                cell.issue_behind(|behind| self.pipeline.submit(self, behind.commit, behind.issued));
+            }
             drop(cell);
             self.signal(&activation.key, signals);
-            if first {
+            if later {
                 self.flush_later(activation, interval);
             }
-            return job.release(error.map_or(Ok(seq), Err));
+            if let Some(job) = job {
+                job.release(error.map_or(Ok(seq), Err));
+            }
+            return;
         }
         cell.issued += 1;
         let number = cell.issued;
@@ -374,21 +398,30 @@ impl NodeCore {
 }
 
 /// Encodes what the turn left, or rolls it back.
-pub(super) fn weigh(activation: &Activation, live: &mut Live, ctx: Context, ran: Result<(), Error>) -> Turned {
-    let absent = activation.is_absent();
+pub(super) fn weigh(
+    activation: &Activation,
+    live: &mut Live,
+    ctx: Context,
+    ran: Result<(), Error>,
+    origin: &Origin,
+) -> Turned {
     let now = ctx.now();
     let (effects, broken_off) = (ctx.effects, ctx.broken_off);
+    let deletes = effects.delete || matches!(origin, Origin::Node(Purpose::Delete));
     let encoded = ran.and_then(|()| {
         effects.refusal(activation.kind.is_durable()).map_or(Ok(()), Err)?;
-        live.encode()
+        let fresh = deletes.then(|| Live::fresh(&activation.kind)).transpose()?;
+        Ok((live.encode(&activation.kind)?, fresh))
     });
     match encoded {
-        Ok(patch) => Turned { now, patch, effects, error: None, reply: None },
+        Ok((patch, fresh)) => Turned { now, patch, effects, error: None, reply: None, fresh },
         Err(error) => {
-            if let Err(damage) = live.roll_back(activation, absent, broken_off) {
+            if let Err(damage) = live.roll_back(activation, activation.is_absent(), broken_off) {
                 tracing::error!(key = %activation.key, error = %damage, "a rolled back object cannot be decoded");
+                live.spoilt = true;
             }
-            Turned { now, patch: Patch::default(), effects: Effects::default(), error: Some(error), reply: None }
+            let (patch, effects) = (Patch::default(), Effects::default());
+            Turned { now, patch, effects, error: Some(error), reply: None, fresh: None }
         }
     }
 }
@@ -397,7 +430,10 @@ pub(super) fn weigh(activation: &Activation, live: &mut Live, ctx: Context, ran:
 const MESSAGE_BITS: u32 = 16;
 
 fn outgoing(sender: &Key, expected: Seq, turned: &mut Turned, envelope: &Envelope) -> Vec<OutboxMessage> {
-    let principal = envelope.principal.as_deref().and_then(|p| Json::of(p).ok());
+    if turned.effects.messages.is_empty() {
+        return Vec::new();
+    }
+    let principal = envelope.principal.as_deref().map(Principal::kept);
     let base = expected.next().number() << MESSAGE_BITS;
     let messages = std::mem::take(&mut turned.effects.messages);
     let number = |(index, message): (u64, crate::effects::Outgoing)| OutboxMessage {
@@ -423,8 +459,7 @@ fn received_of(envelope: &Envelope, error: Option<&Error>) -> Option<(Key, u64)>
     let Origin::Message(id) = &envelope.origin else {
         return None;
     };
-    let refused = [Code::Rejected, Code::Denied, Code::NotFound, Code::Conflict, Code::TooLarge, Code::Deadlock];
-    let settled = error.is_none_or(|e| refused.contains(&e.code()));
+    let settled = error.is_none_or(|e| is_refusal(e.code()));
     settled.then(|| (id.sender.clone(), id.n))
 }
 
@@ -439,7 +474,7 @@ fn taken_of(envelope: &mut Envelope, succeeded: bool) -> Strings {
 /// A keyed call's answer, or the handler's own error; any other failure may be tried again.
 fn keyed_reply(job: &dyn Job, error: Option<&Error>) -> Option<Result<Json, Error>> {
     match error {
-        None => job.reply().ok().map(Ok),
+        None => job.reply().map(Ok),
         Some(error) if error.code() == Code::Rejected => Some(Err(error.clone())),
         Some(_) => None,
     }
@@ -470,19 +505,23 @@ pub(super) fn remember(
 }
 
 impl Live {
-    fn fresh(kind: &crate::kind::KindEntry) -> Self {
-        Self { object: kind.create(), unknown: abide_core::Unknown::default(), encoded: abide_core::Encoded::nothing() }
+    /// Of an object that is not there.
+    pub(super) fn fresh(kind: &KindEntry) -> Result<Self, Error> {
+        Ok(Self { object: kind.create()?, unknown: Unknown::default(), encoded: Encoded::nothing(), spoilt: false })
     }
 
     /// Whether a turn of the node's own has left an object that is not there as it was.
-    fn is_fresh(&self, kind: &crate::kind::KindEntry, effects: &Effects) -> bool {
-        let mut fresh = Encoded::default();
-        let encoded = kind.create().encode(&abide_core::Unknown::default(), &mut fresh);
-        effects.is_empty() && encoded.is_ok() && fresh.as_str() == self.encoded.as_str()
+    fn is_fresh(&self, kind: &KindEntry, effects: &Effects) -> bool {
+        let fresh = Self::fresh(kind).and_then(|mut fresh| fresh.encode(kind).map(|_| fresh));
+        effects.is_empty() && fresh.is_ok_and(|fresh| fresh.encoded.as_str() == self.encoded.as_str())
     }
 
     /// Encodes the object after a turn; the patch leads there from the encoding before it.
-    pub(super) fn encode(&mut self) -> Result<Patch, Error> {
+    pub(super) fn encode(&mut self, kind: &KindEntry) -> Result<Patch, Error> {
+        guarded(|| format!("writing the state of a {}", kind.name), || self.encode_unguarded(kind))
+    }
+
+    fn encode_unguarded(&mut self, kind: &KindEntry) -> Result<Patch, Error> {
         let mut operations = Operations::default();
         if let Some(object) = Arc::get_mut(&mut self.object) {
             object.take_operations(&mut operations);
@@ -491,11 +530,24 @@ impl Live {
             self.object.encode(&self.unknown, scratch).map_err(|e| {
                 Error::internal(format!("the new state cannot be written as JSON: {e}; the turn was rolled back"))
             })?;
+            if scratch.is_doubtful() {
+                kind.decode(&scratch.json(), kind.options.version).map_err(|e| not_finite(kind, &e))?;
+            }
             let patch = scratch.patch_from(&self.encoded, &operations);
             self.encoded.copy_from(scratch);
             Ok(patch)
         })
     }
+}
+
+/// Why a state is not stored that nobody could read again.
+fn not_finite(kind: &KindEntry, error: &Error) -> Error {
+    tracing::error!(kind = %kind.name, %error, "a state with a number that is not finite does not read back");
+    Error::internal(format!(
+        "a number in the new state of a {} is not finite (NaN or infinite), which JSON does not have: it could not be \
+         read back; the turn was rolled back; check the division, or make the field an Option",
+        kind.name
+    ))
 }
 
 impl Cell {

@@ -7,15 +7,17 @@ use abide_core::{
     port::store::{FieldForm, Notice, Strings},
 };
 use serde_json::{Map, Value};
+use tokio::time::timeout_at;
 
 use super::{
     Activation, Live,
+    deliver::out_of_time,
     settle::lost,
     turn::{keep_unstored, run_hook},
 };
 use crate::{
     context::Owner,
-    job::{Envelope, Origin},
+    job::{Envelope, Origin, guarded},
     node::NodeCore,
     object::Hook,
 };
@@ -46,8 +48,12 @@ impl NodeCore {
         let mut ctx = self.context(Owner::Activation(activation.clone()), &envelope, 0);
         let mut ran = Ok(());
         if let Some(hook) = activation.kind.hook(Hook::Create).filter(|_| activation.is_absent()) {
+            let deadline = envelope.deadline;
             ran = match live.exclusive(activation) {
-                Ok(object) => run_hook(hook, object, &mut ctx).await,
+                Ok(object) => timeout_at(deadline, run_hook(hook, object, &mut ctx)).await.unwrap_or_else(|_| {
+                    ctx.broken_off = true;
+                    Err(out_of_time(&activation.key, hook.name))
+                }),
                 Err(error) => Err(error),
             };
         }
@@ -56,7 +62,7 @@ impl NodeCore {
             notice.said = Some(strings);
         }
         self.finish(activation, &mut live, envelope, ctx, ran);
-        Some(live)
+        live.sound()
     }
 
     /// What is new, compared with all that this object has made durable.
@@ -97,9 +103,12 @@ impl Live {
 
     /// The fields of the object as it is now.
     fn fields(&self) -> Result<Map<String, Value>, Error> {
-        let mut encoded = Encoded::default();
-        let fields = self.object.encode(&self.unknown, &mut encoded).and_then(|()| encoded.json().decode());
-        fields.map_err(|error| Error::internal(format!("the state cannot be written as JSON: {error}")))
+        let encode = || {
+            let mut encoded = Encoded::default();
+            let fields = self.object.encode(&self.unknown, &mut encoded).and_then(|()| encoded.json().decode());
+            fields.map_err(|error| Error::internal(format!("the state cannot be written as JSON: {error}")))
+        };
+        guarded(|| "writing a state".into(), encode)
     }
 
     /// The object with some fields changed, if its type can have them so.

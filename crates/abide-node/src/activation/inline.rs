@@ -50,14 +50,15 @@ impl NodeCore {
         };
         let mut ctx = Context::new(scope, None, 0);
         let ran = run::<O, H>(&mut live, args, &mut ctx);
-        match self.answer_volatile(live, &ctx, H::NAME, ran) {
+        match self.answer_at_once(live, &ctx, H::NAME, ran) {
             Ok(reply) => Ok(Here::Answered(reply)),
             Err((live, ran)) => Ok(Here::Waits(self.finish_here::<O, H>(live, ctx, ran))),
         }
     }
 
-    /// A volatile object's turn without effects needs no commit: its answer can leave at once.
-    fn answer_volatile<T>(
+    /// A volatile object's turn without effects needs no commit, and what was read of an object whose commits are
+    /// all settled waits for none: the answer can leave at once.
+    fn answer_at_once<T>(
         self: &Arc<Self>,
         mut live: Box<Live>,
         ctx: &Context,
@@ -65,16 +66,20 @@ impl NodeCore {
         ran: Ran<T>,
     ) -> Result<Answered<T>, (Box<Live>, Ran<T>)> {
         let Some(activation) = ctx.scope.activation() else { return Err((live, ran)) };
-        let plain = !activation.kind.is_durable() && ctx.effects.is_empty();
+        let (durable, plain) = (activation.kind.is_durable(), ctx.effects.is_empty());
         let (value, patch) = match ran {
             Ran::Read(Ok(value)) if plain => (value, None),
-            Ran::Changed(Ok(value)) if plain => match live.encode() {
+            Ran::Changed(Ok(value)) if plain && !durable => match live.encode(&activation.kind) {
                 Ok(patch) => (value, Some(patch)),
                 Err(error) => return Err((live, Ran::Changed(Err(error)))),
             },
             other => return Err((live, other)),
         };
         let mut cell = activation.cell.lock();
+        if durable && (cell.broken || !cell.is_settled()) {
+            drop(cell);
+            return Err((live, Ran::Read(Ok(value))));
+        }
         let changed = patch.filter(|patch| !cell.exists || !patch.is_empty());
         if changed.is_some() {
             if !cell.exists {

@@ -195,7 +195,7 @@ impl NodeCore {
             Err(out_of_time(&activation.key, name))
         });
         self.finish_within(member, &mut live, envelope, ctx, ran);
-        member.lease.live = Some(live);
+        member.lease.live = live.sound();
     }
 
     /// Ends a turn of a transaction: what it did is kept in mind, and becomes durable with all the rest.
@@ -213,7 +213,7 @@ impl NodeCore {
             let (_, seq) = activation.seen();
             return envelope.job.release(ran.map(|()| seq));
         }
-        let mut turned = weigh(activation, live, ctx, ran);
+        let mut turned = weigh(activation, live, ctx, ran, &envelope.origin);
         envelope.measure(turned.error.as_ref());
         if let Some(error) = turned.error {
             return envelope.job.release(Err(error));
@@ -283,7 +283,7 @@ impl NodeCore {
         for (index, member) in members.iter_mut().enumerate().filter(|(_, member)| member.touched) {
             let (activation, cell) = (&activations[index], &mut cells[index]);
             let pending = member.pending.take().unwrap_or_else(|| self.guard_of(activation, cell));
-            let Behind { commit, mut issued } = *pending;
+            let Behind { commit, mut issued, .. } = *pending;
             gates.push(cell.issue_member(activation, &mut issued, self.tick()));
             commits.push((commit, issued));
         }
@@ -314,7 +314,7 @@ impl NodeCore {
         let (key, shard) = (activation.key.clone(), activation.key.shard(self.shards));
         let kept = Commit::keep(key, shard, self.epoch(shard), self.next_commit_id(), cell.head);
         let commit = Commit { incarnation: cell.incarnation, ..kept };
-        Box::new(Behind { commit, issued: Issued::nothing() })
+        Box::new(Behind::new(commit, Issued::nothing()))
     }
 }
 

@@ -68,8 +68,12 @@ struct Cell {
     extras: Option<Box<Extras>>,
     /// When it last ran, in the node's ticks.
     last_used: u32,
+    /// How many readers run beside the turns, on whatever version of the object.
+    readers: u16,
     /// The turn that runs is of a handler that never waits.
     brief: bool,
+    /// A task will write what a `behind` object owes.
+    writes_later: bool,
     broken: bool,
     leaving: bool,
 }
@@ -117,6 +121,15 @@ pub(crate) struct Live {
     object: Arc<dyn AnyObject>,
     unknown: Unknown,
     encoded: Encoded,
+    /// A turn failed, and could not be undone in it: it is to be decoded afresh.
+    spoilt: bool,
+}
+
+impl Live {
+    /// It, unless it has to be decoded afresh.
+    fn sound(self: Box<Self>) -> Option<Box<Self>> {
+        (!self.spoilt).then_some(self)
+    }
 }
 
 impl Extras {
@@ -164,7 +177,9 @@ impl Activation {
             waiting: None,
             extras: None,
             last_used: 0,
+            readers: 0,
             brief: false,
+            writes_later: false,
             broken: false,
             leaving: false,
         };

@@ -1,8 +1,12 @@
 //! The gate: what waited for a commit leaves when the store has answered.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use abide_core::{ChangeRecord, Error, Seq, Timestamp, port::store::OutboxMessage};
+use parking_lot::MutexGuard;
 use tokio::sync::oneshot;
 
 use super::{Activation, Answer, Cell, Held};
@@ -36,6 +40,31 @@ impl Issued {
     }
 }
 
+/// What follows for an activation when one of its commits is settled.
+struct Settled {
+    /// The answers that leave now.
+    released: Vec<Held>,
+    /// It is a `behind` object, and owes so much meanwhile that it is to be written now.
+    owes_much: bool,
+    /// It is about to leave memory.
+    leaving: bool,
+}
+
+/// Lets an answer out, or has it wait for its commit.
+fn hold_behind_gate(mut cell: MutexGuard<'_, Cell>, held: Held) {
+    if cell.broken {
+        drop(cell);
+        return held.release(Some(&lost()));
+    }
+    if held.number <= cell.settled {
+        drop(cell);
+        return held.release(None);
+    }
+    let gate = &mut cell.waiting().gate;
+    let place = gate.partition_point(|other| other.number <= held.number);
+    gate.insert(place, held);
+}
+
 /// What the store said of one commit.
 pub(crate) type Verdict = Result<(), Error>;
 
@@ -45,18 +74,18 @@ impl NodeCore {
         let Some(activation) = issued.activation else {
             return;
         };
-        let (released, failure) = match verdict {
+        let (settled, failure) = match verdict {
             Ok(()) => {
                 self.hub.publish(&activation.key, &issued.changes);
                 self.signal(&activation.key, issued.signals);
-                let released = activation.settle_one(issued.number);
+                let settled = activation.settle_one(issued.number);
                 if !issued.messages.is_empty() {
                     self.outbox.enqueue(self, issued.messages);
                 }
                 if let Some(due) = issued.alarm {
                     self.scheduler.notify(due);
                 }
-                (released, None)
+                (settled, None)
             }
             Err(error) => {
                 tracing::warn!(key = %activation.key, %error, "a commit failed; the object is loaded afresh");
@@ -64,10 +93,13 @@ impl NodeCore {
                 (activation.break_at(issued.number), Some(error))
             }
         };
-        for held in released {
+        for held in settled.released {
             held.release(failure.as_ref());
         }
-        if activation.is_leaving() {
+        if settled.owes_much {
+            self.flush(&activation);
+        }
+        if settled.leaving {
             self.clean_up(&activation);
         }
     }
@@ -99,22 +131,17 @@ impl Activation {
     }
 
     pub(super) fn hold_answer(&self, number: u64, seq: Seq, answer: Answer) {
-        let held = Held { number, seq, answer };
-        let mut cell = self.cell.lock();
-        if cell.broken {
-            drop(cell);
-            return held.release(Some(&lost()));
-        }
-        if number <= cell.settled {
-            drop(cell);
-            return held.release(None);
-        }
-        let gate = &mut cell.waiting().gate;
-        let place = gate.partition_point(|other| other.number <= number);
-        gate.insert(place, held);
+        hold_behind_gate(self.cell.lock(), Held { number, seq, answer });
     }
 
-    fn settle_one(&self, number: u64) -> Vec<Held> {
+    /// Releases `job` once everything issued so far is durable.
+    pub(super) fn hold_now(&self, job: Box<dyn Job>, error: Option<Error>) {
+        let cell = self.cell.lock();
+        let held = Held { number: cell.issued, seq: cell.head, answer: Answer::Job(job, error) };
+        hold_behind_gate(cell, held);
+    }
+
+    fn settle_one(&self, number: u64) -> Settled {
         let mut cell = self.cell.lock();
         cell.note_settled(number);
         let settled = cell.settled;
@@ -127,21 +154,19 @@ impl Activation {
         if cell.phase == super::Phase::Idle && cell.is_settled() {
             cell.trim();
         }
-        released
+        let owes = cell.extras.as_ref().and_then(|extras| extras.behind.as_ref());
+        let owes_much = cell.is_settled() && owes.is_some_and(|behind| behind.is_much());
+        Settled { released, owes_much, leaving: cell.broken || cell.leaving }
     }
 
     /// The memory is no longer the truth: everything that waits for a commit fails.
-    fn break_at(&self, number: u64) -> Vec<Held> {
+    fn break_at(&self, number: u64) -> Settled {
         let mut cell = self.cell.lock();
         cell.note_settled(number);
         cell.broken = true;
         cell.live = None;
-        cell.waiting.as_mut().map_or_else(Vec::new, |waiting| std::mem::take(&mut waiting.gate).into())
-    }
-
-    fn is_leaving(&self) -> bool {
-        let cell = self.cell.lock();
-        cell.broken || cell.leaving
+        let released = cell.waiting.as_mut().map_or_else(Vec::new, |waiting| std::mem::take(&mut waiting.gate).into());
+        Settled { released, owes_much: false, leaving: true }
     }
 
     /// Waits until all commits issued so far are durable.
@@ -185,6 +210,13 @@ impl Cell {
 impl Held {
     fn release(self, failure: Option<&Error>) {
         let failure = failure.cloned();
+        // Nothing of the users' runs here but the end of an answer that nobody takes. Others wait behind it.
+        if catch_unwind(AssertUnwindSafe(|| self.give(failure))).is_err() {
+            tracing::error!("what a handler returned panicked when it was dropped");
+        }
+    }
+
+    fn give(self, failure: Option<Error>) {
         match self.answer {
             Answer::Job(job, error) => {
                 let error = failure.or(error);
@@ -217,6 +249,11 @@ impl Cell {
 }
 
 impl Activation {
+    /// The task that was to write what the object owes does so: from here on another one will.
+    pub(crate) fn writes_now(&self) {
+        self.cell.lock().writes_later = false;
+    }
+
     /// Issues what the object owes the store, in order with its other commits.
     pub(crate) fn take_behind(&self, submit: impl FnOnce(crate::pipeline::Behind)) {
         let mut cell = self.cell.lock();

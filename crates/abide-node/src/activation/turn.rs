@@ -13,8 +13,9 @@ use crate::{
     object::{Access, Hook, Running},
 };
 
-/// How many readers may hold a version of an object before further ones wait in line.
-const READERS_MAX: usize = 256;
+/// How many readers that wait may run inside one object, whatever versions of it they hold. Further ones are
+/// refused.
+const READERS_MAX: u16 = 256;
 
 impl NodeCore {
     pub(crate) fn context(&self, owner: Owner, envelope: &Envelope, attempt: u32) -> Context {
@@ -32,6 +33,9 @@ impl NodeCore {
         let Some((mut envelope, attempt)) = self.admit(activation, envelope) else {
             return;
         };
+        if let Some(refusal) = activation.may_not_be_made(&envelope) {
+            return envelope.job.release(Err(refusal));
+        }
         let mut ctx = self.context(Owner::Activation(activation.clone()), &envelope, attempt);
         let ran = match envelope.info.access {
             Access::Shared => at_once(envelope.job.run(Target::Shared(&*live.object), &mut ctx)),
@@ -66,9 +70,14 @@ impl NodeCore {
                 return live;
             }
             Err(error) => {
-                envelope.job.release(Err(error));
+                envelope.turn_away(error);
                 return live;
             }
+        }
+        // Not before the look: a call that took effect before, and deleted its object, is answered as then.
+        if let Some(refusal) = activation.may_not_be_made(&envelope) {
+            envelope.job.release(Err(refusal));
+            return live;
         }
         let mut live = match live.map_or_else(|| activation.revive(), Ok) {
             Ok(live) => live,
@@ -95,7 +104,7 @@ impl NodeCore {
             Err(error) => Err(error),
         };
         self.finish(activation, &mut live, envelope, ctx, ran);
-        Some(live)
+        live.sound()
     }
 
     /// Runs a reader: at once if it never waits, else beside the turns that follow, on this version.
@@ -106,7 +115,8 @@ impl NodeCore {
         mut envelope: Envelope,
     ) -> Option<Box<Live>> {
         let mut ctx = self.context(Owner::Activation(activation.clone()), &envelope, 0);
-        if envelope.info.sync || Arc::strong_count(&live.object) > READERS_MAX {
+        let reading = (!envelope.info.sync).then(|| Reading::begin(activation)).flatten();
+        let Some(reading) = reading else {
             let ran = match envelope.job.run(Target::Shared(&*live.object), &mut ctx) {
                 Running::Done(result) => result,
                 Running::Waiting(_) => Err(Error::new(
@@ -116,7 +126,7 @@ impl NodeCore {
             };
             self.finish(activation, &mut live, envelope, ctx, ran);
             return Some(live);
-        }
+        };
         let (object, seen) = (live.object.clone(), activation.seen());
         let activation = activation.clone();
         self.tasks.spawn(async move {
@@ -127,6 +137,7 @@ impl NodeCore {
                     Err(_) => Err(out_of_time(&activation.key, envelope.info.name)),
                 },
             };
+            drop((object, reading));
             envelope.measure(ran.as_ref().err());
             activation.hold(seen.0, seen.1, envelope.job, ran.err());
         });
@@ -142,18 +153,12 @@ impl NodeCore {
             Origin::Alarm { name, token } => {
                 let attempt = activation.alarm_attempt(name, *token);
                 if attempt.is_none() {
-                    activation.hold_now(envelope.job);
+                    activation.hold_now(envelope.job, None);
                     return None;
                 }
                 return attempt.map(|attempt| (envelope, attempt));
             }
             Origin::Call | Origin::Message(_) | Origin::Transaction(_) | Origin::Foreign(_) | Origin::Node(_) => {}
-        }
-        if envelope.existing && envelope.info.access == Access::Exclusive && activation.is_to_be_made() {
-            let detail =
-                format!("there is no {}, and the caller may not create it; nothing was changed", activation.key);
-            envelope.job.release(Err(Error::new(Code::Denied, detail)));
-            return None;
         }
         if Instant::now() >= envelope.deadline {
             let detail = format!(
@@ -216,6 +221,27 @@ impl NodeCore {
 pub(super) fn keep_unstored(object: &mut Arc<dyn AnyObject>, from: &mut Arc<dyn AnyObject>) {
     if let (Some(object), Some(from)) = (Arc::get_mut(object), Arc::get_mut(from)) {
         object.keep_unstored(from);
+    }
+}
+
+/// One of the readers that run beside an object's turns.
+struct Reading(Arc<Activation>);
+
+impl Reading {
+    /// Another one, if there may be one more.
+    fn begin(activation: &Arc<Activation>) -> Option<Self> {
+        let mut cell = activation.cell.lock();
+        if cell.readers >= READERS_MAX {
+            return None;
+        }
+        cell.readers += 1;
+        Some(Self(activation.clone()))
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.cell.lock().readers -= 1;
     }
 }
 
@@ -318,25 +344,24 @@ impl Activation {
             (cell.state.clone(), cell.version)
         };
         let Some(state) = state else {
-            let (object, unknown) = (self.kind.create(), Unknown::default());
-            return Ok(Box::new(Live { object, unknown, encoded: Encoded::nothing() }));
+            return Ok(Box::new(Live::fresh(&self.kind)?));
         };
         let (object, unknown) = self.kind.decode(&state, version)?;
         let encoded =
             Encoded::parse(&state).map_err(|e| Error::internal(format!("the stored state is damaged: {e}")))?;
-        Ok(Box::new(Live { object, unknown, encoded }))
+        Ok(Box::new(Live { object, unknown, encoded, spoilt: false }))
     }
 
     fn decode(&self, encoded: &Encoded, absent: bool) -> Result<(Arc<dyn AnyObject>, Unknown), Error> {
         if absent {
-            return Ok((self.kind.create(), Unknown::default()));
+            return Ok((self.kind.create()?, Unknown::default()));
         }
         let version = self.cell.lock().version;
         self.kind.decode(&encoded.json(), version)
     }
 
     /// Brings a volatile object's state up to date before a turn that may take long.
-    fn refresh(&self, live: &Live) {
+    pub(super) fn refresh(&self, live: &Live) {
         let mut cell = self.cell.lock();
         if cell.stale {
             cell.state = Some(live.encoded.json());
@@ -344,9 +369,13 @@ impl Activation {
         }
     }
 
-    /// Whether a changing turn would make the object.
-    fn is_to_be_made(&self) -> bool {
-        !self.kind.options.stateless && self.is_absent()
+    /// Why the turn must not run, if it would make the object for a caller who may not.
+    fn may_not_be_made(&self, envelope: &Envelope) -> Option<Error> {
+        let changes = envelope.existing && envelope.info.access == Access::Exclusive;
+        (changes && !self.kind.options.stateless && self.is_absent()).then(|| {
+            let detail = format!("there is no {}, and the caller may not create it; nothing was changed", self.key);
+            Error::new(Code::Denied, detail)
+        })
     }
 
     pub(super) fn is_absent(&self) -> bool {
@@ -379,17 +408,13 @@ impl Activation {
 
     /// Answers a call that took effect before, once that effect is durable.
     fn hold_again(&self, job: Box<dyn crate::job::Job>, outcome: Option<Outcome>) {
-        let (number, seq) = self.seen();
         match outcome {
-            Some(outcome) => self.hold_answer(number, seq, Answer::Stored(job, outcome)),
-            None => self.hold(number, seq, job, None),
+            Some(outcome) => {
+                let (number, seq) = self.seen();
+                self.hold_answer(number, seq, Answer::Stored(job, outcome));
+            }
+            None => self.hold_now(job, None),
         }
-    }
-
-    /// Answers once everything issued so far is durable.
-    fn hold_now(&self, job: Box<dyn crate::job::Job>) {
-        let (number, seq) = self.seen();
-        self.hold(number, seq, job, None);
     }
 }
 

@@ -4,8 +4,11 @@
 mod alarms;
 mod calls;
 mod life;
+mod limits;
 mod messages;
+mod mishaps;
 mod principals;
+mod repeated;
 mod stuck;
 mod transactions;
 mod unstored;
