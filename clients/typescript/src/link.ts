@@ -195,7 +195,8 @@ export class Link {
   }
 
   private get backoff(): { minMs: number; maxMs: number } {
-    return { minMs: 200, maxMs: 10_000, ...this.options.backoff };
+    const { minMs = 200, maxMs = 10_000 } = this.options.backoff ?? {};
+    return { minMs, maxMs };
   }
 
   private lost(error: AbideError): void {
