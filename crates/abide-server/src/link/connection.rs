@@ -131,33 +131,49 @@ impl From<Lost> for Ended {
 
 impl<L: Link> Connection<L> {
     /// Serves a link from its first frame to its end.
-    pub(crate) async fn serve(shared: Arc<Shared>, mut link: L, opening: Opening) {
+    pub(crate) async fn serve(shared: Arc<Shared>, link: L, opening: Opening) {
         let _connected = Connected::new(&gauge!("abide_clients_connected"));
+        // What happens once has its memory for itself, and gives it back.
+        let Some(mut connection) = Box::pin(Self::begin(shared, link, opening)).await else { return };
+        let ended = connection.run().await;
+        Box::pin(connection.finish(ended)).await;
+    }
+
+    /// Lets a client in by its first frame, and welcomes it; `None` if it did not come so far.
+    async fn begin(shared: Arc<Shared>, mut link: L, opening: Opening) -> Option<Box<Self>> {
         let first = timeout(shared.limits.hello_timeout, first(&mut link));
         let frame = match first.await {
             Ok(Ok(frame)) => frame,
-            Ok(Err(Some((error, end)))) => return hello::refuse(&shared, &mut link, &error, end).await,
-            Ok(Err(None)) => return,
+            Ok(Err(Some((error, end)))) => {
+                hello::refuse(&shared, &mut link, &error, end).await;
+                return None;
+            }
+            Ok(Err(None)) => return None,
             Err(_) => {
                 let error = Error::new(Code::Deadline, "there was no `hello` in time; connect again");
-                return hello::refuse(&shared, &mut link, &error, End::Refused).await;
+                hello::refuse(&shared, &mut link, &error, End::Refused).await;
+                return None;
             }
         };
-        // What happens once has its memory for itself, and gives it back.
-        let (who, visit) = match Box::pin(hello::admit(&shared, &opening, frame.as_ref())).await {
+        let (who, visit) = match hello::admit(&shared, &opening, frame.as_ref()).await {
             Ok(admitted) => admitted,
-            Err(error) => return hello::refuse(&shared, &mut link, &error, End::Refused).await,
+            Err(error) => {
+                hello::refuse(&shared, &mut link, &error, End::Refused).await;
+                return None;
+            }
         };
-        let Opening { headers, peer, stranger } = opening;
-        drop((frame, headers, peer, stranger));
+        // Its place among those of whom nothing is known is free again.
+        drop(opening.stranger);
         link.admitted();
         let welcome = hello::welcome(&shared, &who, &visit);
         let mut connection = Box::new(Self::new(shared, link, who, visit));
-        let ended = match connection.write(welcome).await {
-            Ok(()) => connection.run().await,
-            Err(lost) => lost,
-        };
-        connection.finish(ended).await;
+        match connection.write(welcome).await {
+            Ok(()) => Some(connection),
+            Err(lost) => {
+                connection.finish(lost).await;
+                None
+            }
+        }
     }
 
     fn new(shared: Arc<Shared>, link: L, who: Who, visit: Visit) -> Self {
@@ -377,29 +393,34 @@ impl<L: Link> Connection<L> {
     }
 
     async fn call(&mut self, call: Call) -> Result<(), Ended> {
-        if !self.has_room(call.n).await? {
+        let n = call.n;
+        if !self.has_room(n).await? {
             return Ok(());
         }
-        let (n, answer) = (call.n, self.start(call));
-        self.later(n, answer).await
+        let begun = self.start(call).map(|answer| self.later(n, answer));
+        self.begun(n, begun).await
     }
 
     async fn get(&mut self, get: Get) -> Result<(), Ended> {
-        if !self.has_room(get.n).await? {
+        let n = get.n;
+        if !self.has_room(n).await? {
             return Ok(());
         }
         let key = self.object(&get.kind, &get.id);
         let answer = key.and_then(|key| asking::get(&self.shared, &self.who, key, get.at, &self.reads));
-        self.later(get.n, answer).await
+        let begun = answer.map(|answer| self.later(n, answer));
+        self.begun(n, begun).await
     }
 
     async fn delete(&mut self, delete: Delete) -> Result<(), Ended> {
-        if !self.has_room(delete.n).await? {
+        let n = delete.n;
+        if !self.has_room(n).await? {
             return Ok(());
         }
         let key = self.object(&delete.kind, &delete.id);
         let answer = key.and_then(|key| asking::delete(&self.shared, &self.who, key));
-        self.later(delete.n, answer).await
+        let begun = answer.map(|answer| self.later(n, answer));
+        self.begun(n, begun).await
     }
 
     async fn list(&mut self, list: List) -> Result<(), Ended> {
@@ -408,7 +429,8 @@ impl<L: Link> Connection<L> {
             return Ok(());
         }
         let answer = asking::list(&self.shared, &self.who, list, &self.reads);
-        self.later(n, answer).await
+        let begun = answer.map(|answer| self.later(n, answer));
+        self.begun(n, begun).await
     }
 
     /// Whether a request of this number may begin; if not, its sender was told.
@@ -426,21 +448,19 @@ impl<L: Link> Connection<L> {
         Ok(true)
     }
 
-    /// Answers a request when it is done, or why it cannot begin.
-    async fn later(
-        &mut self,
-        n: u64,
-        answer: Result<impl Future<Output = Result<Reply<Json>>> + Send + 'static>,
-    ) -> Result<(), Ended> {
-        match answer {
+    /// Answers a request when it is done. Not `async`: its future would be part of every idle connection.
+    fn later(&mut self, n: u64, answer: impl Future<Output = Result<Reply<Json>>> + Send + 'static) {
+        let (stop, registration) = AbortHandle::new_pair();
+        self.open.insert(n, Open::Call(stop));
+        let answer = Abortable::new(answer, registration);
+        self.calls.push(Box::pin(async move { (n, answer.await.ok()) }));
+    }
+
+    /// Tells the client why a request did not begin, if it did not.
+    async fn begun(&mut self, n: u64, begun: Result<()>) -> Result<(), Ended> {
+        match begun {
+            Ok(()) => Ok(()),
             Err(error) => self.write(text::error(Some(n), &error)).await,
-            Ok(answer) => {
-                let (stop, registration) = AbortHandle::new_pair();
-                self.open.insert(n, Open::Call(stop));
-                let answer = Abortable::new(answer, registration);
-                self.calls.push(Box::pin(async move { (n, answer.await.ok()) }));
-                Ok(())
-            }
         }
     }
 
@@ -493,13 +513,11 @@ impl<L: Link> Connection<L> {
         if self.open.contains_key(&n) {
             return self.in_use(n).await;
         }
-        match self.begin(watch) {
-            Ok(()) => Ok(()),
-            Err(error) => self.write(text::error(Some(n), &error)).await,
-        }
+        let begun = self.begin_watch(watch);
+        self.begun(n, begun).await
     }
 
-    fn begin(&mut self, watch: Watch) -> Result<()> {
+    fn begin_watch(&mut self, watch: Watch) -> Result<()> {
         let Watch { n, kind, id, after, presence } = watch;
         let most = self.shared.limits.watches_per_connection;
         if self.watched >= most {
