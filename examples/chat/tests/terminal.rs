@@ -190,9 +190,12 @@ fn whoever_comes_back_from_a_lost_connection_has_not_left() {
     alice.sees("* [hall] bob is here");
     server.kill();
     alice.sees("* the server is away; what you type is said when it is back");
+    alice.types("anybody?");
+    alice.sees("  not said yet: anybody?");
     server.restart();
     alice.sees("* connected again");
     bob.sees("* connected again");
+    bob.sees("[hall] alice: anybody?");
     bob.types("still here");
     alice.sees("[hall] bob: still here");
     bob.types("/quit");
@@ -223,7 +226,7 @@ fn rooms_are_listed_entered_and_left_and_whispers_are_heard_by_one() {
     bob.types("/w alice psst");
     alice.sees("  bob whispers: psst");
     bob.types("/list");
-    bob.sees_one("the garden in the list", |line| line.starts_with("  garden: 1 lines"));
+    bob.sees_one("the garden in the list", |line| line == "  garden: 1 line, 2 members");
     bob.types("/leave");
     bob.sees("* you left garden");
     alice.sees("* [garden] bob has left");

@@ -115,6 +115,7 @@ impl App {
             screen.line(&failure);
         }
         client.close().await;
+        screen.end();
     }
 
     async fn typed(&mut self, line: &str, told: &mpsc::Sender<(String, News)>) {
@@ -132,7 +133,12 @@ impl App {
             _ if command.starts_with('/') => {
                 self.screen.line(&format!("! there is no {command}; /help says what there is"));
             }
-            _ => self.say(Act::Say(line.to_owned())),
+            _ => {
+                if self.online == Some(false) && !self.at.is_empty() {
+                    self.screen.line(&format!("  not said yet: {line}"));
+                }
+                self.say(Act::Say(line.to_owned()));
+            }
         }
     }
 
@@ -183,7 +189,8 @@ impl App {
         self.answer(async move {
             let rooms = lobby.rooms().timeout(ASK).await?;
             let line = |(name, listed): &(String, chat_example::Listed)| {
-                format!("  {name}: {} lines, {} members", listed.lines, listed.members)
+                let (lines, members) = (count(listed.lines, "line"), count(listed.members, "member"));
+                format!("  {name}: {lines}, {members}")
             };
             let lines = rooms.iter().map(line).collect::<Vec<_>>();
             Ok(if lines.is_empty() { vec!["  there is no room yet".to_owned()] } else { lines })
@@ -279,5 +286,13 @@ impl App {
             self.entered = Some(id);
             self.answer(async move { session.enter(name).timeout(ASK).await.map(|_| Vec::new()) });
         }
+    }
+}
+
+/// So many of something.
+fn count(n: impl Into<u64>, what: &str) -> String {
+    match n.into() {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
     }
 }

@@ -56,6 +56,13 @@ impl Screen {
         text
     }
 
+    /// Takes the line that is being typed away, for whoever uses the terminal next.
+    pub(crate) fn end(&self) {
+        if self.is_terminal() {
+            let _ = self.term.clear_line();
+        }
+    }
+
     fn draw(&self) {
         if self.is_terminal() {
             let (prompt, text) = self.typing.lock().unwrap_or_else(PoisonError::into_inner).clone();
