@@ -122,6 +122,12 @@ function Away() {
   );
 }
 
+/** Why a token is asked for, with the one there is, if any. */
+function why(status: number): string {
+  if (status === 401) return "This node wants to know who is asking.";
+  return token.value ? "This token may not look inside the node: it needs the role admin." : "To look inside this node takes a token with the role admin.";
+}
+
 /** Asks for a token. It is kept until the tab is closed. */
 function TokenDialog({ dialog }: { dialog: { current: HTMLDialogElement | null } }) {
   const [text, type] = useState(token.value);
@@ -142,7 +148,7 @@ function TokenDialog({ dialog }: { dialog: { current: HTMLDialogElement | null }
         <h2 id="token-title">Token</h2>
         {no ? (
           <p class="bad" role="alert">
-            {no.status === 401 ? "This node wants to know who is asking." : "This token may not look inside the node: it needs the role admin."} <span class="soft">{no.detail}</span>
+            {why(no.status)} <span class="soft">{no.detail}</span>
           </p>
         ) : (
           <p class="soft">A node with authentication shows itself to the role admin. A node without needs no token.</p>

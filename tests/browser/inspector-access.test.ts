@@ -32,6 +32,15 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+test("a page that the node does not let in says so, and is not empty", async () => {
+  for (const path of ["chat", "tic-tac-toe", "arena"]) {
+    const page = await eyes.visit(`${node.url}/${path}/`);
+    await page.getByRole("alert").getByText("The node does not let this page in").waitFor();
+    await page.getByText("anonymous = true").waitFor();
+  }
+  eyes.complaints();
+});
+
 test("a node that asks who is calling is looked into with an administrator's token alone", async () => {
   const page = await eyes.visit(`${node.url}/inspector/#/node`);
   const dialog = page.getByRole("dialog", { name: "Token" });

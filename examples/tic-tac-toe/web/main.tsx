@@ -1,6 +1,7 @@
 import "../../web/shared/theme.css";
 import "./game.css";
 
+import type { AbideError } from "@abide/client";
 import { useObject, usePresence } from "@abide/client/react";
 import { render } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
@@ -34,7 +35,8 @@ function App() {
   useEffect(() => {
     if (!me) return;
     game.presence.set({ name: me });
-    game.call.sit({ name: me }).catch(() => undefined); // full: whoever is not seated looks on
+    // Full: whoever is not seated looks on.
+    game.call.sit({ name: me }).catch((why: AbideError) => why.code === "rejected" || setError(why.message));
   }, [me]);
   if (!me) {
     return <Door title="Tic-tac-toe" say="Two take seats, everybody else may look on. A turn has 30 seconds." enter={setMe} />;
