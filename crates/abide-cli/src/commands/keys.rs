@@ -44,9 +44,9 @@ enum Action {
         /// A role that it gives; may be said several times.
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
-        /// The tenant that it is for.
-        #[arg(long, value_name = "TENANT", default_value = "default")]
-        tenant: String,
+        /// The tenant that it is for; the one of --namespace, or default, if nothing is said.
+        #[arg(long, value_name = "TENANT")]
+        tenant: Option<String>,
         /// For how long it can be used, for example 90d; without it, until it is revoked.
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         expires: Option<Duration>,
@@ -69,7 +69,8 @@ impl Keys {
         };
         match self.action {
             Action::New { subject, roles, tenant, expires } => {
-                let namespace = Namespace::new(&tenant).map_err(|error| Failure::usage(error.to_string()))?;
+                let tenant = tenant.as_deref().or(session.namespace.as_deref()).unwrap_or("default");
+                let namespace = Namespace::new(tenant).map_err(|error| Failure::usage(error.to_string()))?;
                 if subject.is_empty() || subject == "anonymous" {
                     return Err(Failure::usage("a key belongs to somebody: choose another --subject"));
                 }
@@ -99,7 +100,7 @@ fn of_config(config: Option<PathBuf>) -> Outcome<PathBuf> {
 }
 
 fn read(path: &Path) -> Outcome<ApiKeys> {
-    ApiKeys::read(path).map_err(|error| Failure::new("io", error).hint("`abide keys new` makes the first one"))
+    ApiKeys::read(path).map_err(|error| Failure::new("io", error))
 }
 
 fn new(session: &Session, path: &Path, principal: Principal, expires: Option<Duration>) -> Outcome {
@@ -110,13 +111,15 @@ fn new(session: &Session, path: &Path, principal: Principal, expires: Option<Dur
     let made = keys.all().last().expect("BUG: a key was made and is not there");
     let output = &session.output;
     if output.is_json() {
-        return output.value(&json!({"id": made.id, "key": token, "file": path}));
+        return output.value(&json!({"id": made.id, "key": token, "file": path, "namespace": made.namespace}));
     }
     output.line(&token)?;
     // For people, beside the key that a script may take from standard output.
     eprintln!(
-        "\nThis is the key; it is shown once. Its hash is in {} as {}.\nUse it: abide --token KEY …, or ABIDE_TOKEN, \
+        "\nThis is the key of {} in the tenant {}; it is shown once. Its hash is in {} as {}.\nUse it: abide --token KEY …, or ABIDE_TOKEN, \
          or `Authorization: Bearer KEY`.",
+        made.subject,
+        made.namespace,
         path.display(),
         made.id
     );
@@ -134,11 +137,11 @@ fn list(session: &Session, keys: &ApiKeys) -> Outcome {
         };
         return output.value(&json!({ "keys": keys.all().iter().map(shown).collect::<Vec<_>>() }));
     }
-    let mut table = Table::new(output, &["id", "subject", "roles", "tenant", "made", "until"]);
+    let mut table = Table::new(output, &["id", "subject", "roles", "tenant", "made", "expires"]);
     for key in keys.all() {
-        let until = key.expires_at.map_or_else(|| "revoked".into(), |end| end.to_string());
+        let expires = key.expires_at.map_or_else(|| "never".into(), |end| end.to_string());
         let (made, tenant) = (key.created_at.to_string(), key.namespace.to_string());
-        table.row([key.id.clone(), key.subject.clone(), key.roles.join(" "), tenant, made, until]);
+        table.row([key.id.clone(), key.subject.clone(), key.roles.join(" "), tenant, made, expires]);
     }
     table.print(output, "no keys")
 }
