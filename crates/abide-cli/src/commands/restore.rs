@@ -1,6 +1,9 @@
 use std::path::PathBuf;
 
-use abide::store::transfer::{check, restore};
+use abide::store::{
+    shown,
+    transfer::{check, restore},
+};
 use clap::Args;
 use serde_json::json;
 
@@ -69,14 +72,14 @@ impl Restore {
         target.finish().await?;
         if output.is_json() {
             return output.value(&json!({
-                "store": self.store, "backup": restored.about, "holds": counted(&restored.tally),
+                "store": shown(&self.store), "backup": restored.about, "holds": counted(&restored.tally),
                 "went_on_at_row": restored.from, "seconds": seconds,
             }));
         }
         if restored.from > 0 {
             output.note(format!("went on after {} rows that were in already", restored.from));
         }
-        output.line(format!("restored {}: {}", self.store, told(&restored.tally)))
+        output.line(format!("restored {}: {}", shown(&self.store), told(&restored.tally)))
     }
 
     /// Says how to go on after a failure.

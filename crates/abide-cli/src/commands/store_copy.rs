@@ -1,4 +1,4 @@
-use abide::store::transfer::copy;
+use abide::store::{shown, transfer::copy};
 use clap::Args;
 use serde_json::json;
 
@@ -48,12 +48,13 @@ impl Copy {
             }
         };
         target.finish().await?;
+        let (from_url, to_url) = (shown(&self.from), shown(&self.to));
         match output.is_json() {
             true => output.value(&json!({
-                "from": self.from, "to": self.to, "holds": counted(&copied.tally),
+                "from": from_url, "to": to_url, "holds": counted(&copied.tally),
                 "one_moment": copied.one_moment, "seconds": seconds,
             })),
-            false => output.line(format!("copied {} to {}: {}", self.from, self.to, told(&copied.tally))),
+            false => output.line(format!("copied {from_url} to {to_url}: {}", told(&copied.tally))),
         }
     }
 }
