@@ -1,12 +1,12 @@
 //! What commands that move stores have in common.
 
-use std::{fs::File, io::Read, path::Path, time::Instant};
+use std::{fmt, fs::File, io::Read, path::Path, time::Instant};
 
 use abide::{
     port::store::Tally,
     store::transfer::{Progress, TransferError},
 };
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Outcome};
@@ -48,11 +48,19 @@ impl Bar {
     }
 }
 
-const MOVING: &str = "{bar:40} {percent}% of {human_len} rows, {per_sec}, {eta} left";
+const MOVING: &str = "{bar:40} {percent}% of {human_len} rows, {whole_per_sec}, {eta} left";
 const CHECKING: &str = "{bar:40} checking {bytes} of {total_bytes}, {eta} left";
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("whole_per_sec", |state: &ProgressState, to: &mut dyn fmt::Write| {
+        let _ = write!(to, "{}", whole_per_sec(state.per_sec()));
+    })
+}
+
+/// A rate for people, who are not helped by parts of a row.
+fn whole_per_sec(rate: f64) -> String {
+    format!("{:.0}/s", HumanFloatCount(rate))
 }
 
 /// Does something until it is done, or until the user interrupts it. What to do then is in `hint`.
@@ -76,15 +84,19 @@ pub(crate) fn counted(tally: &Tally) -> Value {
 /// What rows add up to, for people.
 pub(crate) fn told(tally: &Tally) -> String {
     let parts = [
-        (tally.objects, "objects"),
-        (tally.changes, "changes"),
-        (tally.alarms, "alarms"),
-        (tally.received, "numbers of messages"),
-        (tally.outcomes, "outcomes"),
-        (tally.messages, "messages"),
+        (tally.objects, "object", "objects"),
+        (tally.changes, "change", "changes"),
+        (tally.alarms, "alarm", "alarms"),
+        (tally.received, "mark of messages received", "marks of messages received"),
+        (tally.outcomes, "outcome", "outcomes"),
+        (tally.messages, "message under way", "messages under way"),
     ];
-    let parts: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let told = |(count, one, many): &(u64, _, _)| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        _ => Some(format!("{} {many}", HumanCount(*count))),
+    };
+    let parts: Vec<String> = parts.iter().filter_map(told).collect();
     if parts.is_empty() { "nothing".into() } else { parts.join(", ") }
 }
 
@@ -106,4 +118,17 @@ pub(crate) fn failed(error: &TransferError, backup: Option<&Path>) -> Failure {
 fn is_sqlite(file: &Path) -> bool {
     let mut begin = [0; 15];
     File::open(file).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && &begin == b"SQLite format 3"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_told_by_their_names_and_rates_without_parts_of_a_row() {
+        let tally = Tally { objects: 100_002, changes: 1, received: 1, ..Tally::default() };
+        assert_eq!(told(&tally), "100,002 objects, 1 change, 1 mark of messages received");
+        assert_eq!(told(&Tally::default()), "nothing");
+        assert_eq!(whole_per_sec(33_165.357_6), "33,165/s");
+    }
 }

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    task::AbortHandle,
+    task::JoinHandle,
 };
 
 use super::{BaseUrl, Tls};
@@ -21,7 +21,8 @@ pub(crate) type Body = Full<Bytes>;
 #[derive(Debug)]
 pub(crate) struct Connection {
     sender: SendRequest<Body>,
-    task: AbortHandle,
+    /// What the connection came to; taken by whom it is told.
+    task: Option<JoinHandle<hyper::Result<()>>>,
 }
 
 impl Connection {
@@ -38,15 +39,23 @@ impl Connection {
     #[expect(clippy::disallowed_methods, reason = "the connection's task ends with the connection")]
     async fn over<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> std::io::Result<Self> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(std::io::Error::other)?;
-        let task = tokio::spawn(async move {
-            // A fault of the connection reaches whoever waits for an answer on it.
-            let _ = connection.await;
-        });
-        Ok(Self { sender, task: task.abort_handle() })
+        Ok(Self { sender, task: Some(tokio::spawn(connection)) })
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
+        let error = match self.exchange(request).await {
+            Err(error) if error.is_canceled() || error.is_closed() => error,
+            answered => return answered,
+        };
+        // Why the connection ended, where it knows more than that it did.
+        match self.task.take() {
+            Some(task) => Err(task.await.ok().and_then(Result::err).unwrap_or(error)),
+            None => Err(error),
+        }
+    }
+
+    async fn exchange(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
         self.sender.ready().await?;
         self.sender.send_request(request).await
     }
@@ -60,6 +69,8 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod events;
+mod fault;
 mod tls;
 mod url;
 
@@ -79,7 +80,7 @@ impl Client {
     /// Opens a connection.
     pub(crate) async fn connect(&self) -> Outcome<Connection> {
         match timeout(CONNECT_TIMEOUT, Connection::open(&self.base, self.tls.as_ref())).await {
-            Ok(connected) => connected.map_err(|error| self.unreachable(&error.to_string())),
+            Ok(connected) => connected.map_err(|error| self.unconnected(&error)),
             Err(_) => Err(self.unreachable("nothing answers")),
         }
     }
@@ -127,7 +128,7 @@ impl Client {
         }
         let (connection, response) = self.send(request, Bytes::new(), CALL_TIMEOUT).await?;
         if response.status() != StatusCode::OK {
-            return Err(failure_of(response).await);
+            return Err(self.refused(response).await);
         }
         Ok(EventStream::new(connection, response.into_body()))
     }
@@ -142,7 +143,7 @@ impl Client {
     async fn exchange(&self, request: hyper::http::request::Builder, body: Bytes, wait: Duration) -> Outcome<Value> {
         let (_connection, response) = self.send(request, body, wait).await?;
         if !response.status().is_success() {
-            return Err(failure_of(response).await);
+            return Err(self.refused(response).await);
         }
         let bytes = timeout(wait, Connection::read(response)).await.map_err(|_| self.silent())??;
         if bytes.is_empty() {
@@ -160,8 +161,12 @@ impl Client {
         let request = request.body(Body::new(body)).map_err(|e| Failure::usage(format!("this cannot be sent: {e}")))?;
         let mut connection = self.connect().await?;
         let answered = timeout(wait, connection.send(request)).await.map_err(|_| self.silent())?;
-        let response = answered.map_err(|e| self.lost(&e.to_string()))?;
+        let response = answered.map_err(|error| self.lost(&error))?;
         Ok((connection, response))
+    }
+
+    fn unconnected(&self, error: &std::io::Error) -> Failure {
+        fault::of_tls(error, &self.base.authority()).unwrap_or_else(|| self.unreachable(&error.to_string()))
     }
 
     fn unreachable(&self, why: &str) -> Failure {
@@ -170,8 +175,15 @@ impl Client {
             .hint("is a node running? start one with `abide serve`, or name another with --url")
     }
 
-    fn lost(&self, why: &str) -> Failure {
+    fn lost(&self, why: &hyper::Error) -> Failure {
         let address = self.base.authority();
+        if let Some(failure) = fault::of_tls(why, &address) {
+            return failure;
+        }
+        if why.is_parse() && self.tls.is_none() {
+            return Failure::new("unreachable", format!("{address} does not speak plain HTTP: {why}"))
+                .hint("the address of a node with [tls] begins with https://");
+        }
         Failure::new("unavailable", format!("the connection to {address} was lost: {why}; the request may have run"))
             .hint("look with `abide get`, or repeat a call with --key: then it takes effect once")
     }
@@ -179,6 +191,17 @@ impl Client {
     fn silent(&self) -> Failure {
         let address = self.base.authority();
         Failure::new("deadline", format!("{address} did not answer in time; the request may still run"))
+    }
+
+    /// What the node answered instead of a result, with a hint if it was not told who is calling.
+    async fn refused(&self, response: Response<Incoming>) -> Failure {
+        let failure = failure_of(response).await;
+        match failure.code() {
+            "denied" | "unauthenticated" if !self.headers.contains_key(header::AUTHORIZATION) => {
+                failure.hint("no token was shown: put one into ABIDE_TOKEN, or give --token")
+            }
+            _ => failure,
+        }
     }
 }
 

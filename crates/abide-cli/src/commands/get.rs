@@ -2,7 +2,7 @@ use clap::Args;
 
 use crate::{
     client::{object_path, query},
-    failure::Outcome,
+    failure::{Failure, Outcome},
     session::Session,
 };
 
@@ -23,7 +23,7 @@ impl Get {
     pub(crate) async fn run(self, session: &Session) -> Outcome {
         let path = object_path(&[&self.kind, &self.id]);
         let asked = query(&[("at", self.at.map(|seq| seq.to_string()))]);
-        let object = session.client()?.get(&(path + &asked)).await?;
+        let object = session.client()?.get(&(path + &asked)).await.map_err(|failure| self.not_at(failure))?;
         let output = &session.output;
         if output.is_json() {
             return output.value(&object);
@@ -32,5 +32,15 @@ impl Get {
         let when = object["updated_at"].as_str().unwrap_or_default();
         output.note(format!("seq {seq}, changed {when}"));
         output.value(&object["state"])
+    }
+
+    /// An object that is there, but was not at this seq or is not known to have been: its history says more.
+    fn not_at(&self, failure: Failure) -> Failure {
+        match self.at {
+            Some(_) if failure.code() == "not_found" && !failure.to_string().starts_with("there is no object") => {
+                failure.hint("`abide log KIND ID` shows the changes that are kept")
+            }
+            _ => failure,
+        }
     }
 }

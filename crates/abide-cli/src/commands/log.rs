@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{object_path, query},
     failure::{Failure, Outcome},
-    output::change_line,
+    output::dated_change_line,
     session::Session,
 };
 
@@ -50,14 +50,17 @@ impl Log {
                 continue;
             }
             for change in &changes {
-                output.line(change_line(output, change))?;
+                output.line(dated_change_line(output, change))?;
             }
         }
         match output.is_json() {
             true => output.value(&json!({"changes": all, "next": after, "more": more})),
             false => {
                 if left == self.limit {
-                    output.note("no changes are kept");
+                    match self.after {
+                        Some(after) => output.note(format!("no changes after {after}")),
+                        None => output.note(format!("no changes of {}/{} are kept", self.kind, self.id)),
+                    }
                 } else if more {
                     output.note(format!("there are more: go on with --after {}", after.unwrap_or_default()));
                 }

@@ -75,7 +75,8 @@ impl Ls {
             let state = shorten(&state, STATE_CHARS);
             table.row([object["id"].as_str().unwrap_or_default(), &seq, &changed.replace('T', " "), &state]);
         }
-        table.print(output, &format!("no {} objects", self.kind))?;
+        let matching = if self.filter.is_some() || self.prefix.is_some() { " that match" } else { "" };
+        table.print(output, &format!("no {} objects{matching}", self.kind))?;
         if more {
             output.note(format!("there are more: the first {} are shown; ask for more with --limit", objects.len()));
         }

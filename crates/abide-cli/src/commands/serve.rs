@@ -51,7 +51,7 @@ impl Serve {
         // The port first: if it is taken, no store is made or opened.
         let options = options(&config, metrics)?;
         let keys = options.auth.as_ref().is_some_and(|auth| auth.keys.is_some());
-        let door = Door::bind(options).await.map_err(|error| explain(error, &config))?;
+        let door = Door::bind(options).await.map_err(|error| explain(error))?;
         let abide = start(&config).await?;
         let server = door.open(abide.node().clone()).extra_routes(web::routes());
         banner(session, &config, &server.url(), keys)?;
@@ -85,11 +85,10 @@ fn options(config: &Config, metrics: abide::server::PrometheusHandle) -> Outcome
 }
 
 /// An address that is refused is bad usage; one that is taken is not.
-fn explain(error: abide::Error, config: &Config) -> Failure {
+fn explain(error: abide::Error) -> Failure {
     match error.code() {
         abide::Code::BadRequest => Failure::usage(error.detail()),
-        _ => Failure::from(error)
-            .hint(format!("is another node running? {} is taken; choose another with --listen", config.listen)),
+        _ => Failure::from(error).hint("--listen names another address, for example --listen 127.0.0.1:0"),
     }
 }
 
@@ -123,6 +122,7 @@ fn banner(session: &Session, config: &Config, url: &str, keys: bool) -> Outcome 
     let (name, version) = (output.bold("abide"), env!("CARGO_PKG_VERSION"));
     let program = program();
     let at = if url == "http://127.0.0.1:7070" { String::new() } else { format!(" --url {url}") };
+    let kept = if config.store == "memory:" { "nothing is kept" } else { "what was answered is kept" };
     let link = |path: &str| output.cyan(format!("{url}{path}"));
     output.line(format!(
         "
@@ -162,6 +162,6 @@ fn banner(session: &Session, config: &Config, url: &str, keys: bool) -> Outcome 
             false => String::new(),
         },
         try_it = output.dim("try, in another terminal:"),
-        stop = output.dim("Ctrl-C stops it; what was answered is kept."),
+        stop = output.dim(format!("Ctrl-C stops it; {kept}.")),
     ))
 }

@@ -142,7 +142,8 @@ impl Verify {
             (0, Some(holds)) => output.line(format!("{url} is sound: {}; digest {}", told(&holds), holds.digest)),
             (0, None) => output.line(format!("{url} is sound")),
             (many, _) => {
-                Err(Failure::new("damaged", format!("{many} faults found"))
+                let what = if many == 1 { "fault" } else { "faults" };
+                Err(Failure::new("damaged", format!("{many} {what} found"))
                     .hint("restore a backup with `abide restore`"))
             }
         }

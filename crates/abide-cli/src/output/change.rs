@@ -9,8 +9,18 @@ const VALUE_CHARS: usize = 200;
 
 /// `03:04:05.678  12  increment  count = 5  last = "…"  -gone  +Incremented {…}`.
 pub(crate) fn change_line(output: &Output, change: &Value) -> String {
+    line(output, change, &time(&change["at"]))
+}
+
+/// The same with the day before the time, for changes that may be old.
+pub(crate) fn dated_change_line(output: &Output, change: &Value) -> String {
+    let day = plain(change["at"].as_str().and_then(|at| at.get(..10)).unwrap_or_default());
+    line(output, change, &format!("{day} {}", time(&change["at"])))
+}
+
+fn line(output: &Output, change: &Value, when: &str) -> String {
     let mut parts = vec![
-        output.dim(time(&change["at"])),
+        output.dim(when),
         output.bold(format!("{:>5}", change["seq"].as_u64().unwrap_or_default())),
         output.cyan(plain(change["cause"]["handler"].as_str().unwrap_or("?"))),
     ];
@@ -73,6 +83,9 @@ mod tests {
         assert_eq!(
             change_line(&Output::new(true), &change),
             "03:04:05.678     12  increment  count = 5  name = \"x\"  -gone  +Incremented {\"by\":2}  (key order-77)"
+        );
+        assert!(
+            dated_change_line(&Output::new(true), &change).starts_with("2026-01-02 03:04:05.678     12  increment")
         );
     }
 }

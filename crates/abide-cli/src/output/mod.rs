@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use console::{Style, Term};
 use serde_json::Value;
 
-pub(crate) use change::change_line;
+pub(crate) use change::{change_line, dated_change_line};
 pub(crate) use table::Table;
 pub(crate) use value::{plain, shorten};
 

@@ -81,6 +81,12 @@ fn an_earlier_state_is_shown_and_the_log_says_how_it_changed() {
     assert_eq!(lines.text().lines().count(), 1);
     assert!(lines.text().contains("    3  increment  count = 6"), "{lines:?}");
     assert_eq!(node.run(&["log", "Counter", "c", "--after", "9"]).code, 1);
+    let later = node.run(&["get", "Counter", "c", "--at", "9"]);
+    assert!(later.code == 1 && later.err.contains("`abide log KIND ID`"), "{later:?}");
+    let none = node.run(&["log", "Counter", "nobody"]);
+    assert!(none.code == 0 && none.err.contains("Counter/nobody"), "{none:?}");
+    let unmatched = node.run(&["ls", "Counter", "--where", "count > 99"]);
+    assert!(unmatched.code == 0 && unmatched.err.contains("no Counter objects that match"), "{unmatched:?}");
 }
 
 #[test]

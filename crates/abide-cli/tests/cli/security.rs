@@ -118,6 +118,7 @@ fn a_node_that_asks_who_is_calling_serves_other_machines() {
     let node = Node::start_in(folder, "0.0.0.0:0");
     let refused = node.run(&["call", "Counter", "visits", "increment", "--json"]);
     assert!(refused.code == 1 && refused.err.contains("\"denied\""), "{refused:?}");
+    assert!(refused.err.contains("ABIDE_TOKEN"), "who has shown no token is told how: {refused:?}");
     let wrong = node.run(&["--token", "abide-x", "call", "Counter", "visits", "increment", "--json"]);
     assert!(wrong.code == 1 && wrong.err.contains("\"unauthenticated\""), "{wrong:?}");
     assert_eq!(node.run(&["--token", &key, "call", "Counter", "visits", "increment"]).text(), "1");
@@ -160,15 +161,24 @@ fn a_node_that_asks_for_certificates_believes_those_of_its_authority() {
     assert_eq!(call(&billing).text(), r#"{"result":1,"seq":1}"#);
     let eve = call(&["--cert", "eve.pem", "--cert-key", "eve-key.pem"]);
     assert!(eve.code == 1 && eve.err.contains("\"denied\""), "{eve:?}");
-    assert_eq!(call(&[]).code, 1, "nobody connects without one");
+    let without = call(&[]);
+    assert!(without.code == 1 && without.err.contains("--cert-key"), "nobody connects without one: {without:?}");
     assert_eq!(call(&["--cert", "billing.pem"]).code, 2, "it is of no use without its key");
+    let hint = |arguments: &[&str], wanted: &str| {
+        let done = node.run(arguments);
+        assert!(done.code == 1 && done.err.contains(wanted) && !done.err.contains("may have run"), "{done:?}");
+    };
+    hint(&["kinds"], "name the file of who vouches for it with --ca");
+    hint(&["kinds", "--url", &node.url.replace("https://", "http://")], "begins with https://");
+    let plain = Node::start();
+    hint(&["kinds", "--url", &plain.url.replace("http://", "https://")], "begins with http://");
 }
 
 #[test]
 fn keys_are_shown_once_listed_without_what_could_be_used_and_revoked() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| finish(abide(folder.path()).args(arguments));
-    assert!(run(&["keys", "list"]).err.contains("abide keys new"));
+    assert_eq!(run(&["keys", "list"]).err.matches("abide keys new").count(), 1);
     let made = run(&["keys", "new", "--subject", "ci", "--role", "user", "--expires", "90d"]);
     let key = made.text();
     assert!(key.starts_with("abide-") && made.err.contains("shown once"), "{made:?}");
@@ -178,6 +188,11 @@ fn keys_are_shown_once_listed_without_what_could_be_used_and_revoked() {
     let secret = key.get(key.len() - 43..).unwrap();
     assert!(!listed.to_string().contains(secret) && !file.contains(secret));
     let id = listed["keys"][0]["id"].as_str().unwrap();
+    let acme = run(&["keys", "new", "--subject", "ann", "--namespace", "acme", "--json"]).value();
+    assert_eq!(acme["namespace"], "acme", "the tenant may be named as for every other command");
+    let table = run(&["keys", "list"]);
+    assert!(table.text().contains("EXPIRES") && table.text().contains("never"), "{table:?}");
+    assert_eq!(run(&["keys", "revoke", acme["id"].as_str().unwrap()]).code, 0);
     assert_eq!(run(&["keys", "revoke", id]).code, 0);
     assert_eq!(run(&["keys", "revoke", id]).code, 1);
     assert_eq!(run(&["keys", "list", "--json"]).value()["keys"], Value::Array(Vec::new()));

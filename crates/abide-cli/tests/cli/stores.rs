@@ -115,3 +115,39 @@ fn a_password_of_a_store_is_in_no_banner() {
     assert!(banner.contains("postgres://postgres:***@127.0.0.1"), "{banner}");
     assert!(!said.is_empty() && !said.contains("s3cr3t"), "{said}");
 }
+
+#[test]
+fn a_node_in_memory_does_not_say_that_it_keeps_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    for (store, kept) in [("memory:", "nothing is kept"), ("sqlite:a.db", "what was answered is kept")] {
+        let mut command = abide(folder.path());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--store", store]);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let said = lines.find(|line| line.contains("Ctrl-C stops it"));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(said.as_ref().is_some_and(|line| line.contains(kept)), "{store}: {said:?}");
+    }
+}
+
+#[test]
+fn a_password_of_a_store_is_not_printed_by_what_moves_stores() {
+    let server = Postgres::start().unwrap();
+    let url = server.url().replace("postgres@", "postgres:s3cr3t@");
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| finish(abide(folder.path()).args(arguments));
+    assert_eq!(run(&["store", "init"]).code, 0);
+    assert_eq!(run(&["backup", "all.abide"]).code, 0);
+    for arguments in [
+        &["restore", "all.abide", "--store", &url][..],
+        &["restore", "all.abide", "--store", &url, "--replace", "--json"],
+        &["store", "copy", "sqlite:data/abide.db", &url, "--replace"],
+        &["store", "copy", "sqlite:data/abide.db", &url, "--replace", "--json"],
+    ] {
+        let done = run(arguments);
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(done.out.contains("postgres:***@") && !done.err.contains("s3cr3t"), "{done:?}");
+        assert!(!done.out.contains("s3cr3t"), "{done:?}");
+    }
+}
