@@ -81,7 +81,7 @@ async fn greet(options: &Options, address: &Address, resume: Option<Resume>) -> 
         let frame = ServerFrame::parse(&text, FRAME_BYTES_MAX).map_err(|error| Failure::passing(address, error))?;
         match frame {
             ServerFrame::Welcome(welcome) => return Ok(Box::new(Connection { socket, welcome })),
-            ServerFrame::Error(error) => return Err(Failure::said(options, &error_of(&error))),
+            ServerFrame::Error(error) => return Err(Failure::said(options.renewable, &error_of(&error))),
             ServerFrame::Goaway { .. } => return Err(Failure::passing(address, "it is about to stop")),
             other => tracing::debug!(frame = ?other, "a frame before the welcome is passed over"),
         }
@@ -130,9 +130,49 @@ impl Failure {
         Self { error: Error::unavailable(format!("{address} cannot be reached: {why}")), for_good: false }
     }
 
-    /// The server's own word. A refusal that a fresh token may mend is no end.
-    fn said(options: &Options, error: &Error) -> Self {
-        let mendable = error.code() == Code::Unauthenticated && options.renewable;
-        Self { error: error.clone(), for_good: !error.retryable() && !mendable }
+    /// The server's own word. It is the end only where asking again cannot help: a fresh token may, and what went
+    /// wrong in the server, such as a hook that failed, may go well the next time.
+    fn said(renewable: bool, error: &Error) -> Self {
+        let for_good = match error.code() {
+            Code::Unauthenticated => !renewable,
+            Code::Denied
+            | Code::BadRequest
+            | Code::UnknownKind
+            | Code::UnknownHandler
+            | Code::Rejected
+            | Code::TooLarge
+            | Code::UnsupportedMedia => true,
+            Code::NotFound
+            | Code::Conflict
+            | Code::Overloaded
+            | Code::RateLimited
+            | Code::Deadlock
+            | Code::Unavailable
+            | Code::Deadline
+            | Code::Internal => false,
+        };
+        Self { error: error.clone(), for_good }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_ends_only_where_it_is_refused_for_good() {
+        for (code, renewable, for_good) in [
+            (Code::Denied, true, true),
+            (Code::Rejected, true, true),
+            (Code::UnknownKind, true, true),
+            (Code::Unauthenticated, false, true),
+            (Code::Unauthenticated, true, false),
+            (Code::Internal, false, false),
+            (Code::Conflict, false, false),
+            (Code::Unavailable, false, false),
+        ] {
+            let failure = Failure::said(renewable, &Error::new(code, "why"));
+            assert_eq!(failure.for_good, for_good, "{code:?}");
+        }
     }
 }

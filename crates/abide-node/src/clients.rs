@@ -75,7 +75,8 @@ struct Inbox {
     /// The number of the last push.
     last: AtomicU64,
     kept: Mutex<Kept>,
-    waker: AtomicWaker,
+    /// Of the connection that the client came with last.
+    waker: Mutex<Arc<AtomicWaker>>,
 }
 
 /// The last pushes, oldest first; the newest has the number `last`.
@@ -94,6 +95,26 @@ pub struct Client {
     clients: Arc<Clients>,
 }
 
+/// What is pushed to a client, as one task hears it: see [`Client::pushes`].
+pub struct Pushes {
+    client: Arc<Client>,
+    waker: Arc<AtomicWaker>,
+}
+
+impl Pushes {
+    /// What was pushed after number `after`. One task at a time can wait for it.
+    pub fn poll_pushed(&self, cx: &mut Context<'_>, after: u64) -> Poll<Pushed> {
+        let last = &self.client.inbox.last;
+        if last.load(Ordering::Acquire) <= after {
+            self.waker.register(cx.waker());
+            if last.load(Ordering::Acquire) <= after {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(self.client.pushed(after))
+    }
+}
+
 /// What was pushed to a client.
 #[derive(Debug, Default, PartialEq)]
 pub struct Pushed {
@@ -110,13 +131,8 @@ impl Clients {
 
     /// Gives a client its place. An id that is there already takes the other's.
     pub(crate) fn join(self: &Arc<Self>, id: Arc<str>, namespace: Namespace) -> Client {
-        let inbox = Arc::new(Inbox {
-            id,
-            namespace,
-            last: AtomicU64::new(0),
-            kept: Mutex::default(),
-            waker: AtomicWaker::new(),
-        });
+        let inbox =
+            Arc::new(Inbox { id, namespace, last: AtomicU64::new(0), kept: Mutex::default(), waker: Mutex::default() });
         self.all.lock().insert(inbox.id.clone(), inbox.clone());
         Client { inbox, clients: self.clone() }
     }
@@ -154,7 +170,7 @@ impl Inbox {
             }
             self.last.fetch_add(1, Ordering::Release);
         }
-        self.waker.wake();
+        self.waker.lock().wake();
     }
 }
 
@@ -174,16 +190,12 @@ impl Client {
         self.inbox.last.load(Ordering::Acquire)
     }
 
-    /// What was pushed after number `after`. One task at a time can wait for it.
-    pub fn poll_pushed(&self, cx: &mut Context<'_>, after: u64) -> Poll<Pushed> {
-        let inbox = &self.inbox;
-        if inbox.last.load(Ordering::Acquire) <= after {
-            inbox.waker.register(cx.waker());
-            if inbox.last.load(Ordering::Acquire) <= after {
-                return Poll::Pending;
-            }
-        }
-        Poll::Ready(self.pushed(after))
+    /// What is pushed to it, for a task that waits for it. Whoever asked for it before is not woken any more: a
+    /// client that comes back hears on its new connection, whatever its old one still does.
+    pub fn pushes(self: &Arc<Self>) -> Pushes {
+        let waker = Arc::<AtomicWaker>::default();
+        *self.inbox.waker.lock() = waker.clone();
+        Pushes { client: self.clone(), waker }
     }
 
     /// What was pushed after number `after` and is kept, some of it if it is much.
@@ -210,6 +222,16 @@ impl Drop for Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Counts how often it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicU64);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
 
     fn number(n: u64) -> Json {
         Json::trusted(n.to_string())
@@ -259,6 +281,19 @@ mod tests {
         assert_eq!(a.pushed(4).missed, 0);
         clients.push(&Namespace::default(), &Recipients::All, &Json::trusted("\"too much at once\""));
         assert_eq!((a.pushed(5).pushes.len(), a.pushed(0).missed), (1, 5));
+    }
+
+    #[test]
+    fn an_old_connection_that_still_waits_does_not_keep_the_new_one_from_hearing() {
+        let clients = Arc::new(Clients::new(3, 6));
+        let client = Arc::new(clients.join("a".into(), Namespace::default()));
+        let (old, new) = (client.pushes(), client.pushes());
+        let woken = Arc::new(Woken::default());
+        let waker = std::task::Waker::from(woken.clone());
+        assert!(new.poll_pushed(&mut Context::from_waker(&waker), 0).is_pending());
+        assert!(old.poll_pushed(&mut Context::from_waker(std::task::Waker::noop()), 0).is_pending());
+        clients.push(&Namespace::default(), &"a".into(), &number(1));
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
     }
 
     #[test]

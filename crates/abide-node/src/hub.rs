@@ -62,10 +62,14 @@ const MEMBERS_MAX: usize = 1024;
 /// Who is present, and what they show.
 pub(crate) type Members = BTreeMap<Arc<str>, Json>;
 
+/// What of a client shows it beside an object: a number of its connection, and one of the connection's watch. A
+/// client that came back may be on two connections for a while.
+pub type Shower = (u64, u64);
+
 /// What all watchers of one object share.
 struct Watched {
     channel: Arc<Channel<Item>>,
-    members: Option<Box<Members>>,
+    members: Option<Box<BTreeMap<Arc<str>, (Shower, Json)>>>,
 }
 
 type Slice = FxHashMap<Key, Watched>;
@@ -162,7 +166,7 @@ impl Hub {
     }
 
     /// A client is present beside a watched object, or no longer.
-    pub(crate) fn present(&self, key: &Key, client: &Arc<str>, data: Option<Json>) -> Result<()> {
+    pub(crate) fn present(&self, key: &Key, client: &Arc<str>, shower: Shower, data: Option<Json>) -> Result<()> {
         if let Some(data) = &data
             && data.as_str().len() > SHOWN_BYTES_MAX
         {
@@ -183,9 +187,14 @@ impl Hub {
                 let detail = format!("{MEMBERS_MAX} clients are present already; nothing was sent; try again later");
                 return Err(Error::new(Code::Overloaded, detail));
             }
-            Some(data) => drop(members.insert(client.clone(), data.clone())),
-            None if members.remove(client).is_none() => return Ok(()),
-            None => {}
+            Some(data) => drop(members.insert(client.clone(), (shower, data.clone()))),
+            None if members.get(client).is_none_or(|(by, _)| *by != shower) => {
+                if members.is_empty() {
+                    watched.members = None;
+                }
+                return Ok(());
+            }
+            None => drop(members.remove(client)),
         }
         if members.is_empty() {
             watched.members = None;
@@ -199,7 +208,8 @@ impl Hub {
     /// Who is present beside an object.
     pub(crate) fn members(&self, key: &Key) -> Members {
         let slice = self.slice(key).lock();
-        slice.get(key).and_then(|watched| watched.members.as_deref().cloned()).unwrap_or_default()
+        let members = slice.get(key).and_then(|watched| watched.members.as_deref());
+        members.into_iter().flatten().map(|(client, (_, data))| (client.clone(), data.clone())).collect()
     }
 
     fn leave(&self, key: &Key) {

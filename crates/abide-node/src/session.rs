@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::{
     clients::{Client, Recipients},
     effects::Signal,
-    hub::Members,
+    hub::{Members, Shower},
     job::{Bare, Purpose},
     node::{Node, NodeCore},
     principal::Principal,
@@ -39,13 +39,14 @@ impl Node {
         self.core.hub.broadcast(key, Broadcast { from, data })
     }
 
-    /// Shows that a client is present beside an object that it watches, or (`None`) no longer.
+    /// Shows that a client is present beside an object that it watches, or (`None`) no longer. What another
+    /// shower of the same client shows is not taken back.
     ///
     /// # Errors
     /// `too_large` if it shows too much, `overloaded` if too many are present, `bad_request` if nobody watches.
     /// Nothing was sent.
-    pub fn present(&self, key: &Key, client: &Arc<str>, data: Option<Json>) -> Result<()> {
-        self.core.hub.present(key, client, data)
+    pub fn present(&self, key: &Key, client: &Arc<str>, shower: Shower, data: Option<Json>) -> Result<()> {
+        self.core.hub.present(key, client, shower, data)
     }
 
     /// Who is present beside an object.

@@ -24,6 +24,7 @@ use crate::{
     front::Front,
     peer::Peer,
     places::{Held, Places},
+    reads::{self, Reads},
     standing::Standing,
     stranger::Stranger,
     tls::{HANDSHAKE_TIMEOUT, Tls},
@@ -36,6 +37,10 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// How long the other side of an HTTP/2 connection that is told to end may take, once nothing is under way.
 const LEAVES_IN: Duration = Duration::from_secs(10);
+
+/// A stream of which nothing is taken ends by itself and says why; it has so long to be heard before its HTTP/2
+/// connection is cut, as for any answer of which nothing is taken.
+const SAYS_WHY_IN: Duration = Duration::from_secs(10);
 
 /// How long to wait after a failure to accept, for example when there are no more file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -106,7 +111,12 @@ impl Connections {
             front: self.front.clone(),
             builder: self.builder.clone(),
             abort: self.abort.clone(),
-            peer: Peer { address: peer, certified: None, stranger: Stranger::default() },
+            peer: Peer {
+                address: peer,
+                certified: None,
+                stranger: Stranger::default(),
+                reads: Reads::of(reads::OF_REQUESTS),
+            },
             _connected: Connected::new(&self.connected),
             _held: held,
         };
@@ -179,6 +189,7 @@ impl Connection {
         tokio::select! {
             biased;
             ended = connection.as_mut() => return note(ended),
+            () = under_way.stalled(limits.write_timeout + SAYS_WHY_IN) => return note_stalled(&peer),
             // Nobody else looks at it before it has said which version of HTTP it speaks.
             () = under_way.idle(limits.keep_alive) => if !under_way.was_asked() {
                 return;
@@ -190,6 +201,7 @@ impl Connection {
         tokio::select! {
             biased;
             ended = connection.as_mut() => note(ended),
+            () = under_way.stalled(limits.write_timeout + SAYS_WHY_IN) => note_stalled(&peer),
             () = abort.cancelled() => {}
             () = stays(&under_way) => {}
         }
@@ -214,6 +226,10 @@ fn note<E: std::fmt::Display>(ended: Result<(), E>) {
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
     }
+}
+
+fn note_stalled(peer: &Peer) {
+    tracing::debug!(peer = %peer.address, "a connection was cut: nothing of an answer was taken");
 }
 
 /// What is noted of a connection that is not taken: nobody is there yet who could be told.
@@ -258,5 +274,57 @@ impl Connected {
 impl Drop for Connected {
     fn drop(&mut self) {
         self.0.decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide::Abide;
+    use axum::Router;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::{ServerOptions, gate::Gate, guard::Guard, shared::Shared};
+
+    /// Nothing in a test takes longer.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn first_bytes(stream: &mut TcpStream) -> Vec<u8> {
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+        let mut bytes = vec![0; 12];
+        match timeout(PATIENCE, stream.read_exact(&mut bytes)).await.expect("it is neither served nor cut") {
+            Ok(_) => bytes,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_beyond_those_of_its_network_is_cut_and_the_next_is_served_when_one_has_gone() {
+        let options = ServerOptions::default();
+        let abide = Abide::open("memory:").start().await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Shared::new(abide.node().clone(), &options, Gate::new(&options).unwrap());
+        let guard = Guard::new(&options, &shared.gate, address);
+        let front = Arc::new(Front::new(Arc::new(shared), guard, None, Router::new()));
+        let of_networks = Places::beside(1, |_| false);
+        let connections = Connections { of_networks, ..Connections::new(front, None) };
+        let asks = async {
+            let mut first = TcpStream::connect(address).await.unwrap();
+            assert_eq!(first_bytes(&mut first).await, b"HTTP/1.1 200");
+            let mut second = TcpStream::connect(address).await.unwrap();
+            assert_eq!(first_bytes(&mut second).await, b"");
+            drop(first);
+            let again = async {
+                while first_bytes(&mut TcpStream::connect(address).await.unwrap()).await.is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(PATIENCE, again).await.expect("the place of one that has gone is not given away");
+        };
+        tokio::select! {
+            () = connections.accept(&listener) => panic!("it does not accept any more"),
+            () = asks => {}
+        }
     }
 }

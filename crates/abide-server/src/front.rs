@@ -2,7 +2,6 @@
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc};
 
-use abide_core::{Code, Error, duration::format_duration};
 use axum::{
     Router,
     body::Body,
@@ -19,10 +18,11 @@ use tracing::Instrument;
 use crate::{
     Problem,
     answer::compress::{accepted, compress},
-    grpc::{Grpc, is_grpc},
+    grpc::{Grpc, LIST, is_grpc, status},
     guard::Guard,
     peer::Peer,
-    request::{path::OBJECTS, trace},
+    reads::{in_time, late},
+    request::{headers, path::OBJECTS, trace},
     routes,
     shared::Shared,
 };
@@ -76,15 +76,27 @@ impl Front {
     }
 
     async fn safely(&self, request: Request<Incoming>, peer: &Peer) -> Response {
-        AssertUnwindSafe(self.dispatch(request, peer)).catch_unwind().await.unwrap_or_else(|panic| {
+        AssertUnwindSafe(self.in_turn(request, peer)).catch_unwind().await.unwrap_or_else(|panic| {
             let message = panic
                 .downcast_ref::<&str>()
                 .copied()
                 .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
                 .unwrap_or("no message");
-            let error = Error::internal(format!("BUG: a route panicked: {message}")).maybe_applied(true);
+            let error = abide_core::Error::internal(format!("BUG: a route panicked: {message}")).maybe_applied(true);
             Problem::from(error).into_response()
         })
+    }
+
+    /// What may be much waits for its turn, and has it until it is taken.
+    async fn in_turn(&self, request: Request<Incoming>, peer: &Peer) -> Response {
+        if !may_be_much(&request) {
+            return self.dispatch(request, peer).await;
+        }
+        match in_time(self.shared.limits.request_timeout, false, peer.reads.turn()).await {
+            Ok(turn) => self.dispatch(request, peer).await.map(|body| turn.until_taken(body)),
+            Err(error) if is_grpc(request.headers()) => status(&error).into_http(),
+            Err(error) => Problem::from(error).into_response(),
+        }
     }
 
     async fn dispatch(&self, mut request: Request<Incoming>, peer: &Peer) -> Response {
@@ -107,11 +119,7 @@ impl Front {
         match timeout(limit, self.router.clone().call(request.map(Body::new))).await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(_) => {
-                let detail =
-                    format!("there was no answer within {}; try again, or ask for less", format_duration(limit));
-                Problem::from(Error::new(Code::Deadline, detail).maybe_applied(!reads)).into_response()
-            }
+            Err(_) => Problem::from(late(limit, !reads)).into_response(),
         }
     }
 }
@@ -120,6 +128,15 @@ impl Front {
 /// socket's caller is known by its first frame; paths of the program's own are for the program to guard.
 fn asks_who(path: &str) -> bool {
     (path.starts_with("/v1/") && path != SOCKET) || matches!(path, "/metrics" | "/openapi.json")
+}
+
+/// Whether this reads a list, a state or changes, which may have megabytes. Streams have limits of their own.
+fn may_be_much(request: &Request<Incoming>) -> bool {
+    let path = request.uri().path();
+    match *request.method() {
+        Method::GET | Method::HEAD => path.starts_with(OBJECTS) && !headers::wants_events(request.headers()),
+        _ => path == LIST,
+    }
 }
 
 /// Whether this is a call. Calls have deadlines of their own and need no router.

@@ -356,7 +356,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::{ClientCertificates, Means, TlsOptions, stranger::Stranger};
+    use crate::{ClientCertificates, Means, TlsOptions, reads::Reads, stranger::Stranger};
 
     const NOW: [u8; 32] = [1; 32];
 
@@ -373,7 +373,8 @@ mod tests {
         let principal = Principal { subject: "billing".into(), ..Principal::default() };
         let caller = Caller::known(principal, Means::Certificate).with_claims(Map::new(), Some(end));
         let certified = Some(caller.signed_by(authorities));
-        let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified, stranger: Stranger::default() };
+        let peer =
+            Peer { address: Ipv4Addr::LOCALHOST.into(), certified, stranger: Stranger::default(), reads: Reads::of(1) };
         let error = gate.identify(&HeaderMap::new(), &peer).err()?;
         assert_eq!(error.code(), Code::Unauthenticated);
         Some(error.data().unwrap()["token"].as_str().unwrap().to_owned())

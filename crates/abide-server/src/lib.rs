@@ -25,6 +25,7 @@ mod options;
 mod peer;
 mod places;
 mod rate;
+mod reads;
 mod request;
 mod routes;
 mod server;

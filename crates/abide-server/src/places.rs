@@ -15,6 +15,8 @@ use crate::rate::network;
 #[derive(Debug)]
 pub(crate) struct Places {
     most: usize,
+    /// Whether an address is of this machine.
+    here: fn(IpAddr) -> bool,
     held: Mutex<HashMap<u128, usize>>,
 }
 
@@ -25,12 +27,17 @@ pub(crate) struct Held(Option<(Arc<Places>, u128)>);
 impl Places {
     /// So many for each network.
     pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, held: Mutex::default() })
+        Self::beside(most, |address| address.to_canonical().is_loopback())
+    }
+
+    /// The same, where these addresses are of this machine.
+    pub(crate) fn beside(most: usize, here: fn(IpAddr) -> bool) -> Arc<Self> {
+        Arc::new(Self { most, here, held: Mutex::default() })
     }
 
     /// One more for this address; `None` if its network has all that it may have.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Held> {
-        if address.to_canonical().is_loopback() {
+        if (self.here)(address) {
             return Some(Held(None));
         }
         let network = network(address);

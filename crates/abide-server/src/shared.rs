@@ -67,7 +67,7 @@ impl Shared {
             sockets: Arc::new(Semaphore::new(options.limits.connections.min(Semaphore::MAX_PERMITS))),
             sockets_of: Places::new(options.limits.connections_per_address),
             strangers_of: Places::new(options.limits.connections_per_address.div_ceil(STRANGERS)),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(options.limits.connections_per_address),
             kinds_json: kinds::json(&descriptions).into(),
             openapi_json: openapi::document(&descriptions).to_string().into(),
             session_kinds: descriptions

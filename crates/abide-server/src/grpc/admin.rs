@@ -7,10 +7,11 @@ use tonic::{Request, Response, Status};
 
 use super::{
     caller,
+    deadline::timeout,
     generated::{KindsReply, KindsRequest, StatusReply, StatusRequest, admin_server::Admin},
     status::status,
 };
-use crate::{Ask, shared::Shared};
+use crate::{Ask, reads::in_time, shared::Shared};
 
 /// The service of the node itself.
 pub(super) struct NodeAdmin {
@@ -29,8 +30,10 @@ impl NodeAdmin {
 
     async fn seen(&self, request: &Request<StatusRequest>) -> Result<StatusReply> {
         self.allow(request)?;
+        let most = self.shared.limits.request_timeout;
+        let within = timeout(request.metadata(), most)?.unwrap_or(most);
         let node = &self.shared.node;
-        let store = node.store_status().await?;
+        let (store, _) = in_time(within, false, self.shared.last_count.of(node)).await?;
         let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
         Ok(StatusReply {
             version: env!("CARGO_PKG_VERSION").into(),

@@ -24,12 +24,12 @@ use hyper::body::Incoming;
 use tonic::{Extensions, service::Routes};
 use tower::Service;
 
+pub(crate) use self::status::status;
 use self::{
     admin::NodeAdmin,
     body::Asking,
     generated::{abide_server::AbideServer, admin_server::AdminServer},
     service::Objects,
-    status::status,
 };
 use crate::{Caller, peer::Peer, shared::Shared};
 
@@ -47,6 +47,9 @@ const OURS: &str = "/abide.v1.";
 
 /// The longest question that somebody may ask who is not known, or looks after the node, in bytes.
 const QUESTION_BYTES_MAX: usize = 64 << 10;
+
+/// The method that lists objects.
+pub(crate) const LIST: &str = "/abide.v1.Abide/List";
 
 /// The gRPC services of a server.
 #[derive(Clone)]

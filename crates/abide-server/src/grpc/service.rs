@@ -21,6 +21,7 @@ use crate::{
     Caller,
     link::{Connection, Opening, Told, Watching, foreign_session},
     peer::Peer,
+    reads::in_time,
     request::arguments,
     routes::list::{Shown, USUAL, Wanted, page},
     shared::Shared,
@@ -74,7 +75,7 @@ impl Objects {
         Ok(Watching::new(0, key, beginning, watch.after.map(Seq::new)))
     }
 
-    async fn listed(&self, from: &Extensions, list: ListRequest) -> Result<ListReply> {
+    async fn listed(&self, metadata: &MetadataMap, from: &Extensions, list: ListRequest) -> Result<ListReply> {
         let caller = caller(from)?;
         let given = |text: String| (!text.is_empty()).then_some(text);
         let wanted = Wanted {
@@ -88,7 +89,9 @@ impl Objects {
         if limit > most {
             return Err(Error::bad_request(format!("`limit` is 1 to {most}, not {limit}")));
         }
-        let page = page(&self.shared, caller, &list.kind, wanted, limit).await?;
+        let most = self.shared.limits.request_timeout;
+        let within = timeout(metadata, most)?.unwrap_or(most);
+        let page = in_time(within, false, page(&self.shared, caller, &list.kind, wanted, limit)).await?;
         let object = |Shown { object, state }| Object {
             id: object.id,
             seq: object.seq.number(),
@@ -141,8 +144,8 @@ impl Abide for Objects {
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListReply>, Status> {
-        let (_, from, list) = request.into_parts();
-        self.listed(&from, list).await.map(Response::new).map_err(|error| status(&error))
+        let (metadata, from, list) = request.into_parts();
+        self.listed(&metadata, &from, list).await.map(Response::new).map_err(|error| status(&error))
     }
 }
 
@@ -150,7 +153,7 @@ impl Abide for Objects {
 fn event(told: Told) -> Option<Result<WatchEvent, Status>> {
     let text = |state: Option<Json>| state.map_or_else(|| "null".into(), |state| state.as_str().to_owned());
     let event = match told {
-        Told::Snapshot(seq, state) => Event::Snapshot(Snapshot { seq: seq.number(), state: text(state) }),
+        Told::Snapshot(seq, state, _) => Event::Snapshot(Snapshot { seq: seq.number(), state: text(state) }),
         Told::Reset(reason, seq, state) => {
             Event::Reset(Reset { reason: reason.into(), seq: seq.number(), state: text(state) })
         }

@@ -11,7 +11,7 @@ pub(super) const CODE: &str = "abide-code";
 pub(super) const ERROR: &str = "abide-error-bin";
 
 /// The status of an error: its sentence, its code as metadata, and the whole of it as the JSON of an `error` frame.
-pub(super) fn status(error: &Error) -> Status {
+pub(crate) fn status(error: &Error) -> Status {
     let mut metadata = MetadataMap::new();
     metadata.insert(CODE, MetadataValue::from_static(error.code().as_str()));
     let whole = serde_json::to_vec(&ErrorFrame::new(None, error)).unwrap_or_default();

@@ -1,17 +1,14 @@
 //! What clients ask of objects besides calling them. The answers are those of HTTP.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use abide_core::{Code, Error, Json, Key, Result, Seq, frame::List};
+use abide_core::{Error, Json, Key, Result, Seq, frame::List};
 use abide_node::Reply;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
 
 use super::Who;
 use crate::{
     answer::json::Text,
+    reads::{Reads, in_time},
     routes::{
         list::{self, Wanted},
         object,
@@ -19,22 +16,19 @@ use crate::{
     shared::Shared,
 };
 
-/// How many lists and states of one connection are read at a time: each may hold megabytes.
-pub(super) const READS_AT_ONCE: usize = 4;
-
 /// Reads an object's durable state, now or then; `null` if it is not there.
 pub(super) fn get(
     shared: &Arc<Shared>,
     who: &Who,
     key: Key,
     at: Option<Seq>,
-    reads: &Arc<Semaphore>,
+    reads: &Reads,
 ) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
     who.may_watch(shared, &key)?;
     let (node, within) = (shared.node.clone(), shared.limits.request_timeout);
     let reads = reads.clone();
     Ok(in_time(within, false, async move {
-        let _turn = turn(&reads).await?;
+        let _turn = reads.turn().await?;
         let found = match at {
             Some(at) => Some(node.state_at(&key, at).await?),
             None => node.snapshot(&key).await?,
@@ -68,7 +62,7 @@ pub(super) fn list(
     shared: &Arc<Shared>,
     who: &Who,
     list: List,
-    reads: &Arc<Semaphore>,
+    reads: &Reads,
 ) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
     let caller = who.caller().clone();
     let most = shared.limits.page_items;
@@ -82,27 +76,11 @@ pub(super) fn list(
     let List { kind, prefix, filter, order, cursor, .. } = list;
     let (shared, reads) = (shared.clone(), reads.clone());
     Ok(in_time(shared.limits.request_timeout, false, async move {
-        let _turn = turn(&reads).await?;
+        let _turn = reads.turn().await?;
         let wanted = Wanted { prefix, filter, order, cursor };
         let page = list::page(&shared, &caller, kind.as_str(), wanted, limit).await?;
         Ok(Reply { value: json(page.text())?, seq: Seq::ZERO })
     }))
-}
-
-/// Waits until one more may be read.
-async fn turn(reads: &Semaphore) -> Result<SemaphorePermit<'_>> {
-    reads.acquire().await.map_err(|_| Error::unavailable("the connection has ended"))
-}
-
-/// As for any request, there is an end to waiting.
-async fn in_time<T>(within: Duration, changes: bool, answer: impl Future<Output = Result<T>>) -> Result<T> {
-    match timeout(within, answer).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            let detail = format!("there was no answer within {} s", within.as_secs_f64());
-            Err(Error::new(Code::Deadline, detail).maybe_applied(changes))
-        }
-    }
 }
 
 fn json(text: Text) -> Result<Json> {

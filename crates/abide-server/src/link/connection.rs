@@ -22,7 +22,6 @@ use futures_util::{
 use metrics::gauge;
 use rustc_hash::FxHashMap;
 use tokio::{
-    sync::Semaphore,
     task::unconstrained,
     time::{sleep, timeout},
 };
@@ -33,7 +32,15 @@ use super::{
     watching::{Told, Watching},
     who::foreign_session,
 };
-use crate::{connection::Connected, peer::Peer, places::Held, request::arguments, session::Visit, shared::Shared};
+use crate::{
+    connection::Connected,
+    peer::Peer,
+    places::Held,
+    reads::{self, Reads},
+    request::arguments,
+    session::Visit,
+    shared::Shared,
+};
 
 /// So many frames that mean nothing end a connection.
 const FAULTS_MAX: u32 = 100;
@@ -84,8 +91,9 @@ pub(crate) struct Connection<L> {
     signals: Signals,
     /// How many events there were since the signals were last heard.
     unheard: u32,
-    /// Turns to read lists and states.
-    reads: Arc<Semaphore>,
+    /// Turns to read lists and states, and the states of what it begins to watch.
+    reads: Reads,
+    begins: Reads,
     /// Whether the link goes first, the next time.
     link_first: bool,
     /// Whether there is something to send.
@@ -181,7 +189,8 @@ impl<L: Link> Connection<L> {
             link,
             signals: signals(&shared, &who, &visit),
             unheard: 0,
-            reads: Arc::new(Semaphore::new(asking::READS_AT_ONCE)),
+            reads: Reads::of(reads::OF_FRAMES),
+            begins: Reads::of(reads::OF_WATCHES),
             who,
             calls: FuturesUnordered::new(),
             watches: SelectAll::new(),
@@ -248,7 +257,7 @@ impl<L: Link> Connection<L> {
         if let Poll::Ready(Some((n, told))) = self.watches.poll_next_unpin(cx) {
             return Poll::Ready(Event::Told(n, told));
         }
-        if let Poll::Ready(pushed) = self.visit.client.poll_pushed(cx, self.pushed) {
+        if let Poll::Ready(pushed) = self.visit.pushes.poll_pushed(cx, self.pushed) {
             return Poll::Ready(Event::Pushed(pushed));
         }
         if !self.link_first
@@ -529,7 +538,7 @@ impl<L: Link> Connection<L> {
         let beginning = self.shared.node.begin_watch(&key)?;
         let (stop, registration) = AbortHandle::new_pair();
         let me = self.visit.client.id().clone();
-        let watching = Watching::new(n, key.clone(), beginning, after).of(me, presence);
+        let watching = Watching::new(n, key.clone(), beginning, after).of(me, presence).in_turn(&self.begins);
         self.watches.push(Box::pin(Abortable::new(watching.into_stream(), registration)));
         self.open.insert(n, Open::Watch { stop, key, present: false });
         self.watched += 1;
@@ -544,7 +553,7 @@ impl<L: Link> Connection<L> {
             self.watched -= 1;
             if present {
                 // Taking back what was shown does not fail.
-                let _ = self.shared.node.present(&key, self.visit.client.id(), None);
+                let _ = self.shared.node.present(&key, self.visit.client.id(), (self.visit.connection, n), None);
             }
             stop.abort();
         }
@@ -563,8 +572,8 @@ impl<L: Link> Connection<L> {
         };
         arguments::shallow("`data`", frame.data.as_str(), self.shared.limits.json_depth)?;
         let data = Some(frame.data).filter(|data| data.as_str() != "null");
-        let shows = data.is_some();
-        self.shared.node.present(key, self.visit.client.id(), data)?;
+        let (shows, shower) = (data.is_some(), (self.visit.connection, frame.n));
+        self.shared.node.present(key, self.visit.client.id(), shower, data)?;
         *present = shows;
         Ok(())
     }

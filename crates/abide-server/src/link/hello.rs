@@ -27,7 +27,7 @@ pub(super) async fn admit(shared: &Arc<Shared>, opening: &Opening, frame: &str) 
         return Err(Error::bad_request(detail));
     }
     let who = Who::of(shared, hello.token.as_deref(), opening)?;
-    let visit = shared.sessions.enter(shared, &who, &hello).await?;
+    let visit = shared.sessions.enter(shared, &who, &hello, opening.peer.address).await?;
     Ok((who, visit))
 }
 

@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 
 use super::{Arrived, Connection, End, Link, Lost, Opening};
 use crate::{
-    ServerOptions, gate::Gate, peer::Peer, places::Held, shared::Shared, socket::encoding, stranger::Stranger,
+    ServerOptions, gate::Gate, peer::Peer, places::Held, reads::Reads, shared::Shared, socket::encoding,
+    stranger::Stranger,
 };
 
 /// The frames of one client, in the order in which they arrive.
@@ -34,7 +35,12 @@ pub async fn converse(node: Node, frames: Vec<Vec<u8>>, packed: bool) -> Result<
     let shared = Arc::new(Shared::new(node, &options, Gate::new(&options)?));
     let said = Arc::new(Mutex::new(Vec::new()));
     let script = Script { frames: frames.into(), packed, said: said.clone() };
-    let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified: None, stranger: Stranger::default() };
+    let peer = Peer {
+        address: Ipv4Addr::LOCALHOST.into(),
+        certified: None,
+        stranger: Stranger::default(),
+        reads: Reads::of(1),
+    };
     Connection::serve(shared.clone(), script, Opening { headers: HeaderMap::new(), peer, stranger: Held::default() })
         .await;
     shared.sessions.end_all(&shared).await;

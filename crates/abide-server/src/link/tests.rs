@@ -10,8 +10,10 @@ use std::{
     time::Duration,
 };
 
-use abide::{Abide, Clock, Principal, SystemClock, Timestamp};
+use abide::{Abide, Clock, Json, Key, Kind, Namespace, Principal, SystemClock, Timestamp};
+use abide_core::ClientFrame;
 use axum::http::HeaderMap;
+use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
@@ -19,9 +21,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Arrived, Connection, End, Link, Lost, Opening};
+use super::{Arrived, Connection, End, Link, Lost, Opening, Watching, Who, asking};
 use crate::{
-    ApiKeys, AuthOptions, ServerOptions, gate::Gate, peer::Peer, places::Held, shared::Shared, stranger::Stranger,
+    ApiKeys, AuthOptions, ServerOptions, gate::Gate, peer::Peer, places::Held, reads::Reads, shared::Shared,
+    stranger::Stranger,
 };
 
 /// Nothing in a test takes longer.
@@ -88,7 +91,12 @@ fn connection(
 }
 
 fn opening() -> Opening {
-    let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified: None, stranger: Stranger::default() };
+    let peer = Peer {
+        address: Ipv4Addr::LOCALHOST.into(),
+        certified: None,
+        stranger: Stranger::default(),
+        reads: Reads::of(1),
+    };
     Opening { headers: HeaderMap::new(), peer, stranger: Held::default() }
 }
 
@@ -250,4 +258,115 @@ async fn an_address_has_some_places_and_few_of_them_before_it_says_who_is_there(
     assert!(error.detail().contains("this address has 8"), "{error}");
     admitted.pop();
     drop(place("192.0.2.1").unwrap());
+}
+
+/// Something to watch.
+#[derive(abide::State, Default)]
+struct Room {
+    topic: String,
+}
+
+#[abide::object]
+impl Room {}
+
+async fn with_rooms() -> Arc<Shared> {
+    let abide = Abide::open("memory:").register::<Room>().start().await.unwrap();
+    let options = ServerOptions::default();
+    Arc::new(Shared::new(abide.node().clone(), &options, Gate::new(&options).unwrap()))
+}
+
+fn room() -> Key {
+    Key::new(&Namespace::default(), &Kind::new("Room").unwrap(), "a").unwrap()
+}
+
+/// Runs a connection until this holds.
+async fn until(mut connection: Pin<&mut impl Future<Output = ()>>, holds: impl Fn() -> bool) {
+    let run = async {
+        while !holds() {
+            assert!(connection.as_mut().now_or_never().is_none(), "it has ended");
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, run).await.expect("it never comes");
+}
+
+#[tokio::test]
+async fn the_old_connection_of_a_client_that_came_back_does_not_take_back_what_the_new_one_shows() {
+    let shared = with_rooms().await;
+    let shows = |hello: Value, data: &str| {
+        let watch = json!({"type": "watch", "n": 1, "kind": "Room", "id": "a", "presence": true});
+        vec![hello, watch, json!({"type": "present", "n": 1, "data": data})]
+    };
+    let shown = |data: &str| {
+        let members = shared.node.members(&room());
+        members.len() == 1 && members.values().all(|shown| *shown == Json::of(&data).unwrap())
+    };
+    let (old, heard, parting) = connection(&shared, true, shows(json!({"type": "hello", "proto": 1}), "old"));
+    let mut old = pin!(old);
+    until(old.as_mut(), || shown("old")).await;
+    let resume = &welcome(&heard)["resume"];
+    let (new, ..) = connection(&shared, true, shows(json!({"type": "hello", "proto": 1, "resume": resume}), "new"));
+    let mut new = pin!(new);
+    until(new.as_mut(), || shown("new")).await;
+    // It hears only now that it was replaced.
+    until_it_parts(old, &parting).await;
+    assert!(shown("new"), "{:?}", shared.node.members(&room()));
+    // What it shows itself is taken back.
+    shared.closing.cancel();
+    until(new.as_mut(), || shared.node.members(&room()).is_empty()).await;
+}
+
+#[tokio::test]
+async fn one_network_cannot_end_the_waiting_for_clients_of_others() {
+    let mut options = ServerOptions::default();
+    options.limits.connections_per_address = 2;
+    let shared = shared_by(options).await;
+    let who = Who::of(&shared, None, &opening()).unwrap();
+    let enter = async |address: &str, resume: Option<&str>| {
+        let hello = json!({"type": "hello", "proto": 1, "resume": resume}).to_string();
+        let ClientFrame::Hello(hello) = ClientFrame::parse(&hello, 1000).unwrap() else { panic!("{hello}") };
+        shared.sessions.enter(&shared, &who, &hello, address.parse().unwrap()).await.unwrap()
+    };
+    let loses = async |address: &str| {
+        let visit = enter(address, None).await;
+        let token = visit.token.clone();
+        shared.sessions.leave(&shared, visit, false).await;
+        token
+    };
+    let (first, second, third) = (loses("192.0.2.1").await, loses("192.0.2.1").await, loses("192.0.2.1").await);
+    let other = loses("192.0.2.2").await;
+    assert!(!enter("192.0.2.1", Some(&third)).await.resumed, "more are waited for than of one network may be");
+    assert!(enter("192.0.2.2", Some(&other)).await.resumed);
+    assert!(enter("192.0.2.1", Some(&first)).await.resumed);
+    // Who came back has given its place to another.
+    let fourth = loses("192.0.2.1").await;
+    for token in [second, fourth] {
+        assert!(enter("192.0.2.1", Some(&token)).await.resumed);
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_read_than_there_are_turns() {
+    let shared = with_rooms().await;
+    let (who, reads) = (Who::of(&shared, None, &opening()).unwrap(), Reads::of(1));
+    let turn = reads.turn().await.unwrap();
+    let list = ClientFrame::parse(r#"{"type":"list","n":1,"kind":"Room"}"#, 1000).unwrap();
+    let ClientFrame::List(list) = list else { panic!("{list:?}") };
+    let mut listed = pin!(asking::list(&shared, &who, list, &reads).unwrap());
+    let mut got = pin!(asking::get(&shared, &who, room(), None, &reads).unwrap());
+    let beginning = shared.node.begin_watch(&room()).unwrap();
+    let mut watched = pin!(Watching::new(1, room(), beginning, None).in_turn(&reads).into_stream());
+    for _ in 0..10 {
+        assert!(listed.as_mut().now_or_never().is_none(), "it was listed without a turn");
+        assert!(got.as_mut().now_or_never().is_none(), "it was read without a turn");
+        assert!(watched.next().now_or_never().is_none(), "it was watched without a turn");
+        tokio::task::yield_now().await;
+    }
+    drop(turn);
+    timeout(PATIENCE, listed).await.unwrap().unwrap();
+    timeout(PATIENCE, got).await.unwrap().unwrap();
+    let told = timeout(PATIENCE, watched.next()).await.unwrap();
+    assert!(reads.turn().now_or_never().is_none(), "a state that is not written yet has no turn");
+    drop(told);
+    timeout(PATIENCE, reads.turn()).await.unwrap().unwrap();
 }

@@ -7,6 +7,7 @@ use abide_node::{After, Beginning, Broadcast, Changes, News, Update};
 use futures_util::{Stream, stream};
 
 use super::text;
+use crate::reads::{Reads, Turn};
 
 /// A watch that has been asked for, or is under way.
 pub(crate) struct Watching {
@@ -15,6 +16,8 @@ pub(crate) struct Watching {
     /// Who watches: it does not hear itself.
     me: Arc<str>,
     presence: bool,
+    /// Turns to read states.
+    reads: Option<Reads>,
     stage: Stage,
 }
 
@@ -28,7 +31,8 @@ enum Stage {
 
 /// What a watch has to say. It is written only when there is room for it.
 pub(crate) enum Told {
-    Snapshot(Seq, Option<Json>),
+    /// The state, which has its turn until it is written.
+    Snapshot(Seq, Option<Json>, #[expect(dead_code, reason = "it is held and given back")] Option<Turn>),
     Reset(&'static str, Seq, Option<Json>),
     Change(Arc<ChangeRecord>),
     Broadcast(Key, Arc<Broadcast>),
@@ -42,12 +46,17 @@ impl Watching {
     /// A watch under this number. Its client is one of the object's watchers from now on.
     pub(crate) fn new(n: u64, key: Key, beginning: Beginning, after: Option<Seq>) -> Self {
         let stage = Stage::Asked(Box::new(beginning), after);
-        Self { n, key, me: "".into(), presence: false, stage }
+        Self { n, key, me: "".into(), presence: false, reads: None, stage }
     }
 
     /// The same, for this client, and with those who are present if it asks for them.
     pub(crate) fn of(self, me: Arc<str>, presence: bool) -> Self {
         Self { me, presence, ..self }
+    }
+
+    /// The same, whose state is read when it is its turn.
+    pub(crate) fn in_turn(self, reads: &Reads) -> Self {
+        Self { reads: Some(reads.clone()), ..self }
     }
 
     /// All it has to say, until it fails or the node stops.
@@ -99,10 +108,14 @@ impl Watching {
                 Ok(None)
             }
             None => {
+                let turn = match &self.reads {
+                    Some(reads) => Some(reads.turn().await?),
+                    None => None,
+                };
                 let (state, changes) = beginning.state().await?;
                 let seq = changes.seq();
                 self.stage = Stage::Arriving(changes);
-                Ok(Some(Told::Snapshot(seq, state)))
+                Ok(Some(Told::Snapshot(seq, state, turn)))
             }
         }
     }
@@ -125,7 +138,7 @@ impl Told {
     /// The frame that says it.
     pub(crate) fn text(&self, n: u64) -> String {
         match self {
-            Self::Snapshot(seq, state) => text::snapshot(n, *seq, state.as_ref()),
+            Self::Snapshot(seq, state, _) => text::snapshot(n, *seq, state.as_ref()),
             Self::Reset(reason, seq, state) => text::reset(n, reason, *seq, state.as_ref()),
             Self::Change(change) => text::change(n, change),
             Self::Broadcast(key, broadcast) => text::broadcast(n, key, broadcast),

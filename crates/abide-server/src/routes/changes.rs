@@ -13,15 +13,13 @@ use super::events;
 use crate::{
     Action, Caller, Problem,
     answer::json::Text,
+    reads::next_few,
     request::{headers, path::ObjectPath, query::Query},
     shared::Shared,
 };
 
 /// How many changes a page has unless asked.
 const USUAL: usize = 100;
-
-/// How many changes are read from the store at once: each may be large.
-const AT_ONCE: usize = 64;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -46,7 +44,8 @@ pub(crate) async fn changes(
 }
 
 async fn page(shared: &Shared, key: &Key, after: Option<Seq>, limit: usize) -> Result<Response, Problem> {
-    let mut found = shared.node.changes(key, after.unwrap_or_default(), limit.min(AT_ONCE)).await?;
+    let most = shared.limits.page_bytes;
+    let mut found = shared.node.changes(key, after.unwrap_or_default(), limit.min(next_few(0, 0, most))).await?;
     if let Some(after) = after.filter(|after| *after < found.floor || *after > found.head) {
         return reset(shared, key, after, &found).await;
     }
@@ -59,11 +58,12 @@ async fn page(shared: &Shared, key: &Key, after: Option<Seq>, limit: usize) -> R
             next = change.seq;
         }
         left = left.saturating_sub(found.changes.len());
-        let full = left == 0 || changes.len() >= shared.limits.page_bytes;
+        let full = left == 0 || changes.len() >= most;
         if full || found.changes.is_empty() || next >= found.head {
             break;
         }
-        let more = shared.node.changes(key, next, left.min(AT_ONCE)).await?;
+        let few = next_few(limit - left, changes.len(), most);
+        let more = shared.node.changes(key, next, left.min(few)).await?;
         if next < more.floor {
             break;
         }

@@ -15,15 +15,13 @@ use serde_json::Value;
 use crate::{
     Ask, Caller, Problem,
     answer::json::Text,
+    reads::next_few,
     request::{cursor, path::ObjectPath, query::Query},
     shared::Shared,
 };
 
 /// How many objects a page has unless asked.
 pub(crate) const USUAL: usize = 100;
-
-/// How many objects are read from the store at once: each may be large.
-const AT_ONCE: usize = 64;
 
 /// What a caller wants to see of a kind.
 #[derive(Default)]
@@ -85,7 +83,7 @@ pub(crate) async fn page(shared: &Shared, caller: &Caller, kind: &str, wanted: W
     let (mut objects, mut bytes) = (Vec::new(), 0);
     let mut more = true;
     while more && objects.len() < limit && bytes < shared.limits.page_bytes {
-        ask.limit = (limit - objects.len()).min(AT_ONCE);
+        ask.limit = next_few(objects.len(), bytes, shared.limits.page_bytes).min(limit - objects.len());
         let page = shared.node.list(ask.clone()).await?;
         more = page.next.is_some();
         bytes += page.objects.iter().map(|object| object.state.as_str().len() + object.id.len() + 160).sum::<usize>();

@@ -5,13 +5,16 @@
 
 mod token;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use abide_core::{Code, Error, Key, Result, frame::Hello};
-use abide_node::Client;
+use abide_node::{Client, Pushes};
 use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -19,15 +22,20 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::token::{Secret, Token};
-use crate::{link::Who, shared::Shared};
+use crate::{
+    link::Who,
+    places::{Held, Places},
+    shared::Shared,
+};
 
 /// How many sessions end at the same time when the server stops.
 const ENDS_TOGETHER: usize = 64;
 
 /// All clients of a server.
-#[derive(Default)]
 pub(crate) struct Sessions {
     all: Mutex<FxHashMap<Arc<str>, Entry>>,
+    /// Those of each network that are waited for.
+    away_of: Arc<Places>,
     /// Numbers the connections.
     connections: AtomicU64,
 }
@@ -42,6 +50,8 @@ pub(crate) struct Entry {
     connection: u64,
     /// Cancelled when it comes back on another connection; `None` while it is away.
     replaced: Option<CancellationToken>,
+    /// Its place among those of its network that are waited for, while it is away.
+    away: Option<Held>,
 }
 
 /// One connection of a client.
@@ -55,26 +65,37 @@ pub(crate) struct Visit {
     /// What it needs to come back.
     pub(crate) token: String,
     pub(crate) replaced: CancellationToken,
-    connection: u64,
+    /// What is pushed to it, as this connection hears it.
+    pub(crate) pushes: Pushes,
+    /// Tells this connection from all others.
+    pub(crate) connection: u64,
+    /// Where it comes from.
+    address: IpAddr,
 }
 
 impl Sessions {
+    /// No clients; so many of one network are waited for at a time.
+    pub(crate) fn new(away_of_network: usize) -> Self {
+        Self { all: Mutex::default(), away_of: Places::new(away_of_network), connections: AtomicU64::new(0) }
+    }
+
     /// Lets a client in: as the one it was, if its token says so, or as a new one.
     ///
     /// # Errors
     /// `denied` if the token is another's, or the caller may not have the session it asks for; what
     /// `on_connect` says. The client is not let in then.
-    pub(crate) async fn enter(&self, shared: &Arc<Shared>, who: &Who, hello: &Hello) -> Result<Visit> {
+    pub(crate) async fn enter(&self, shared: &Arc<Shared>, who: &Who, hello: &Hello, address: IpAddr) -> Result<Visit> {
         if let Some(token) = &hello.resume
-            && let Some(visit) = self.resume(who, token, hello.pushed).inspect_err(|error| who.told(shared, error))?
+            && let Some(visit) =
+                self.resume(who, token, hello.pushed, address).inspect_err(|error| who.told(shared, error))?
         {
             return Ok(visit);
         }
-        self.begin(shared, who, hello).await
+        self.begin(shared, who, hello, address).await
     }
 
     /// The client whose token this is, if it is still waited for.
-    fn resume(&self, who: &Who, token: &str, pushed: Option<u64>) -> Result<Option<Visit>> {
+    fn resume(&self, who: &Who, token: &str, pushed: Option<u64>, address: IpAddr) -> Result<Option<Visit>> {
         let Some(token) = Token::parse(token) else { return Ok(None) };
         let mut all = self.all.lock();
         let Some(entry) = all.get_mut(token.client).filter(|entry| entry.secret.is(token.secret)) else {
@@ -86,14 +107,14 @@ impl Sessions {
         if let Some(replaced) = entry.replaced.take() {
             replaced.cancel();
         }
-        let visit = self.visit(entry, true);
+        let visit = self.visit(entry, true, address);
         let last = visit.client.last_push();
         let pushed = pushed.unwrap_or(0).min(last);
         let missed = visit.client.pushed(pushed).missed;
         Ok(Some(Visit { missed, pushed: pushed + missed, ..visit }))
     }
 
-    async fn begin(&self, shared: &Arc<Shared>, who: &Who, hello: &Hello) -> Result<Visit> {
+    async fn begin(&self, shared: &Arc<Shared>, who: &Who, hello: &Hello, address: IpAddr) -> Result<Visit> {
         let id: Arc<str> = ulid::Ulid::generate().to_string().into();
         let client = Arc::new(shared.node.join_client(id.clone(), who.namespace().clone()));
         let session = match &hello.session {
@@ -105,19 +126,27 @@ impl Sessions {
                 Some(key)
             }
         };
-        let mut entry =
-            Entry { secret: Secret::new(), who: who.clone(), client, session, connection: 0, replaced: None };
-        let visit = self.visit(&mut entry, false);
+        let mut entry = Entry {
+            secret: Secret::new(),
+            who: who.clone(),
+            client,
+            session,
+            connection: 0,
+            replaced: None,
+            away: None,
+        };
+        let visit = self.visit(&mut entry, false, address);
         self.all.lock().insert(id, entry);
         Ok(visit)
     }
 
     /// A new connection of a client, with a new secret.
-    fn visit(&self, entry: &mut Entry, resumed: bool) -> Visit {
+    fn visit(&self, entry: &mut Entry, resumed: bool, address: IpAddr) -> Visit {
         let replaced = CancellationToken::new();
         entry.secret = Secret::new();
         entry.connection = self.connections.fetch_add(1, Ordering::Relaxed);
         entry.replaced = Some(replaced.clone());
+        entry.away = None;
         Visit {
             client: entry.client.clone(),
             session: entry.session.clone(),
@@ -126,13 +155,15 @@ impl Sessions {
             pushed: 0,
             token: entry.secret.token(entry.client.id()),
             replaced,
+            pushes: entry.client.pushes(),
             connection: entry.connection,
+            address,
         }
     }
 
     /// A connection has ended. The client is waited for, unless it said that it will not be back.
     pub(crate) async fn leave(&self, shared: &Arc<Shared>, visit: Visit, finally: bool) {
-        let (id, connection) = (visit.client.id().clone(), visit.connection);
+        let (id, connection, address) = (visit.client.id().clone(), visit.connection, visit.address);
         drop(visit);
         let grace = shared.limits.session_grace;
         let waits = {
@@ -140,7 +171,8 @@ impl Sessions {
             let away = all.len() >= shared.limits.sessions;
             let Some(entry) = all.get_mut(&id).filter(|entry| entry.connection == connection) else { return };
             entry.replaced = None;
-            !finally && !grace.is_zero() && !away
+            entry.away = self.away_of.take(address).filter(|_| !finally && !grace.is_zero() && !away);
+            entry.away.is_some()
         };
         if !waits {
             return self.end(shared, &id, connection).await;

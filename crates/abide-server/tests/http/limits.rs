@@ -2,7 +2,11 @@
 
 use std::{io::Write, time::Duration};
 
-use axum::body::{Body, Bytes};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    routing,
+};
 use http_body_util::{BodyExt, Empty};
 use hyper::{Request, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -10,10 +14,11 @@ use serde_json::json;
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 
-use crate::world::{PATIENCE, World, read_all};
+use crate::world::{PATIENCE, Plan, World, read_all};
 
 const NAME: &str = "/v1/objects/Counter/a/name";
 
@@ -130,6 +135,68 @@ async fn a_connection_of_http_2_ends_when_nothing_is_under_way() {
     let ended = timeout(PATIENCE, connection).await.expect("it is still there").unwrap();
     assert!(ended.is_ok(), "it was cut: {ended:?}");
     drop(sender);
+}
+
+/// A connection of HTTP/2 whose client takes so many bytes of an answer while it reads none of it.
+async fn with_window(world: &World, bytes: u32) -> (http2::SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(bytes);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+fn get(world: &World, path: &str) -> Request<Empty<Bytes>> {
+    Request::builder().uri(world.url(path)).body(Empty::new()).unwrap()
+}
+
+fn with_a_large_answer() -> Plan {
+    World::plan().routes(Router::new().route("/large", routing::get(|| async { vec![b'x'; 1 << 20] })))
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_that_takes_nothing_of_an_answer_is_cut() {
+    let plan = with_a_large_answer().server(|options| options.limits.write_timeout = Duration::from_millis(300));
+    let world = plan.start().await;
+    let (mut sender, connection) = with_window(&world, 0).await;
+    let large = timeout(PATIENCE, sender.send_request(get(&world, "/large"))).await.unwrap().unwrap();
+    timeout(PATIENCE, connection).await.expect("it is still there").unwrap().ok();
+    drop(large);
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_is_not_idle_while_an_answer_is_on_its_way() {
+    let plan = with_a_large_answer().server(|options| options.limits.keep_alive = Duration::from_millis(200));
+    let world = plan.start().await;
+    let (mut sender, connection) = with_window(&world, 65_535).await;
+    let large = timeout(PATIENCE, sender.send_request(get(&world, "/large"))).await.unwrap().unwrap();
+    // However long that takes: nobody is told to leave.
+    sleep(Duration::from_secs(1)).await;
+    let other = timeout(PATIENCE, sender.send_request(get(&world, "/healthz"))).await.unwrap();
+    assert_eq!(other.expect("it was told to leave").status(), 200);
+    assert_eq!(large.into_body().collect().await.unwrap().to_bytes().len(), 1 << 20);
+    drop(sender);
+    connection.abort();
+}
+
+#[tokio::test]
+async fn a_connection_of_http_2_has_few_objects_on_their_way_at_a_time() {
+    let world = World::plan().start().await;
+    world.post("/v1/objects/Counter/a/increment", "[1]").await.ok();
+    let (mut sender, connection) = with_window(&world, 0).await;
+    let mut on_their_way = Vec::new();
+    let object = NAME.rsplit_once('/').unwrap().0;
+    for _ in 0..16 {
+        on_their_way.push(timeout(PATIENCE, sender.send_request(get(&world, object))).await.unwrap().unwrap());
+    }
+    let mut one_more = Box::pin(sender.send_request(get(&world, object)));
+    assert!(timeout(Duration::from_millis(500), &mut one_more).await.is_err(), "more are on their way");
+    // What is not read is only asked for again.
+    assert_eq!(timeout(PATIENCE, sender.send_request(get(&world, "/healthz"))).await.unwrap().unwrap().status(), 200);
+    on_their_way.pop();
+    assert_eq!(timeout(PATIENCE, one_more).await.expect("its turn does not come").unwrap().status(), 200);
+    drop(on_their_way);
+    connection.abort();
 }
 
 #[tokio::test]

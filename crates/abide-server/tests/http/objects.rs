@@ -88,12 +88,15 @@ async fn a_page_of_large_objects_ends_early_and_says_so() {
         world.post(&format!("/v1/objects/Counter/{i:03}/name"), body.clone()).await.ok();
     }
     let page = world.get("/v1/objects/Counter?limit=100").await;
-    assert!(page.bytes.len() < 5_000_000);
-    let page = page.ok();
-    assert!(ids(&page).len() < 100 && page["more"] == true);
-    let rest =
-        world.get(&format!("/v1/objects/Counter?limit=100&cursor={}", page["cursor"].as_str().unwrap())).await.ok();
-    assert_eq!(ids(&page).len() + ids(&rest).len(), 100);
+    assert!(page.bytes.len() < 1_500_000, "{}", page.bytes.len());
+    let mut page = page.ok();
+    let mut listed = ids(&page).len();
+    while page["more"] == true {
+        page =
+            world.get(&format!("/v1/objects/Counter?limit=100&cursor={}", page["cursor"].as_str().unwrap())).await.ok();
+        listed += ids(&page).len();
+    }
+    assert_eq!(listed, 100);
 }
 
 #[tokio::test]

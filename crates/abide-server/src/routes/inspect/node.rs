@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use abide_core::{Result, port::store::Status};
+use abide_node::Node;
 use axum::{
     extract::{Request, State},
     response::Response,
@@ -27,6 +28,22 @@ struct Count {
     at: Instant,
     took: Duration,
     status: Status,
+}
+
+impl LastCount {
+    /// What the store holds, counted now or a moment ago, and how long ago.
+    pub(crate) async fn of(&self, node: &Node) -> Result<(Status, Duration)> {
+        let mut last = self.0.lock().await;
+        let Count { at, status, .. } = match &*last {
+            Some(count) if count.is_fresh() => count.clone(),
+            _ => {
+                let began = Instant::now();
+                let status = node.store_status().await?;
+                last.insert(Count { at: Instant::now(), took: began.elapsed(), status }).clone()
+            }
+        };
+        Ok((status, at.elapsed()))
+    }
 }
 
 impl Count {
@@ -68,15 +85,7 @@ pub(crate) async fn store(
 ) -> Result<Response, Problem> {
     super::admit(&shared, &caller)?;
     Query::parse(request.uri().query())?.finish()?;
-    let mut last = shared.last_count.0.lock().await;
-    let Count { at, status, .. } = match &*last {
-        Some(count) if count.is_fresh() => count.clone(),
-        _ => {
-            let began = Instant::now();
-            let status = shared.node.store_status().await?;
-            last.insert(Count { at: Instant::now(), took: began.elapsed(), status }).clone()
-        }
-    };
+    let (status, age) = shared.last_count.of(&shared.node).await?;
     let objects: serde_json::Map<String, Value> =
         status.objects.iter().map(|(kind, count)| (kind.clone(), (*count).into())).collect();
     let indexes: Vec<Value> = status.indexes.iter().map(|(kind, path)| json!({"kind": kind, "path": path})).collect();
@@ -92,7 +101,7 @@ pub(crate) async fn store(
         "outbox": status.outbox,
         "outcomes": status.outcomes,
         "bytes": status.bytes,
-        "age_ms": milliseconds(at.elapsed()),
+        "age_ms": milliseconds(age),
     });
     Ok(fresh(answer.to_string()))
 }
@@ -137,16 +146,58 @@ fn node_limits(shared: &Shared) -> Value {
 }
 
 fn server_limits(limits: &Limits) -> Value {
+    // None is left out: whoever adds a limit shows it.
+    let Limits {
+        body_bytes,
+        decompressed_bytes,
+        json_depth,
+        header_bytes,
+        headers,
+        connections,
+        connections_per_address,
+        streams_per_connection,
+        body_timeout,
+        keep_alive,
+        request_timeout,
+        call_timeout,
+        page_items,
+        page_bytes,
+        heartbeat,
+        frame_bytes,
+        calls_per_connection,
+        watches_per_connection,
+        hello_timeout,
+        write_timeout,
+        session_grace,
+        sessions,
+        drain_delay,
+        drain_timeout,
+    } = limits;
     json!({
-        "body_bytes": limits.body_bytes,
-        "decompressed_bytes": limits.decompressed_bytes,
-        "connections": limits.connections,
-        "page_items": limits.page_items,
-        "page_bytes": limits.page_bytes,
-        "request_timeout_ms": milliseconds(limits.request_timeout),
-        "call_timeout_ms": milliseconds(limits.call_timeout),
-        "keep_alive_ms": milliseconds(limits.keep_alive),
-        "heartbeat_ms": milliseconds(limits.heartbeat),
+        "body_bytes": body_bytes,
+        "decompressed_bytes": decompressed_bytes,
+        "json_depth": json_depth,
+        "header_bytes": header_bytes,
+        "headers": headers,
+        "connections": connections,
+        "connections_per_address": connections_per_address,
+        "streams_per_connection": streams_per_connection,
+        "body_timeout_ms": milliseconds(*body_timeout),
+        "keep_alive_ms": milliseconds(*keep_alive),
+        "request_timeout_ms": milliseconds(*request_timeout),
+        "call_timeout_ms": milliseconds(*call_timeout),
+        "page_items": page_items,
+        "page_bytes": page_bytes,
+        "heartbeat_ms": milliseconds(*heartbeat),
+        "frame_bytes": frame_bytes,
+        "calls_per_connection": calls_per_connection,
+        "watches_per_connection": watches_per_connection,
+        "hello_timeout_ms": milliseconds(*hello_timeout),
+        "write_timeout_ms": milliseconds(*write_timeout),
+        "session_grace_ms": milliseconds(*session_grace),
+        "sessions": sessions,
+        "drain_delay_ms": milliseconds(*drain_delay),
+        "drain_timeout_ms": milliseconds(*drain_timeout),
     })
 }
 
