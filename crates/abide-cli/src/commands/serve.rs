@@ -51,7 +51,7 @@ impl Serve {
         // The port first: if it is taken, no store is made or opened.
         let options = options(&config, metrics)?;
         let keys = options.auth.as_ref().is_some_and(|auth| auth.keys.is_some());
-        let door = Door::bind(options).await.map_err(|error| explain(error))?;
+        let door = Door::bind(options).await.map_err(explain)?;
         let abide = start(&config).await?;
         let server = door.open(abide.node().clone()).extra_routes(web::routes());
         banner(session, &config, &server.url(), keys)?;
