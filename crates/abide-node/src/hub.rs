@@ -66,10 +66,13 @@ pub(crate) type Members = BTreeMap<Arc<str>, Json>;
 /// client that came back may be on two connections for a while.
 pub type Shower = (u64, u64);
 
+/// What each client shows, and what of it does.
+type Shown = BTreeMap<Arc<str>, (Shower, Json)>;
+
 /// What all watchers of one object share.
 struct Watched {
     channel: Arc<Channel<Item>>,
-    members: Option<Box<BTreeMap<Arc<str>, (Shower, Json)>>>,
+    members: Option<Box<Shown>>,
 }
 
 type Slice = FxHashMap<Key, Watched>;
