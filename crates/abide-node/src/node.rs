@@ -494,10 +494,19 @@ impl NodeCore {
         self.stored(key).await
     }
 
-    /// What would survive a crash: memory may be ahead of it where answers leave before they are durable.
-    pub(crate) async fn durable_snapshot(self: &Arc<Self>, key: &Key) -> Result<Option<Snapshot<Json>>> {
+    /// An object's state, or that it is not there, and the seq that this reflects: both of one look, since what
+    /// happens between two would be missing. `durable` asks for what would survive a crash: memory may be ahead
+    /// of it where answers leave before they are durable.
+    pub(crate) async fn state_now(self: &Arc<Self>, key: &Key, durable: bool) -> Result<(Seq, Option<Json>)> {
         let kind = self.kinds.find(key.kind())?;
-        if kind.is_durable() { self.stored(key).await } else { self.snapshot(key).await }
+        if !durable || !kind.is_durable() {
+            self.catch_up(key).await?;
+            if let Some(here) = self.resident(key).await {
+                return Ok((here.seq, here.state));
+            }
+        }
+        let loaded = self.store.load(key).await?;
+        Ok(loaded.map_or((Seq::ZERO, None), |loaded| (loaded.head, loaded.state)))
     }
 
     async fn stored(&self, key: &Key) -> Result<Option<Snapshot<Json>>> {

@@ -94,12 +94,22 @@ pub enum Mutant {
     GroupIgnored,
     /// An alarm fires on behalf of nobody.
     PrincipalForgotten,
+    /// A message is applied on behalf of nobody.
+    SenderForgotten,
+    /// A timer fires on behalf of nobody.
+    TimerSetterForgotten,
     /// `on_delete` does not run when an object deletes itself.
     DeleteUnnoticed,
     /// Messages of the turn that deletes their sender are not sent.
     LastWordsLost,
     /// A `behind` object leaves memory with what it owes the store.
     OwedForgotten,
+    /// A watcher that missed something goes on with the newest change.
+    MissedUnnoticed,
+    /// A watch that resumes where changes are no longer kept goes on with the first that is.
+    TrimmedUnnoticed,
+    /// A watcher takes the last page of kept changes for read, and goes on live.
+    PageDropped,
 }
 
 impl NodeOptions {

@@ -9,6 +9,7 @@ use crate::{
     effects::{Effects, TimerPlan},
     job::{Envelope, Purpose},
     node::NodeCore,
+    options::Mutant,
     principal::Principal,
 };
 
@@ -63,6 +64,8 @@ impl NodeCore {
         let Some(info) = activation.kind.alarms.get(name) else {
             return tracing::error!(object = %activation.key, name, "a timer has no #[alarm] handler of its name");
         };
+        // On behalf of whoever set it.
+        let principal = principal.filter(|_| !self.options.mutant(Mutant::TimerSetterForgotten));
         match self.node_envelope(info, Purpose::Timer) {
             Ok(envelope) => {
                 self.submit(&activation.key, &activation.kind, Envelope { principal, ..envelope }, false);

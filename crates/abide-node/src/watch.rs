@@ -12,6 +12,7 @@ use crate::{
     hub::{Next, Subscription},
     node::NodeCore,
     object::Durability,
+    options::Mutant,
     page::{PAGE_BYTES, Page},
 };
 
@@ -176,12 +177,7 @@ impl Beginning {
     /// # Errors
     /// Those of the store.
     pub async fn state(self) -> Result<(Option<Json>, Changes)> {
-        let (node, key) = (&self.node, &self.key);
-        let found = if self.behind { node.durable_snapshot(key).await? } else { node.snapshot(key).await? };
-        let (at, state) = match found {
-            Some(found) => (found.seq, Some(found.state)),
-            None => (node.head(key).await?, None),
-        };
+        let (at, state) = self.node.state_now(&self.key, self.behind).await?;
         Ok((state, self.changes(at, false)))
     }
 
@@ -296,11 +292,12 @@ impl LocalChanges {
             };
             match next {
                 Next::Change(change) if change.seq <= self.at => {}
-                Next::Change(change) if change.seq == self.at.next() => {
+                Next::Change(change) if change.seq == self.at.next() || self.is(Mutant::MissedUnnoticed) => {
                     self.at = change.seq;
                     return Some(Ok(News::Update(Update::Change(change))));
                 }
                 Next::Change(_) => self.behind = true,
+                Next::Missed if self.is(Mutant::MissedUnnoticed) => {}
                 Next::Missed => (self.behind, self.deaf) = (true, true),
                 Next::Broadcast(broadcast) => return Some(Ok(News::Broadcast(broadcast))),
                 Next::Presence(member) => return Some(Ok(News::Presence(member))),
@@ -314,24 +311,30 @@ impl LocalChanges {
         let page = self.node.changes(&self.key, self.at, self.page_len).await?;
         let read = page.changes.len();
         let bytes: usize = page.changes.iter().map(|change| change.json.as_str().len()).sum();
-        if self.at > page.head || self.at < page.floor {
+        let trimmed = self.at < page.floor && !self.is(Mutant::TrimmedUnnoticed);
+        if self.at > page.head || trimmed {
             let reason = if self.at > page.head { ResetReason::Ahead } else { ResetReason::Trimmed };
-            let now = self.node.durable_snapshot(&self.key).await?;
-            let (seq, state) = match now {
-                Some(now) => (now.seq, Some(now.state)),
-                None => (page.head, None),
-            };
+            let (seq, state) = self.node.state_now(&self.key, true).await?;
             return Ok(Some(Update::Reset { reason, seq, state }));
         }
         let dense = (1..).zip(&page.changes).all(|(i, change)| change.seq == self.at.plus(i));
-        if !dense {
+        if !dense && !self.is(Mutant::TrimmedUnnoticed) {
             return Err(Error::internal(format!("BUG: the log of {} has a gap after seq {}", self.key, self.at)));
         }
         let more = page.changes.last().is_some_and(|last| last.seq < page.head);
+        if !more && self.is(Mutant::PageDropped) {
+            (self.at, self.behind) = (page.head, false);
+            return Ok(None);
+        }
         let kept = self.page.fill(page.changes);
         self.page_len = next_len(self.page_len, bytes, read, kept);
         self.behind = kept < read || more;
         Ok(None)
+    }
+
+    /// Whether the node is broken in this way on purpose.
+    fn is(&self, mutant: Mutant) -> bool {
+        self.node.options.mutant(mutant)
     }
 }
 

@@ -252,3 +252,24 @@ async fn a_watcher_is_reset_to_what_is_durable() {
     let Some(Ok(Update::Reset { seq, state, .. })) = changes.next().await else { panic!("expected a reset") };
     assert_eq!((seq, state.unwrap().value()["count"].as_u64()), (Seq::new(5), Some(5)));
 }
+
+/// Whoever began to watch an object that was not there was told the seq that it had a moment later, when it
+/// was there: its first change was missing from the stream, without a reset.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_begins_before_its_object_is_there_hears_of_its_first_change() {
+    let world = world();
+    let up = world.host.start().await;
+    up.node.object::<Note>("n").refuse().await.unwrap_err();
+    world.disk.set_faults(Faults { delay_ms: 50..=50, ..Faults::none() });
+    let watching = tokio::task::spawn({
+        let up = up.clone();
+        async move { up.node.watch_state(&key()).await }
+    });
+    sleep(Duration::from_millis(1)).await;
+    world.disk.set_faults(Faults::none());
+    write(&up, "first").await.unwrap();
+    let (state, mut changes) = watching.await.unwrap().unwrap();
+    assert_eq!((state, changes.seq()), (None, Seq::ZERO));
+    let told = tokio::time::timeout(Duration::from_secs(60), changes.next()).await.unwrap();
+    assert!(matches!(told, Some(Ok(Update::Change(change))) if change.seq == Seq::new(1)));
+}

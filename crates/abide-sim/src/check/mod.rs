@@ -11,6 +11,7 @@
 //! | [`outbox`] | durable messages lost, doubled, reordered, or sent by turns that never were |
 //! | [`alarms`] | alarms lost, doubled, early, late, or fired after they were cancelled |
 //! | [`transfers`] | transactions done in part, or in orders that contradict each other |
+//! | [`behalf`] | alarms, timers and messages that ran on behalf of somebody else than who asked for them |
 //! | [`streams`] | change streams with gaps or repeats, and views that drift from the object |
 //!
 //! Each answers `Result<(), Violation>`; a [`Violation`] prints the promise, the object and the
@@ -30,6 +31,7 @@
 //! ```
 
 pub mod alarms;
+pub mod behalf;
 pub mod effects;
 pub mod linearizability;
 pub mod outbox;

@@ -43,6 +43,11 @@ pub enum Promise {
     MessagesOnce,
     /// Beyond the five: a transaction takes effect whole or not at all.
     AllOrNothing,
+    /// Beyond the five: alarms, timers and messages run on behalf of whoever asked for them.
+    OnBehalf,
+    /// Beyond the five: whoever goes has the last word. `on_delete` runs, its messages arrive, and what an
+    /// object owes the store is written before it leaves memory.
+    LastWords,
 }
 
 /// In what way a promise was broken.
@@ -68,6 +73,8 @@ pub enum Fault {
     Stale,
     /// A stream skipped something without saying `reset`.
     Gap,
+    /// Something ran on behalf of somebody else than who asked for it.
+    Stranger,
     /// A state is not what its history makes it.
     WrongState,
     /// No single order of the calls explains their answers.
@@ -90,6 +97,11 @@ impl Violation {
     /// Whether one of the findings is `fault`.
     pub fn has(&self, fault: Fault) -> bool {
         self.findings.iter().any(|finding| finding.fault == fault)
+    }
+
+    /// The first proof that this promise was broken, if there is one.
+    pub fn proof_of(&self, promise: Promise) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.promise == promise && finding.fault != Fault::Undecided)
     }
 
     /// Whether the checker only gave up, and found nothing wrong.
@@ -137,17 +149,68 @@ impl fmt::Display for Violation {
 
 impl Error for Violation {}
 
+impl Promise {
+    /// All of them: the five, and those beyond.
+    pub const ALL: [Self; 9] = [
+        Self::NoLostEffect,
+        Self::OneOwner,
+        Self::OnceByKey,
+        Self::EveryAlarmFires,
+        Self::GapFreeStreams,
+        Self::MessagesOnce,
+        Self::AllOrNothing,
+        Self::OnBehalf,
+        Self::LastWords,
+    ];
+
+    /// Its name in a word or two.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoLostEffect => "promise 1",
+            Self::OneOwner => "promise 2",
+            Self::OnceByKey => "promise 3",
+            Self::EveryAlarmFires => "promise 4",
+            Self::GapFreeStreams => "promise 5",
+            Self::MessagesOnce => "durable messages",
+            Self::AllOrNothing => "transactions",
+            Self::OnBehalf => "on whose behalf",
+            Self::LastWords => "last words",
+        }
+    }
+
+    /// The name of the checker that judges it.
+    pub fn checker(self) -> &'static str {
+        match self {
+            Self::NoLostEffect | Self::OnceByKey => "effects",
+            Self::OneOwner => "linearizability",
+            Self::EveryAlarmFires => "alarms",
+            Self::GapFreeStreams => "streams",
+            Self::MessagesOnce => "outbox",
+            Self::AllOrNothing => "transfers",
+            Self::OnBehalf => "behalf",
+            Self::LastWords => "goners",
+        }
+    }
+
+    /// What it says.
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::NoLostEffect => "no acknowledged effect is lost",
+            Self::OneOwner => "one owner commits and answers: calls look as if run one at a time",
+            Self::OnceByKey => "a keyed call takes effect once",
+            Self::EveryAlarmFires => "every alarm fires, its effect applies once",
+            Self::GapFreeStreams => "every stream is gap-free, or says reset",
+            Self::MessagesOnce => "applied once, in order per sender and receiver",
+            Self::AllOrNothing => "whole or not at all, one after the other",
+            Self::OnBehalf => "alarms, timers and messages run for whoever asked for them",
+            Self::LastWords => "whoever goes does what it does last, and it stays done",
+        }
+    }
+}
+
 impl fmt::Display for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoLostEffect => "promise 1 (no acknowledged effect is lost)",
-            Self::OneOwner => "promise 2 (one owner commits and answers: calls look as if run one at a time)",
-            Self::OnceByKey => "promise 3 (a keyed call takes effect once)",
-            Self::EveryAlarmFires => "promise 4 (every alarm fires, its effect applies once)",
-            Self::GapFreeStreams => "promise 5 (every stream is gap-free, or says reset)",
-            Self::MessagesOnce => "durable messages (applied once, in order per sender and receiver)",
-            Self::AllOrNothing => "transactions (whole or not at all, one after the other)",
-        })
+        write!(f, "{} ({})", self.name(), self.sentence())
     }
 }
 
@@ -164,6 +227,7 @@ impl fmt::Display for Fault {
             Self::Late => "late",
             Self::Stale => "stale",
             Self::Gap => "gap",
+            Self::Stranger => "on behalf of a stranger",
             Self::WrongState => "wrong state",
             Self::NotLinearizable => "not linearizable",
             Self::Undecided => "undecided",

@@ -8,10 +8,13 @@ use super::{
     child::{key_of, kind_of, objects},
     protocol::{Line, Try, What},
 };
-use crate::check::{
-    Outcome, Violation,
-    effects::{self, Attempt},
-    outbox::{self, Message, Turn},
+use crate::{
+    check::{
+        Outcome, Violation,
+        effects::{self, Attempt},
+        outbox::{self, Message, Turn},
+    },
+    scenario::notes::{Received, Sent},
 };
 
 /// What an object holds.
@@ -21,8 +24,8 @@ struct State {
     tokens: Vec<u64>,
     reminded: Vec<u64>,
     sent: u64,
-    outgoing: Vec<(String, u64, bool)>,
-    incoming: Vec<(String, u64)>,
+    outgoing: Vec<Sent>,
+    incoming: Vec<Received>,
 }
 
 /// Everything that was tried and heard.
@@ -144,11 +147,11 @@ impl Tally {
         let (mut sent, mut applied) = (Vec::new(), Vec::new());
         for (object, state) in states {
             let kind = kind_of(object);
-            for (to, n, _) in &state.outgoing {
+            for Sent { to, n, .. } in &state.outgoing {
                 let message = Message { sender: name(kind, object), receiver: name(kind, to), n: *n };
                 sent.push((message, Turn::Durable));
             }
-            for (from, n) in &state.incoming {
+            for Received { from, n, .. } in &state.incoming {
                 applied.push(Message { sender: name(kind, from), receiver: name(kind, object), n: *n });
             }
         }

@@ -59,6 +59,7 @@ impl Client {
             80..86 => self.remind(up, book).await,
             86..92 => self.send(up, book).await,
             92..94 => self.flash(up).await,
+            94..96 => self.linger(up, book).await,
             _ => self.scratch(up).await,
         }
     }

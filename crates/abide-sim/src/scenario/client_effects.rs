@@ -7,8 +7,9 @@ use abide_node::Object;
 use super::{
     client::Client,
     kinds::{Failure, Flash, Scratch},
+    notes::full_name,
     records::{Book, ScratchOp, attempt, key},
-    scene::Ask,
+    scene::{Ask, principal},
 };
 use crate::{check::Outcome, world::Up};
 
@@ -50,6 +51,15 @@ impl Client {
             let attempt = attempt(self.number, key.as_deref(), id, &outcome, now_ns);
             self.scene.records.lock().book(book).reminders.push(attempt);
         }
+    }
+
+    /// A turn that only sets a timer. It may be forgotten, but if it fires it does so on the caller's behalf.
+    pub(super) async fn linger(&mut self, up: &Arc<Up>, book: Book) {
+        let (args, timeout_ms) = ([*self.dice.pick(&[0, 20, 200])], self.timeout_ms());
+        let who = principal(self.number).map(|principal| full_name(&principal));
+        self.scene.records.lock().book(book).timers.push(who);
+        let ask = Ask { kind: book.kind, id: book.id, handler: "linger", args, timeout_ms, key: None };
+        self.scene.ask::<(), _>(self.number, up, ask).await;
     }
 
     pub(super) async fn send(&mut self, up: &Arc<Up>, book: Book) {

@@ -11,7 +11,7 @@ use super::{
     scene::Scene,
     verdict::load,
 };
-use crate::check::{Violation, effects};
+use crate::check::{Fault, Finding, Promise, Violation, effects};
 
 fn graveyard(scene: &Scene) -> Graveyard {
     let state = load(scene, Graveyard::KIND, "g").and_then(|loaded| loaded.state);
@@ -24,23 +24,31 @@ pub(super) fn flashes(scene: &Scene, records: &Records) -> Result<(), Violation>
 }
 
 /// Every life that is over was buried, once; none was buried that goes on.
-pub(super) fn lives(scene: &Scene, records: &Records) -> Vec<String> {
+pub(super) fn lives(scene: &Scene, records: &Records) -> Result<(), Violation> {
     let buried = graveyard(scene).lives;
-    let mut broken = Vec::new();
+    let mut findings = Vec::new();
     let mut seen = BTreeSet::new();
     for life in &buried {
         if !seen.insert(*life) {
-            broken.push(format!("Graveyard/g: life {life} was buried twice"));
+            findings.push(finding("Graveyard/g", Fault::Duplicate, format!("life {life} was buried twice")));
         }
     }
     let ids = records.scratches.keys().chain(records.lives.iter().map(|(id, _)| id));
     let alive: BTreeSet<u64> = ids.filter_map(|id| life(scene, id)).collect();
-    broken.extend(alive.intersection(&seen).map(|life| format!("Graveyard/g: life {life} was buried alive")));
+    let too_early = alive.intersection(&seen);
+    findings
+        .extend(too_early.map(|life| finding("Graveyard/g", Fault::Early, format!("life {life} was buried alive"))));
     let told: BTreeSet<&(&str, u64)> = records.lives.iter().collect();
     let lost = told.into_iter().filter(|(_, life)| !seen.contains(life) && !alive.contains(life));
-    broken
-        .extend(lost.map(|(id, life)| format!("Scratch/{id}: its life {life} is over, but on_delete buried nothing")));
-    broken
+    findings.extend(lost.map(|(id, life)| {
+        let evidence = format!("its life {life} is over, but on_delete buried nothing");
+        finding(&format!("Scratch/{id}"), Fault::Missing, evidence)
+    }));
+    Violation::unless_empty(findings)
+}
+
+fn finding(object: &str, fault: Fault, evidence: String) -> Finding {
+    Finding { promise: Promise::LastWords, fault, object: object.to_owned(), evidence }
 }
 
 fn life(scene: &Scene, id: &str) -> Option<u64> {
@@ -49,7 +57,8 @@ fn life(scene: &Scene, id: &str) -> Option<u64> {
 }
 
 /// Where nothing is lost, an object that came into memory again had left it, and what it did then is stored.
-pub(super) fn unwritten(scene: &Scene, name: &str, came: u64, left: u64) -> Option<String> {
+pub(super) fn unwritten(scene: &Scene, name: &str, came: u64, left: u64) -> Result<(), Violation> {
     let lost = came > left + 1 && !scene.plan.loses_what_is_not_durable();
-    lost.then(|| format!("{name}: it came into memory {came} times and left it {left} times: what it did last is lost"))
+    let evidence = format!("it came into memory {came} times and left it {left} times: what it did last is lost");
+    Violation::unless_empty(lost.then(|| finding(name, Fault::Missing, evidence)).into_iter().collect())
 }

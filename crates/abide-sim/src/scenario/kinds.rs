@@ -7,16 +7,7 @@ use abide_macros::{State, object};
 use abide_node::{Context, Object};
 use serde::{Deserialize, Serialize};
 
-/// What a turn did with an alarm; times in milliseconds of the wall clock.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum AlarmNote {
-    /// `name` was set as `id`, on behalf of somebody.
-    Set { at: i64, name: String, id: u64, due: i64, who: Option<String> },
-    /// `name` was cancelled.
-    Cancelled { at: i64, name: String },
-    /// The alarm set as `id` fired, on behalf of somebody.
-    Fired { at: i64, id: u64, who: Option<String> },
-}
+use super::notes::{AlarmNote, Late, Received, Sent, who};
 
 /// How a planned failure looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,18 +37,32 @@ fn fail(how: Failure) -> Result<(), Error> {
     }
 }
 
-/// On whose behalf the turn runs.
-fn who(ctx: &Context) -> Option<String> {
-    ctx.principal().map(|principal| principal.subject.clone())
-}
-
 fn millis(at: Timestamp) -> i64 {
     at.as_millis()
 }
 
-/// Defines a kind of ledger: the same record with other options and hooks.
+/// Defines a kind of ledger: the same record with other options. One that is `counted` notes how often it
+/// comes into memory and leaves it, and may have further hooks.
 macro_rules! ledger {
-    ($(#[$doc:meta])* $name:ident, ($($option:tt)*), { $($hook:tt)* }) => {
+    ($(#[$doc:meta])* $name:ident, ($($option:tt)*)) => {
+        ledger!(@ $(#[$doc])* $name, ($($option)*), {});
+    };
+    ($(#[$doc:meta])* $name:ident, ($($option:tt)*), counted { $($hook:tt)* }) => {
+        ledger!(@ $(#[$doc])* $name, ($($option)*), {
+            #[hook]
+            fn on_activate(&mut self) {
+                self.came += 1;
+            }
+
+            #[hook]
+            fn on_deactivate(&mut self) {
+                self.left += 1;
+            }
+
+            $($hook)*
+        });
+    };
+    (@ $(#[$doc:meta])* $name:ident, ($($option:tt)*), { $($hook:tt)* }) => {
         $(#[$doc])*
         #[derive(State, Default)]
         #[state(crate = abide_node)]
@@ -72,10 +77,12 @@ macro_rules! ledger {
             pub(crate) reminded: Vec<u64>,
             /// How many messages were sent.
             pub(crate) sent: u64,
-            /// Messages sent: receiver and number, and whether the receiver is to refuse it.
-            pub(crate) outgoing: Vec<(String, u64, bool)>,
-            /// Messages applied: sender and number, in order.
-            pub(crate) incoming: Vec<(String, u64)>,
+            /// The messages it sent, in order.
+            pub(crate) outgoing: Vec<Sent>,
+            /// The messages it applied, in order.
+            pub(crate) incoming: Vec<Received>,
+            /// The timers that fired, in order.
+            pub(crate) late: Vec<Late>,
             /// How often it was made.
             pub(crate) made: u64,
             /// How often it came into memory.
@@ -166,6 +173,24 @@ macro_rules! ledger {
                 self.reminded.push(id);
             }
 
+            /// Sets a timer and changes nothing. Callers with a name and those without have each their own, so
+            /// that one cannot be taken for the other.
+            #[handler]
+            fn linger(&mut self, ctx: &mut Context, ms: u64) {
+                let name = if who(ctx).is_some() { "late_named" } else { "late_nameless" };
+                ctx.timer(name, Duration::from_millis(ms));
+            }
+
+            #[alarm]
+            fn late_named(&mut self, ctx: &mut Context) {
+                self.late.push(Late { named: true, who: who(ctx) });
+            }
+
+            #[alarm]
+            fn late_nameless(&mut self, ctx: &mut Context) {
+                self.late.push(Late { named: false, who: who(ctx) });
+            }
+
             /// Sends several messages at once; `refused` says which of them the receiver refuses.
             #[handler]
             fn send(&mut self, ctx: &mut Context, to: Vec<String>, refused: Vec<bool>) -> Result<(), Error> {
@@ -173,7 +198,7 @@ macro_rules! ledger {
                 for (to, refused) in to.into_iter().zip(refused) {
                     self.sent += 1;
                     ctx.send(Self::KIND, &to, "receive", (&sender, self.sent, refused))?;
-                    self.outgoing.push((to, self.sent, refused));
+                    self.outgoing.push(Sent { to, n: self.sent, refused, who: who(ctx) });
                 }
                 Ok(())
             }
@@ -182,7 +207,7 @@ macro_rules! ledger {
             #[handler]
             fn receive(&mut self, ctx: &mut Context, sender: String, n: u64, refused: bool) -> Result<(), Error> {
                 use rand::RngExt;
-                self.incoming.push((sender, n));
+                self.incoming.push(Received { from: sender, n, who: who(ctx) });
                 if refused {
                     fail(Failure::Refusal)?;
                 }
@@ -196,42 +221,22 @@ macro_rules! ledger {
 
 ledger!(
     /// Without hooks, with a short history: slow watchers are reset.
-    Ledger, (history = 8), {}
+    Ledger, (history = 8)
 );
 
 ledger!(
     /// With hooks that change it, and a whole history.
-    Hooked, (history = "all", hibernate_after = "1s", shutdown_after = "3s"), {
+    Hooked, (history = "all", hibernate_after = "1s", shutdown_after = "3s"), counted {
         #[hook]
         fn on_create(&mut self) {
             self.made += 1;
-        }
-
-        #[hook]
-        fn on_activate(&mut self) {
-            self.came += 1;
-        }
-
-        #[hook]
-        fn on_deactivate(&mut self) {
-            self.left += 1;
         }
     }
 );
 
 ledger!(
-    /// Acknowledged before it is durable. It counts how often it comes and goes.
-    Lazy, (history = 8, durability = "behind:100ms", shutdown_after = "2s"), {
-        #[hook]
-        fn on_activate(&mut self) {
-            self.came += 1;
-        }
-
-        #[hook]
-        fn on_deactivate(&mut self) {
-            self.left += 1;
-        }
-    }
+    /// Acknowledged before it is durable.
+    Lazy, (history = 8, durability = "behind:100ms", shutdown_after = "2s"), counted {}
 );
 
 /// An object that is deleted again and again, and has each of its lives buried.

@@ -3,19 +3,26 @@
 mod chaos;
 mod client;
 mod client_effects;
+mod errands;
+mod failure;
+mod feed;
 mod goners;
 pub(crate) mod kinds;
 mod mover;
+mod mutation;
+pub(crate) mod notes;
 mod panics;
 mod plan;
 pub(crate) mod records;
+mod rest;
+mod rings;
 mod scene;
 mod verdict;
 mod watcher;
 
-use std::{fmt, ops::Range, str::FromStr, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
-use abide_node::{Mutant, Object};
+use abide_node::Object;
 use parking_lot::Mutex;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,53 +36,12 @@ use self::{
     scene::{Ask, Scene},
     watcher::Watcher,
 };
+pub use self::{failure::Failure, mutation::Mutation};
 use crate::{
+    check::{Finding, Promise},
     dice::Dice,
     world::{Disk, Faults, Host, SimClock, Trace, spawn},
 };
-
-/// A promise broken on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutation {
-    /// The node's own code is mutated.
-    Node(Mutant),
-    /// The store does not check epochs.
-    NoFence,
-}
-
-impl Mutation {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Node(Mutant::NoGate),
-        Self::Node(Mutant::OutcomeNotStored),
-        Self::Node(Mutant::NoDedupe),
-        Self::Node(Mutant::AlarmDeletedEarly),
-        Self::Node(Mutant::OutboxAcknowledgedEarly),
-        Self::Node(Mutant::GroupIgnored),
-        Self::Node(Mutant::PrincipalForgotten),
-        Self::Node(Mutant::DeleteUnnoticed),
-        Self::Node(Mutant::LastWordsLost),
-        Self::Node(Mutant::OwedForgotten),
-        Self::NoFence,
-    ];
-
-    /// What it breaks.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Self::Node(Mutant::NoGate) => "answers leave before their commit is durable",
-            Self::Node(Mutant::OutcomeNotStored) => "the outcome of a keyed call is not stored",
-            Self::Node(Mutant::NoDedupe) => "calls and messages that took effect are not recognised",
-            Self::Node(Mutant::AlarmDeletedEarly) => "an alarm is taken off before its turn is durable",
-            Self::Node(Mutant::OutboxAcknowledgedEarly) => "a message leaves the outbox before it is applied",
-            Self::Node(Mutant::GroupIgnored) => "the commits of a transaction are made each by itself",
-            Self::Node(Mutant::PrincipalForgotten) => "an alarm fires on behalf of nobody",
-            Self::Node(Mutant::DeleteUnnoticed) => "on_delete does not run when an object deletes itself",
-            Self::Node(Mutant::LastWordsLost) => "messages of the turn that deletes their sender are not sent",
-            Self::Node(Mutant::OwedForgotten) => "a `behind` object leaves memory with what it owes the store",
-            Self::NoFence => "a node that was replaced can still commit",
-        }
-    }
-}
 
 /// How a seed is run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,8 +59,8 @@ pub struct Settings {
 pub struct Report {
     /// The seed.
     pub seed: u64,
-    /// What was broken, if anything; in words.
-    pub failure: Option<String>,
+    /// What went wrong, if anything.
+    pub failures: Vec<Failure>,
     /// The hash of everything that happened: the same for every run of the seed.
     pub hash: u64,
     /// The readable trace, if it was asked for.
@@ -108,7 +74,17 @@ pub struct Report {
 impl Report {
     /// Whether every promise was kept.
     pub fn passed(&self) -> bool {
-        self.failure.is_none()
+        self.failures.is_empty()
+    }
+
+    /// What went wrong, in words; empty if nothing did.
+    pub fn failure(&self) -> String {
+        self.failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What the promise's own checker found, if it found the promise broken.
+    pub fn proof_of(&self, promise: Promise) -> Option<&Finding> {
+        self.failures.iter().find_map(|failure| failure.proof_of(promise))
     }
 }
 
@@ -128,9 +104,7 @@ pub fn run_seed(seed: u64, settings: Settings) -> Report {
     let watched = panics::watch();
     let mut report = runtime.block_on(live(seed, settings));
     drop(runtime);
-    if let (Some(panic), None) = (watched.first(), &report.failure) {
-        report.failure = Some(format!("the node panicked: {panic}"));
-    }
+    report.failures.extend(watched.first().map(|panic| Failure::Odd(format!("the node panicked: {panic}"))));
     report
 }
 
@@ -177,17 +151,20 @@ pub fn stress(
 async fn live(seed: u64, settings: Settings) -> Report {
     let trace = Trace::new(settings.trace);
     let scene = Arc::new(scene(seed, settings, trace.clone()));
-    let failure = match timeout(LIFE_MAX, act(&scene, seed)).await {
-        Ok(Ok(())) => None,
-        Ok(Err(failure)) => Some(failure),
-        Err(_) => Some(format!("nothing came to an end within {LIFE_MAX:?} of virtual time: something waits for ever")),
+    let failures = match timeout(LIFE_MAX, act(&scene, seed)).await {
+        Ok(Ok(failures)) => failures,
+        Ok(Err(failure)) => vec![Failure::Odd(failure)],
+        Err(_) => {
+            let what = "something waits for ever";
+            vec![Failure::Odd(format!("nothing came to an end within {LIFE_MAX:?} of virtual time: {what}"))]
+        }
     };
     if let Some(up) = scene.host.up() {
         scene.host.crash(&up, crate::world::InFlight::Delayed);
     }
     let calls = scene.records.lock().books.values().map(|book| book.history.operations().len()).sum();
     let virtual_time = scene.clock.elapsed();
-    Report { seed, failure, hash: trace.hash(), lines: trace.lines(), virtual_time, calls }
+    Report { seed, failures, hash: trace.hash(), lines: trace.lines(), virtual_time, calls }
 }
 
 fn scene(seed: u64, settings: Settings, trace: Trace) -> Scene {
@@ -195,8 +172,10 @@ fn scene(seed: u64, settings: Settings, trace: Trace) -> Scene {
     if settings.hurried {
         plan.hurry();
     }
-    if let Some(Mutation::Node(mutant)) = settings.mutation {
-        plan.options.mutant = Some(mutant);
+    match settings.mutation {
+        Some(Mutation::Node(mutant)) => plan.options.mutant = Some(mutant),
+        Some(Mutation::NoFence) => plan.replace_nodes(),
+        None => {}
     }
     trace.line(format_args!("{plan:?}"));
     let fenced = settings.mutation != Some(Mutation::NoFence);
@@ -219,8 +198,8 @@ fn scene(seed: u64, settings: Settings, trace: Trace) -> Scene {
     }
 }
 
-/// The world from its first node to the verdict.
-async fn act(scene: &Arc<Scene>, seed: u64) -> Result<(), String> {
+/// The world from its first node to the verdict. Where it does not even come to rest, there is nothing to judge.
+async fn act(scene: &Arc<Scene>, seed: u64) -> Result<Vec<Failure>, String> {
     let up = scene.host.start().await;
     let begin = Ask { kind: Metronome::KIND, id: "m", handler: "begin", args: (), timeout_ms: 10_000, key: None };
     scene.ask::<(), _>(0, &up, begin).await;
@@ -244,37 +223,17 @@ async fn act(scene: &Arc<Scene>, seed: u64) -> Result<(), String> {
         task.await.map_err(|error| format!("BUG: an actor of the simulation failed: {error}"))?;
     }
     chaos::heal(scene).await;
-    let healed_ms = verdict::wall_ms(scene);
-    verdict::converge(scene).await?;
+    let healed_ms = rings::wall_ms(scene);
+    rest::converge(scene).await?;
     sleep(Duration::from_millis(100)).await;
-    verdict::last_reads(scene).await?;
+    rest::last_reads(scene).await?;
     // Reading may have brought objects into memory, whose hooks changed them.
-    verdict::converge(scene).await?;
+    rest::converge(scene).await?;
     chaos::freeze(scene).await;
-    verdict::converge(scene).await?;
+    rest::converge(scene).await?;
     scene.over.cancel();
     for watcher in watchers {
         watcher.await.map_err(|error| format!("BUG: a watcher of the simulation failed: {error}"))?;
     }
     verdict::judge(scene, healed_ms)
-}
-
-impl FromStr for Mutation {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|mutation| mutation.to_string() == name).ok_or_else(|| {
-            let names: Vec<String> = Self::ALL.iter().map(ToString::to_string).collect();
-            format!("there is no mutant {name:?}; there are: {}", names.join(", "))
-        })
-    }
-}
-
-impl fmt::Display for Mutation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Node(mutant) => write!(f, "{mutant:?}"),
-            Self::NoFence => f.write_str("NoFence"),
-        }
-    }
 }

@@ -54,6 +54,13 @@ impl Plan {
         self.kinds.iter().any(|kind| matches!(kind, Crash | Zombie | Restart | Faults))
     }
 
+    /// A world in which nodes are replaced again and again and go on, without which nobody needs a fence.
+    pub(crate) fn replace_nodes(&mut self) {
+        use Disturbance::{Evict, Zombie};
+        self.kinds = vec![Zombie, Zombie, Evict];
+        self.disturbances = 9;
+    }
+
     /// More clients, without pauses.
     pub(crate) fn hurry(&mut self) {
         self.clients += 4;
@@ -76,7 +83,7 @@ impl Plan {
             clients: dice.within(1..=4),
             operations: dice.within(8..=30),
             pause_ms: *dice.pick(&[5, 60, 400]),
-            watchers: dice.within(0..=3),
+            watchers: dice.within(0..=4),
             disturbances: dice.within(2..=9),
             kinds,
             options: options(dice),
@@ -100,6 +107,8 @@ fn options(dice: &mut Dice) -> NodeOptions {
         },
         messages_in_memory: *dice.pick(&[3, 10_000]),
         watch_buffer: *dice.pick(&[1, 4, 64]),
+        watch_bytes: *dice.pick(&[400, 3_000, 1 << 20, 1 << 20]),
+        watch_bytes_total: *dice.pick(&[300, 5_000, 64 << 20, 64 << 20]),
         drain_timeout: Duration::from_secs(*dice.pick(&[1, 10])),
         inline: dice.chance(0.7),
         metered: false,

@@ -14,7 +14,7 @@ use crate::check::{
     streams::Watch,
 };
 
-/// A ledger of one of the two kinds.
+/// A ledger of one of the three kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Book {
     pub(crate) kind: &'static str,
@@ -74,6 +74,8 @@ pub(crate) struct BookRecord {
     pub(crate) history: History<CounterOp, i64>,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) reminders: Vec<Attempt>,
+    /// On whose behalf timers may have been set.
+    pub(crate) timers: Vec<Option<String>>,
 }
 
 /// Everything that was recorded.

@@ -39,10 +39,10 @@ pub(crate) struct Ask<'a, A> {
 }
 
 /// On whose behalf a client calls: every third is nobody.
-fn principal(client: u64) -> Option<Arc<Principal>> {
+pub(super) fn principal(client: u64) -> Option<Arc<Principal>> {
     let known = !client.is_multiple_of(3);
     known.then(|| {
-        let (subject, roles) = (format!("client {client}"), vec!["user".to_owned()]);
+        let (subject, roles) = (format!("client {client}"), vec!["user".to_owned(), format!("role {client}")]);
         Arc::new(Principal { subject, roles, namespace: Namespace::default() })
     })
 }

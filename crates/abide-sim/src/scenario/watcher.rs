@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use abide_core::Seq;
+use abide_core::{Json, Seq};
 use abide_node::{After, Changes, Update};
 use serde_json::{Map, Value};
 use tokio::time::sleep;
@@ -41,7 +41,20 @@ impl Watcher {
         let key = self.book.key();
         loop {
             let up = self.scene.host.when_up().await;
-            match up.node.watch(&key, After::Seq(self.at)).await {
+            let begun = if self.dice.chance(0.2) {
+                let begun = tokio::select! {
+                    biased;
+                    () = up.gone() => continue,
+                    begun = up.node.watch_state(&key) => begun,
+                };
+                begun.map(|(state, changes)| {
+                    self.begin(changes.seq(), state);
+                    changes
+                })
+            } else {
+                up.node.watch(&key, After::Seq(self.at)).await
+            };
+            match begun {
                 Ok(changes) => self.follow(&up, changes).await,
                 Err(_) => sleep(Duration::from_millis(20)).await,
             }
@@ -71,15 +84,25 @@ impl Watcher {
         }
     }
 
+    /// Forgets what it knew: it begins with the state, and follows the changes from there.
+    fn begin(&mut self, seq: Seq, state: Option<Json>) {
+        let state = state.map_or_else(|| Value::Object(Map::new()), |state| state.value());
+        self.note(seq, StreamItem::Reset { seq: seq.number(), state });
+    }
+
     fn receive(&mut self, update: &Update) {
-        self.at = update.seq();
-        let seq = self.at.number();
+        let seq = update.seq().number();
         let item = match update {
             Update::Change(record) => StreamItem::Change { seq, patch: record.json.value() },
             Update::Reset { state, .. } => {
                 StreamItem::Reset { seq, state: state.as_ref().map_or(Value::Null, |state| state.value()) }
             }
         };
+        self.note(update.seq(), item);
+    }
+
+    fn note(&mut self, seq: Seq, item: StreamItem) {
+        self.at = seq;
         let what = if matches!(item, StreamItem::Change { .. }) { "change" } else { "reset to" };
         self.scene.trace.line(format_args!("watcher {}: {}: {what} {seq}", self.number, self.book));
         self.scene.records.lock().watches[self.watch].1.items.push(item);

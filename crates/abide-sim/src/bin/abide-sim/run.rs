@@ -73,15 +73,14 @@ fn count(tally: &Mutex<Tally>, bar: &ProgressBar, report: &Report) {
     let mut tally = tally.lock();
     tally.calls += report.calls as u64;
     tally.virtual_s += report.virtual_time.as_secs_f64();
-    match &report.failure {
-        None => tally.passed += 1,
-        Some(failure) => {
-            tally.failed += 1;
-            if tally.failed <= SHOWN_MAX {
-                let seed = report.seed;
-                let text = format!("seed {seed} failed:\n{failure}\n  replay it: abide-sim seed {seed} --trace\n");
-                bar.suspend(|| print(&text));
-            }
+    if report.passed() {
+        tally.passed += 1;
+    } else {
+        tally.failed += 1;
+        if tally.failed <= SHOWN_MAX {
+            let (seed, failure) = (report.seed, report.failure());
+            let text = format!("seed {seed} failed:\n{failure}\n  replay it: abide-sim seed {seed} --trace\n");
+            bar.suspend(|| print(&text));
         }
     }
     bar.inc(1);

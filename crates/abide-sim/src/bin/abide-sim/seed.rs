@@ -26,9 +26,10 @@ impl Replay {
         }
         let virtual_s = report.virtual_time.as_secs_f64();
         println!("seed {}: {virtual_s:.1} s of virtual time, trace {:016x}", report.seed, report.hash);
-        match &report.failure {
-            None => println!("1 passed, 0 failed"),
-            Some(failure) => println!("{failure}\n0 passed, 1 failed"),
+        if report.passed() {
+            println!("1 passed, 0 failed");
+        } else {
+            println!("{}\n0 passed, 1 failed", report.failure());
         }
         report.passed()
     }

@@ -36,8 +36,8 @@ impl Stress {
             stress(seeds, self.threads.max(1), self.worlds.max(1), settings, move |_| counted.inc(1));
         bar.finish_and_clear();
         for report in &reports {
-            if let Some(failure) = &report.failure {
-                println!("seed {} failed:\n{failure}\n", report.seed);
+            if !report.passed() {
+                println!("seed {} failed:\n{}\n", report.seed, report.failure());
             }
         }
         panics.iter().for_each(|panic| println!("a panic that nobody planned: {panic}"));
