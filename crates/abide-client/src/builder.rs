@@ -13,6 +13,8 @@ use crate::{
 
 /// How many addresses a client may have.
 const ADDRESSES_MAX: usize = 64;
+/// The longest that is waited for anything: a sum with it is still a time.
+const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A client being described.
 #[must_use = "nothing happens until `.connect().await`"]
@@ -20,6 +22,7 @@ const ADDRESSES_MAX: usize = 64;
 pub struct Builder {
     addresses: Vec<String>,
     ca: Option<Vec<u8>>,
+    certificate: Option<(Vec<u8>, Vec<u8>)>,
     token: Option<TokenSource>,
     renewable: bool,
     session: Option<String>,
@@ -39,6 +42,7 @@ impl Builder {
         Self {
             addresses: Vec::new(),
             ca: None,
+            certificate: None,
             token: None,
             renewable: false,
             session: None,
@@ -89,17 +93,24 @@ impl Builder {
         self
     }
 
+    /// Says who is calling by a certificate (PEM, with those that lead to its authority behind it) and its key, to a
+    /// server that asks for one. Read once: a client that is to show a newer one is a new client.
+    pub fn certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.certificate = Some((pem.into(), key.into()));
+        self
+    }
+
     /// How long to wait before the connection is made again: from 200 ms to 10 s, up to half taken off by chance.
-    /// It never gives up, whatever `attempts_max` says.
+    /// It never gives up, whatever `attempts_max` says, and waits a day at most.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
     /// After how long a silence the server is asked if it is there; after as long again the connection counts as
-    /// lost. 15 s.
+    /// lost. 15 s; 10 ms to a day.
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
-        self.heartbeat = heartbeat.max(Duration::from_millis(10));
+        self.heartbeat = heartbeat.clamp(Duration::from_millis(10), WAIT_MAX);
         self
     }
 
@@ -127,9 +138,9 @@ impl Builder {
         }
         let addresses = self.addresses.iter().map(|text| Address::parse(text)).collect::<Result<Vec<_>>>()?;
         let secure = addresses.iter().any(|address| address.secure);
-        let tls = secure.then(|| Tls::new(self.ca.as_deref())).transpose()?;
+        let tls = secure.then(|| Tls::new(self.ca.as_deref(), self.certificate.as_ref())).transpose()?;
         let session = self.session.as_deref().map(Kind::new).transpose()?;
-        let backoff = Backoff { attempts_max: None, ..self.backoff };
+        let backoff = Backoff { attempts_max: None, max: self.backoff.max.min(WAIT_MAX), ..self.backoff };
         let (token, renewable, timeout, heartbeat) = (self.token, self.renewable, self.timeout, self.heartbeat);
         Ok(Options { addresses, tls, token, renewable, session, timeout, backoff, heartbeat })
     }

@@ -164,7 +164,16 @@ impl Desk {
 
     /// Whether `next` has something to give.
     pub(crate) fn any_ready(&self) -> bool {
-        self.ready && (!self.small.is_empty() || self.watches.any_ready() || self.calls.any_ready(self.limits.calls))
+        self.ready && self.waits(self.limits.calls)
+    }
+
+    /// Whether something waits for a connection that stays.
+    pub(crate) fn any_waits(&self) -> bool {
+        self.waits(u64::MAX)
+    }
+
+    fn waits(&self, calls_max: u64) -> bool {
+        !self.small.is_empty() || self.watches.any_ready() || self.calls.any_ready(calls_max)
     }
 
     /// Whether there is room for another short frame.

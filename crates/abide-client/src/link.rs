@@ -27,8 +27,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often slow readers are looked after, while there are any.
 const PAUSED_EVERY: Duration = Duration::from_millis(50);
 
-/// How often a connection that is to be left is looked at, while calls are under way on it, and for how long the
-/// others wait for these.
+/// How often a connection that is to be left is looked at, while calls are under way on it, and for how long what
+/// is to be sent waits for these.
 const LEAVE_AGAIN: Duration = Duration::from_millis(50);
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -222,7 +222,7 @@ impl Link {
                 }
             }
             State::Online(online) if online.leave_at.is_some_and(|at| now >= at) => {
-                if self.desk.in_flight() && now < online.leave_by {
+                if self.desk.in_flight() && (now < online.leave_by || !self.desk.any_waits()) {
                     // They are still answered, before the server closes the connection.
                     online.leave_at = Some(now + LEAVE_AGAIN);
                     return;

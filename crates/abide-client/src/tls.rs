@@ -6,18 +6,19 @@ use abide_core::{Error, Result};
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// Whom an encrypted connection trusts.
+/// Whom an encrypted connection trusts, and what it shows of itself.
 #[derive(Clone)]
 pub(crate) struct Tls(TlsConnector);
 
 impl Tls {
-    /// Trusts the certificates in `ca` (PEM), or else those that the system trusts.
-    pub(crate) fn new(ca: Option<&[u8]>) -> Result<Self> {
+    /// Trusts the certificates in `ca` (PEM), or else those that the system trusts; shows `own`, a certificate and
+    /// its key (PEM), to a server that asks for one.
+    pub(crate) fn new(ca: Option<&[u8]>, own: Option<&(Vec<u8>, Vec<u8>)>) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         match ca {
             Some(pem) => {
@@ -39,8 +40,14 @@ impl Tls {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::internal(format!("TLS cannot be set up: {error}")))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+        let config = match own {
+            Some((pem, key)) => {
+                let (chain, key) = shown(pem, key)?;
+                config.with_client_auth_cert(chain, key).map_err(|error| wrong_own(&error))?
+            }
+            None => config.with_no_client_auth(),
+        };
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
@@ -48,4 +55,17 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         self.0.connect(name, stream).await
     }
+}
+
+fn shown(pem: &[u8], key: &[u8]) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| wrong_own(&error))?;
+    if chain.is_empty() {
+        return Err(wrong_own(&"there is none"));
+    }
+    Ok((chain, PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong_own(&error))?))
+}
+
+fn wrong_own(error: &dyn fmt::Display) -> Error {
+    Error::bad_request(format!("the certificate to show, or its key, cannot be used: {error}; give both as PEM"))
 }

@@ -370,6 +370,39 @@ async fn a_connection_is_encrypted_and_a_server_that_nobody_vouches_for_is_not_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_says_by_its_certificate_who_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    file("server.pem", &own.cert.pem());
+    file("server-key.pem", &own.signing_key.serialize_pem());
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    file("clients.pem", &params.self_signed(&key).unwrap().pem());
+    let authority = rcgen::Issuer::new(params, key);
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "billing");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let (pem, key) = (params.signed_by(&key, &authority).unwrap().pem(), key.serialize_pem());
+    file("abide.toml", "[tls]\ncert = \"server.pem\"\nkey = \"server-key.pem\"\nclient_ca = \"clients.pem\"\n");
+    let node = Node::start_in(folder, "127.0.0.1:0");
+
+    let client = || eager().address(&node.url).ca(own.cert.pem());
+    let billing = client().certificate(pem.clone(), key).connect().await.unwrap();
+    assert_eq!(billing.object::<Counter>("visits").increment(5).await.unwrap(), 5);
+    let nobody = client().connect().await.unwrap();
+    assert!(!nobody.status().is_online(), "{nobody:?}");
+    for (pem, key) in
+        [(pem.clone(), "no key".to_owned()), ("no certificate".to_owned(), own.signing_key.serialize_pem())]
+    {
+        let error = client().certificate(pem, key).connect().await.unwrap_err();
+        assert_eq!(error.code(), Code::BadRequest, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_pushed_to_and_clients_see_each_other() {
     let node = Node::start();
     let ada = eager().address(&node.url).session("ChatSession").connect().await.unwrap();
