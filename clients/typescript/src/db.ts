@@ -41,6 +41,8 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
   private readonly pushes = new Set<(data: unknown) => void>();
   private readonly misses = new Set<(count: number) => void>();
   private pushed = 0;
+  /** @internal How often it came into another tenant, whose objects of the same names are others. */
+  moves = 0;
   private readonly statuses = new Set<(status: Status) => void>();
 
   constructor(private readonly options: Options) {
@@ -147,6 +149,7 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     } else if (watch.error && this.status !== "closed") {
       // It has failed, and may do better now.
       watch.forget();
+      watch.error = undefined;
       this.watch(watch);
     }
     clearTimeout(watch.linger);
@@ -206,11 +209,12 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     return {
       opened: (welcome) => {
         const { client, principal, missed = 0 } = welcome;
-        const { subject, namespace } = this.principal ?? {};
+        const { client: known, principal: was } = this;
         this.pushed = welcome.resumed ? this.pushed + missed : 0;
         this.client = client;
         this.principal = principal;
-        if (principal?.subject !== subject || principal?.namespace !== namespace) this.calls.changeCaller();
+        const moved = principal?.namespace !== was?.namespace;
+        if (known && (moved || principal?.subject !== was?.subject)) this.changeCaller(moved);
         for (const watcher of this.watchers.values()) this.ask(watcher);
         this.calls.pump();
         if (missed) tell(this.misses, missed);
@@ -222,6 +226,14 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
       status: (status) => tell(this.statuses, status),
       refused: (error) => this.end(error),
     };
+  }
+
+  /** Another caller is at work from here on; where it has `moved`, nothing that is known is about its objects. */
+  private changeCaller(moved: boolean): void {
+    this.calls.changeCaller();
+    this.moves += Number(moved);
+    for (const watcher of new Set<Watcher>([...this.objects.values(), ...this.watchers.values()])) watcher.changeCaller(moved);
+    for (const watch of this.objects.values()) this.release(watch);
   }
 
   /** There will be no connection any more. */

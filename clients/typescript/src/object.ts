@@ -18,9 +18,11 @@ export class ObjectHandle<T extends KindTypes = KindTypes> {
   /** The handlers: `object.call.increment({ amount: 5 })`. */
   readonly call: Calls<T["handlers"]>;
   private seen: Watch | undefined;
+  private moves: number;
   private present: Presence | undefined;
 
   constructor(private readonly db: Db, readonly kind: string, readonly id: string) {
+    this.moves = db.moves;
     this.call = new Proxy({}, {
       get: (_, handler) => (args?: unknown, options?: CallOptions) =>
         typeof handler === "string" ? db.call(kind, id, handler, args, options) : undefined,
@@ -136,6 +138,10 @@ export class ObjectHandle<T extends KindTypes = KindTypes> {
   }
 
   private watch(): Watch | undefined {
+    const { moves } = this.db;
+    // What was seen of another tenant's object of this name is nothing of this one.
+    if (this.moves !== moves) this.seen = undefined;
+    this.moves = moves;
     return (this.seen = this.db.shared(this.kind, this.id) ?? this.seen);
   }
 }

@@ -40,8 +40,8 @@ export class Presence {
   }
 
   /**
-   * Shows others what this client says of itself, also after connections were lost, until `clear` or `close`.
-   * Throws `too_large` beyond 4 KiB.
+   * Shows others what this client says of itself, also after connections were lost, until `clear`, `close` or a token
+   * of another tenant. Throws `too_large` beyond 4 KiB.
    */
   set(data: unknown): void {
     fit(data, SHOWN_BYTES_MAX);

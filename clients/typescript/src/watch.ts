@@ -30,6 +30,8 @@ export interface Watcher {
   hidden?: number;
   /** The last change it has, from which the node goes on. */
   after(): number | undefined;
+  /** Another caller watches on; where it has `moved` into another tenant, an object that is another one. */
+  changeCaller(moved: boolean): void;
   /** Takes a frame; `false` if it does not fit what came before, and the watch must begin anew. */
   take(frame: WatchFrame): boolean;
   /** The watch is refused. */
@@ -54,6 +56,8 @@ export class Watch implements Watcher {
   /** Why others do not see it. */
   unshown: AbideError | undefined;
   refusals = 0;
+  /** Whether the state is what an earlier caller has seen. */
+  private inherited = false;
   /** Those who are there, by client; a new value whenever it changes. */
   peers: readonly Peer[] = [];
   readonly hosts = new Set<() => void>();
@@ -66,6 +70,16 @@ export class Watch implements Watcher {
 
   after(): number | undefined {
     return this.seq;
+  }
+
+  changeCaller(moved: boolean): void {
+    this.inherited = true;
+    if (!moved) return;
+    this.forget();
+    this.mine = this.unshown = undefined;
+    this.peers = [];
+    tell(this.listeners);
+    tell(this.hosts);
   }
 
   take(frame: WatchFrame): boolean {
@@ -91,6 +105,7 @@ export class Watch implements Watcher {
     }
     this.seq = frame.seq;
     this.refusals = 0;
+    this.inherited = false;
     this.error = undefined;
     tell(this.listeners);
     return true;
@@ -98,6 +113,7 @@ export class Watch implements Watcher {
 
   fail(error: AbideError): void {
     this.error = error;
+    if (this.inherited && error.code === "denied") this.forget();
     tell(this.listeners);
   }
 
@@ -106,9 +122,9 @@ export class Watch implements Watcher {
     tell(this.hosts);
   }
 
-  /** Knows nothing any more. */
+  /** Knows no state any more. */
   forget(): void {
-    this.seq = this.value = this.error = undefined;
+    this.seq = this.value = undefined;
   }
 
   private meet(members: Record<string, unknown>, whole: boolean | undefined): void {
@@ -133,6 +149,8 @@ export class Reader implements Watcher {
   private waiting: (() => void) | undefined;
   private error: AbideError | undefined;
   private full = false;
+  /** Whether what comes next does not go on from what came before. */
+  private torn = false;
   refusals = 0;
 
   constructor(readonly kind: string, readonly id: string, after: number | undefined, private readonly again: () => void) {
@@ -143,6 +161,14 @@ export class Reader implements Watcher {
     return this.at;
   }
 
+  changeCaller(moved: boolean): void {
+    if (!moved) return;
+    this.torn ||= this.at !== undefined;
+    this.at = undefined;
+    this.queue = [];
+    this.full = false;
+  }
+
   take(frame: WatchFrame): boolean {
     if (this.full || frame.type === "broadcast" || frame.type === "presence") return true;
     if (frame.type === "change") {
@@ -150,11 +176,12 @@ export class Reader implements Watcher {
       if (this.at !== undefined && frame.seq !== this.at + 1) return false;
       const { n: _, type: __, ...change } = frame;
       this.push({ type: "change", ...(change as Change) });
-    } else if (frame.type === "reset" || this.at !== undefined) {
+    } else if (frame.type === "reset" || this.torn || this.at !== undefined) {
       const reason = frame.type === "reset" ? frame.reason : "trimmed";
       this.push({ type: "reset", reason, seq: frame.seq, state: frame.state });
     }
     this.at = frame.seq;
+    this.torn = false;
     this.refusals = 0;
     this.full = this.queue.length >= WAITING_MAX;
     return true;
