@@ -5,7 +5,7 @@ import { Link, type Ear } from "./link.js";
 import { member, tell } from "./listeners.js";
 import { ObjectHandle } from "./object.js";
 import { fit } from "./size.js";
-import { idly, pause } from "./timer.js";
+import { idly, now, pause } from "./timer.js";
 import type {
   AnyKinds, AskOptions, CallOptions, GetOptions, KindTypes, Options, Page, Principal, Search, Snapshot, Status,
 } from "./types.js";
@@ -138,19 +138,22 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     this.end(closed());
   }
 
-  /** @internal The watch that is shared by all who look at an object; begun if there is none. */
-  share(kind: string, id: string, presence = false): Watch {
+  /**
+   * @internal The watch that is shared by all who look at an object. It is begun if there is none; for who `looks`
+   * also where it has failed.
+   */
+  share(kind: string, id: string, presence = false, looks = true): Watch {
     const name = JSON.stringify([kind, id]);
     let watch = this.objects.get(name);
     if (!watch) {
       watch = new Watch(kind, id, presence);
       this.objects.set(name, watch);
       this.watch(watch);
-    } else if (watch.error && this.status !== "closed") {
-      // It has failed, and may do better now.
+    } else if (looks && watch.error && this.status !== "closed") {
+      // It may do better now.
       watch.forget();
       watch.error = undefined;
-      this.watch(watch);
+      this.watch(watch, watch.again - now());
     }
     clearTimeout(watch.linger);
     return watch;
@@ -176,9 +179,8 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
   watch(watcher: Watcher, inMs = 0): void {
     if (this.status === "closed") return watcher.fail(this.error ?? closed());
     watcher.n = ++this.n;
-    watcher.asked = watcher.greeted = false;
     this.watchers.set(watcher.n, watcher);
-    if (inMs) watcher.retry = idly(inMs, () => this.ask(watcher));
+    if (inMs > 0) watcher.retry = idly(inMs, () => this.ask(watcher));
     else this.ask(watcher);
   }
 
@@ -186,6 +188,7 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
   unwatch(watcher: Watcher): void {
     rest(watcher);
     if (this.watchers.delete(watcher.n) && watcher.asked) this.link.send({ type: "unwatch", n: watcher.n });
+    watcher.asked = watcher.greeted = false;
   }
 
   /** @internal Begins a watch anew, from what it has. */
@@ -294,8 +297,9 @@ export class Db<Kinds extends { [Kind in keyof Kinds]: KindTypes } = AnyKinds> {
     if (!watcher) return;
     if (!present) {
       this.unwatch(watcher);
-      if (retryable) this.watch(watcher, pause(watcher.refusals++, frame.retry_after_ms));
-      else watcher.fail(fault(frame));
+      const wait = pause(watcher.refusals++, frame.retry_after_ms);
+      if (retryable) this.watch(watcher, wait);
+      else watcher.fail(fault(frame), now() + wait);
     } else if (!retryable) {
       watcher.hide?.(fault(frame));
     } else {

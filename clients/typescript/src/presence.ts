@@ -45,7 +45,7 @@ export class Presence {
    */
   set(data: unknown): void {
     fit(data, SHOWN_BYTES_MAX);
-    const watch = this.watch();
+    const watch = this.watch(false);
     watch.mine = data ?? null;
     watch.unshown = undefined;
     this.db.present(watch);
@@ -73,12 +73,12 @@ export class Presence {
     };
   }
 
-  /** The watch of the object, one that hears who is there. */
-  private watch(): Watch {
-    const watch = this.db.share(this.kind, this.id, true);
+  /** The watch of the object, one that hears who is there. Who only shows something does not ask again for one that failed. */
+  private watch(looks = true): Watch {
+    const watch = this.db.share(this.kind, this.id, true, looks);
     if (!watch.presence) {
       watch.presence = true;
-      this.db.rewatch(watch);
+      if (watch.asked) this.db.rewatch(watch);
     }
     return watch;
   }

@@ -34,8 +34,8 @@ export interface Watcher {
   changeCaller(moved: boolean): void;
   /** Takes a frame; `false` if it does not fit what came before, and the watch must begin anew. */
   take(frame: WatchFrame): boolean;
-  /** The watch is refused. */
-  fail(error: AbideError): void;
+  /** The watch is refused, and is not asked for again before `again`. */
+  fail(error: AbideError, again?: number): void;
   /** The node does not show this client to others. */
   hide?(error: AbideError): void;
 }
@@ -47,12 +47,16 @@ export class Watch implements Watcher {
   value: Json | null | undefined;
   seq: number | undefined;
   error: AbideError | undefined;
+  /** When it may be asked for after it has failed. */
+  again = 0;
   linger: Timer | undefined;
 
   readonly listeners = new Set<() => void>();
   readonly ears = new Set<(message: Message) => void>();
 
   mine: unknown;
+  asked?: boolean;
+  greeted?: boolean;
   /** Why others do not see it. */
   unshown: AbideError | undefined;
   refusals = 0;
@@ -111,8 +115,9 @@ export class Watch implements Watcher {
     return true;
   }
 
-  fail(error: AbideError): void {
+  fail(error: AbideError, again = 0): void {
     this.error = error;
+    this.again = again;
     if (this.inherited && error.code === "denied") this.forget();
     tell(this.listeners);
   }

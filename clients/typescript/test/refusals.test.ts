@@ -139,6 +139,60 @@ test("a watch that has failed is begun anew by whoever looks next, also beside t
   stop();
 });
 
+test("whoever shows something beside an object that is refused asks for nothing", async () => {
+  const heard: string[] = [];
+  let allowed = true;
+  const db = await client((frame, say) => {
+    const n = frame.n!;
+    if (frame.type === "call") return say({ type: "result", n, result: 5, seq: 1 });
+    heard.push(frame.type);
+    if (frame.type === "watch" && allowed) {
+      say({ type: "snapshot", n, seq: 7, state: { count: 7 } });
+      say({ type: "presence", n, whole: true, members: {} });
+    } else if (frame.type === "watch" || (frame.type === "present" && (frame["data"] as { x: number }).x === 1)) {
+      allowed = false;
+      say({ type: "error", n, code: "denied", detail: "no longer", retryable: false });
+    }
+  });
+  const [counter, other] = [db.object("Counter", "a"), db.object("Counter", "b")];
+  let told = 0;
+  counter.subscribe(() => (told += 1));
+  await until(() => counter.value);
+  counter.presence.set({ x: 1 });
+  await until(() => counter.error);
+  other.subscribe(() => undefined);
+  await until(() => other.error);
+  const seen = told;
+  for (let x = 2; x < 20; x += 1) {
+    counter.presence.set({ x });
+    other.presence.set({ x });
+    await db.call("Counter", "a", "increment");
+  }
+  expect(heard.filter((type) => type !== "unwatch")).toEqual(["watch", "watch", "present", "watch"]);
+  expect([told, counter.value, counter.status, other.status]).toEqual([seen, { count: 7 }, "failed", "failed"]);
+  allowed = true;
+  expect(await counter.load()).toEqual({ count: 7 });
+  await until(() => heard.at(-1) === "present");
+});
+
+test("a watch that was refused for good is begun anew ever more rarely, whoever looks", async () => {
+  const asked: number[] = [];
+  const db = await client((frame, say) => {
+    if (frame.type !== "watch") return;
+    asked.push(performance.now());
+    say({ type: "error", n: frame.n!, code: "denied", detail: "no", retryable: false });
+  });
+  const counter = db.object("Counter", "a");
+  for (let n = 0; n < 6; n += 1) {
+    counter.presence.subscribe(() => undefined);
+    counter.onMessage(() => undefined);
+    await expect(counter.load()).rejects.toMatchObject({ code: "denied" });
+  }
+  const waits = asked.slice(1).map((time, at) => time - asked[at]!);
+  expect(waits).toHaveLength(5);
+  expect(waits[4]).toBeGreaterThan(1500);
+});
+
 test("who refuses a client for good is believed, and tells so to whoever still asks", async () => {
   for (const code of ["bad_request", "rejected", "unknown_kind", "denied", "unauthenticated"]) {
     const url = world.serve(() => undefined, (_, __, say) => say({ type: "error", code, detail: "no", retryable: false }));
