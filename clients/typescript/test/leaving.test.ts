@@ -33,13 +33,12 @@ test("a call without a key is waited for where nothing else waits, however long 
 test("others wait for a call that is under way for some seconds, and no longer", async () => {
   const server = stopping(25_000);
   const db = await world.connect(server.url);
-  let heard = false;
-  db.onPush(() => (heard = true));
+  let heard = 0;
+  db.onPush(() => (heard = performance.now()));
   const slow = db.call("Counter", "a", "increment", {}, { key: false }).catch((error: unknown) => error);
   await until(() => heard);
-  const begun = performance.now();
   expect(await db.call("Counter", "a", "increment")).toBe(2);
-  expect(performance.now() - begun).toBeGreaterThan(3000);
+  expect(performance.now() - heard).toBeGreaterThan(3000);
   expect(await slow).toMatchObject({ code: "unavailable", maybeApplied: true });
   expect(await db.call("Counter", "a", "increment")).toBe(2);
 }, 40_000);
