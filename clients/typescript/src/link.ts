@@ -28,7 +28,9 @@ const LEAVE_AGAIN_MS = 50;
 const LEAVE_WITHIN_MS = 5000;
 
 /** Refusals that asking again does not mend. */
-const FINAL: readonly Code[] = ["unauthenticated", "denied", "bad_request", "unknown_kind", "rejected"];
+const FINAL: readonly Code[] = [
+  "unauthenticated", "denied", "bad_request", "unknown_kind", "unknown_handler", "rejected", "too_large", "unsupported_media",
+];
 
 /** One connection, made again whenever it breaks, until it is closed. */
 export class Link {
@@ -142,7 +144,8 @@ export class Link {
     this.status = "online";
     this.beat();
     this.ear.opened(welcome);
-    this.ear.status("online");
+    // Whoever was told may have closed it.
+    if (this.status === "online") this.ear.status("online");
   }
 
   /** A refusal that another attempt may mend is no end. */

@@ -42,3 +42,18 @@ test("others wait for a call that is under way for some seconds, and no longer",
   expect(await slow).toMatchObject({ code: "unavailable", maybeApplied: true });
   expect(await db.call("Counter", "a", "increment")).toBe(2);
 }, 40_000);
+
+test("who closes a client while it comes back hears last that it is closed", async () => {
+  const sockets: { terminate(): void }[] = [];
+  const url = world.serve(() => undefined, (count, _, __, socket) => {
+    sockets.push(socket);
+    return { resume: "again", ...(count > 1 && { resumed: true, missed: 2 }) };
+  });
+  const db = await world.connect(url);
+  const statuses: string[] = [];
+  db.onStatus((status) => statuses.push(status));
+  db.onMissed(() => db.close());
+  sockets[0]!.terminate();
+  await until(() => db.status === "closed");
+  expect([statuses, sockets.length]).toEqual([["offline", "closed"], 2]);
+});

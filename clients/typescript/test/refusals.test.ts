@@ -194,7 +194,8 @@ test("a watch that was refused for good is begun anew ever more rarely, whoever 
 });
 
 test("who refuses a client for good is believed, and tells so to whoever still asks", async () => {
-  for (const code of ["bad_request", "rejected", "unknown_kind", "denied", "unauthenticated"]) {
+  const codes = ["bad_request", "rejected", "unknown_kind", "unknown_handler", "too_large", "unsupported_media", "denied", "unauthenticated"];
+  for (const code of codes) {
     const url = world.serve(() => undefined, (_, __, say) => say({ type: "error", code, detail: "no", retryable: false }));
     await expect(world.connect(url)).rejects.toMatchObject({ code });
   }
