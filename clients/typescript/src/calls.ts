@@ -2,7 +2,7 @@ import { AbideError } from "./error.js";
 import type { ErrorFrame, Request } from "./frames.js";
 import type { Link } from "./link.js";
 import { exceeds } from "./size.js";
-import { later, now, pause } from "./timer.js";
+import { later, now, pause, type Timer } from "./timer.js";
 import type { CallOptions } from "./types.js";
 
 /** How many calls may wait, on the connection and for it. */
@@ -25,8 +25,8 @@ interface Pending {
   attempt: number;
   /** Whether an earlier try may have taken effect. */
   doubt: boolean;
-  /** Whether it waits before it is sent again. */
-  held: boolean;
+  /** Runs while it waits before it is sent again. */
+  held?: Timer | undefined;
   resolve(result: unknown): void;
   reject(error: AbideError): void;
 }
@@ -60,6 +60,7 @@ export class Calls {
       const timer = later(timeoutMs, () => giveUp((maybe) => late(timeoutMs, maybe, this.link.error)));
       const done = <T>(end: (value: T) => void) => (value: T) => {
         clearTimeout(timer);
+        clearTimeout(call.held);
         signal?.removeEventListener("abort", onAbort);
         this.pending.delete(n);
         end(value);
@@ -69,7 +70,7 @@ export class Calls {
       };
       const call: Pending = {
         n, text, type, keyed: type === "call" && key !== false, due: now() + timeoutMs,
-        sent: false, cut: false, attempt: 0, doubt: false, held: false, resolve: done(resolve), reject: done(reject),
+        sent: false, cut: false, attempt: 0, doubt: false, resolve: done(resolve), reject: done(reject),
       };
       signal?.addEventListener("abort", onAbort);
       this.pending.set(n, call);
@@ -149,15 +150,15 @@ export class Calls {
     // What the handler itself refuses was asked for its key before: no earlier try took effect.
     const proven = frame.code === "rejected" && !frame.maybe_applied && call.keyed;
     const wait = pause(call.attempt, frame.retry_after_ms);
-    // A deadline that is the node's, and earlier than the caller's, is no end.
-    const helps = frame.code === "deadline" ? call.cut : frame.retryable;
+    // A deadline that is the node's, and earlier than the caller's, is no end. To what only reads the node always sets its own.
+    const helps = frame.code === "deadline" ? call.cut || reads(call) : frame.retryable;
     if (helps && repeats(call) && now() + wait < call.due) {
       this.rest(call);
-      call.held = true;
-      later(wait, () => {
-        call.held = false;
+      call.held = later(wait, () => {
+        call.held = undefined;
         this.pump();
       });
+      this.pump();
     } else {
       call.reject(fault({ ...frame, maybe_applied: call.doubt && !proven }));
     }
@@ -173,13 +174,18 @@ export class Calls {
 }
 
 /** Whether sending it twice does no more than sending it once. */
-function repeats({ keyed, type }: Pending): boolean {
-  return keyed || type === "get" || type === "list";
+function repeats(call: Pending): boolean {
+  return call.keyed || reads(call);
+}
+
+/** Whether it has no effect. */
+function reads({ type }: Pending): boolean {
+  return type === "get" || type === "list";
 }
 
 /** Whether it may have taken effect. */
-function doubtful({ doubt, sent, type }: Pending): boolean {
-  return doubt || (sent && type !== "get" && type !== "list");
+function doubtful(call: Pending): boolean {
+  return call.doubt || (call.sent && !reads(call));
 }
 
 /** The error that a frame tells of. */

@@ -18,7 +18,10 @@ export type Calls<Handlers> = string extends keyof Handlers ? any : {
 
 /** How long something is waited for. */
 export interface AskOptions {
-  /** How long to wait for the answer, in milliseconds, broken connections included: a day at most. */
+  /**
+   * How long to wait for the answer, in milliseconds, broken connections included: a day at most. What only reads is
+   * asked for again where the node does not let it wait as long.
+   */
   timeoutMs?: number;
   /** Gives up waiting. What was asked may happen all the same. */
   signal?: AbortSignal;

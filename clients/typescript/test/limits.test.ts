@@ -109,3 +109,52 @@ test("a call is sent as it was when it was made", async () => {
   expect(sent.map((frame) => frame["args"])).toEqual([{ amount: 1 }, { amount: 1 }]);
   await expect(db.call("Counter", "a", "increment", { amount: 5n })).rejects.toThrow(TypeError);
 });
+
+test("a call that waits before it is sent again takes no place from the others", async () => {
+  const sent: unknown[] = [];
+  const url = world.serve((frame, say) => {
+    if (frame.type !== "call") return;
+    sent.push(frame["id"]);
+    if (sent.length > 1) say({ type: "result", n: frame.n!, result: 5, seq: 1 });
+    else say({ type: "error", n: frame.n!, code: "overloaded", detail: "no", retryable: true, retry_after_ms: 300 });
+  }, () => ({ limits: { frame_bytes: 1000, calls: 1, watches: 1, timeout_ms: 60_000 } }));
+  const db = await world.connect(url);
+  expect(await Promise.all(["a", "b", "c"].map((id) => db.call("Counter", id, "increment")))).toEqual([5, 5, 5]);
+  expect(sent).toEqual(["a", "b", "c", "a"]);
+});
+
+test("for a call that was given up no timer is kept", async () => {
+  const set = vi.spyOn(globalThis, "setTimeout");
+  const cleared = vi.spyOn(globalThis, "clearTimeout");
+  try {
+    const db = await world.client((frame, say) => {
+      if (frame.type !== "call") return;
+      say({ type: "error", n: frame.n!, code: "overloaded", detail: "no", retryable: true, retry_after_ms: 23_456 });
+    });
+    const stop = new AbortController();
+    const call = db.call("Counter", "a", "increment", {}, { signal: stop.signal }).catch((error: unknown) => error);
+    const held = () => set.mock.calls.findIndex(([, ms]) => ms === 23_456);
+    await until(() => held() >= 0);
+    stop.abort();
+    expect(await call).toMatchObject({ code: "deadline", maybeApplied: false });
+    expect(cleared.mock.calls.map(([timer]) => timer)).toContain(set.mock.results[held()]!.value);
+  } finally {
+    set.mockRestore();
+    cleared.mockRestore();
+  }
+});
+
+test("what is read is asked for again until its caller waits no longer, whatever the node lets it wait", async () => {
+  const asked: string[] = [];
+  const db = await world.client((frame, say) => {
+    if (frame.type === "bye") return;
+    asked.push(frame.type);
+    const times = asked.filter((type) => type === frame.type).length;
+    if (times < 3) say({ type: "error", n: frame.n!, code: "deadline", detail: "too late", retryable: true });
+    else say({ type: "result", n: frame.n!, result: frame.type === "get" ? null : { objects: [], cursor: null, deleted: true }, seq: 0 });
+  });
+  expect(await db.get("Counter", "a")).toBeNull();
+  expect(await db.list("Counter")).toEqual({ objects: [], cursor: null });
+  await expect(db.delete("Counter", "a")).rejects.toMatchObject({ code: "deadline" });
+  expect(asked).toEqual(["get", "get", "get", "list", "list", "list", "delete"]);
+});
