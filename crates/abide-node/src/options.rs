@@ -21,7 +21,8 @@ pub struct NodeOptions {
     pub alarms_in_flight: usize,
     /// When a failed alarm is tried again, and when it is given up.
     pub alarm_backoff: Backoff,
-    /// How many undelivered messages are held in memory; more wait in the store.
+    /// How many undelivered messages are held in memory, and how many beside them that cannot be delivered for now;
+    /// more wait in the store.
     pub messages_in_memory: usize,
     /// How many changes a slow watcher may be behind before it reads from the log.
     pub watch_buffer: usize,

@@ -47,6 +47,8 @@ struct Lanes {
     by_pair: FxHashMap<Pair, Lane>,
     /// Messages in memory, and those that are delivered and still in the store.
     known: FxHashSet<MessageId>,
+    /// How many lanes are stuck, each with one message in memory.
+    stuck: usize,
     /// Messages exist in the store that are not in memory: new ones must not overtake them.
     in_store: bool,
     /// The store is being read: messages of commits that settle meanwhile wait for the next reading.
@@ -73,6 +75,11 @@ struct Lane {
 }
 
 impl Lanes {
+    /// How much of a `limit` is used up. Stuck lanes take no room from others, up to as many as fit into the limit.
+    fn taken(&self, limit: usize) -> usize {
+        self.known.len().saturating_sub(self.stuck.min(limit))
+    }
+
     /// Whether messages of the pair have to stay in the store for now. Then they are read later.
     fn leaves_out(&mut self, pair: &Pair) -> bool {
         let stuck = self.by_pair.get_mut(pair).filter(|lane| lane.stuck);
@@ -104,7 +111,7 @@ impl Outbox {
     /// Takes messages whose commit is durable.
     pub(crate) fn enqueue(&self, node: &Arc<NodeCore>, messages: Vec<OutboxMessage>) {
         let mut lanes = self.lanes.lock();
-        if lanes.in_store || lanes.reading || lanes.known.len() + messages.len() > self.limit {
+        if lanes.in_store || lanes.reading || lanes.taken(self.limit) + messages.len() > self.limit {
             lanes.in_store = true;
             drop(lanes);
             return self.wake.notify_one();
@@ -148,9 +155,9 @@ impl Outbox {
     /// The lane's first message cannot be delivered for now: those behind it go back to the store.
     fn stuck(&self, pair: &Pair) {
         let mut lanes = self.lanes.lock();
-        let Lanes { by_pair, known, skipped, reading, .. } = &mut *lanes;
+        let Lanes { by_pair, known, stuck, skipped, reading, .. } = &mut *lanes;
         let Some(lane) = by_pair.get_mut(pair) else { return };
-        lane.stuck = true;
+        *stuck += usize::from(!std::mem::replace(&mut lane.stuck, true));
         if *reading {
             skipped.insert(pair.clone());
         }
@@ -169,10 +176,12 @@ impl Outbox {
             return false;
         };
         let done = lane.waiting.pop_front();
+        let was_stuck = std::mem::take(&mut lane.stuck);
         let (more, left) = (!lane.waiting.is_empty(), lane.left);
         if !more {
             lanes.by_pair.remove(pair);
         }
+        lanes.stuck -= usize::from(was_stuck);
         if let Some(message) = done {
             self.depth.decrement(1.0);
             lanes.delivered.push(message.id);
@@ -250,13 +259,13 @@ impl NodeCore {
             if !lanes.in_store {
                 return Ok(Duration::from_secs(3600));
             }
-            if lanes.known.len() > self.outbox.limit / 2 {
+            if lanes.taken(self.outbox.limit) > self.outbox.limit / 2 {
                 return Ok(RETRY_FIRST);
             }
             lanes.in_store = false;
             lanes.reading = true;
             lanes.skipped.clear();
-            self.outbox.limit.saturating_sub(lanes.known.len()).max(1)
+            self.outbox.limit.saturating_sub(lanes.taken(self.outbox.limit)).max(1)
         };
         let read = self.read_outbox(room).await;
         let mut lanes = self.outbox.lanes.lock();

@@ -72,6 +72,25 @@ fn many_that_nobody_takes_make_room_for_others_and_keep_their_order() {
 }
 
 #[test]
+fn many_senders_to_one_that_takes_nothing_leave_room_for_others_also_after_a_restart() {
+    testing::run(|world| async move {
+        let world = world.register::<Box>().register::<Letters>();
+        let world = world.configure(|options| options.messages_in_memory = 10).start().await;
+        for sender in 0..12 {
+            world.object::<Letters>(&format!("a{sender}")).write_to_nobody(2).await.unwrap();
+        }
+        for from in 0..2 {
+            tokio::time::sleep(A_WHILE).await;
+            world.object::<Box>("x").send_all("y".into(), from * 40, 40).await.unwrap();
+            tokio::time::sleep(A_WHILE).await;
+            assert_eq!(world.object::<Box>("y").got().await.unwrap(), (0..from * 40 + 40).collect::<Vec<_>>());
+            assert_eq!(world.messages().len(), 24);
+            world.crash_and_restart().await;
+        }
+    });
+}
+
+#[test]
 fn a_receiver_that_comes_back_gets_all_in_order() {
     testing::run(|world| async move {
         let world = world.register::<Box>().register::<Letters>();
