@@ -32,9 +32,14 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// A lane whose first message is tried for longer than this is stuck: its other messages wait in the store.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
+/// When there has been no room for others for this long, what long lanes have beyond a share of the memory goes
+/// back to the store.
+const CUT_AFTER: Duration = Duration::from_secs(2);
+/// No lane is cut to less than this part of the memory: what little it would give back is read again too soon.
+const CUT_PART: usize = 256;
 
 /// Messages in memory, by lane. Those beyond the limit wait in the store, and so do those behind a message
-/// that cannot be delivered: they take no room from others.
+/// that cannot be delivered, and, while others need the room, most of a lane that is delivered slowly.
 pub(crate) struct Outbox {
     lanes: Mutex<Lanes>,
     limit: usize,
@@ -51,6 +56,8 @@ struct Lanes {
     stuck: usize,
     /// Messages exist in the store that are not in memory: new ones must not overtake them.
     in_store: bool,
+    /// Since when messages wait in the store because there is no room for them.
+    full_since: Option<Instant>,
     /// The store is being read: messages of commits that settle meanwhile wait for the next reading.
     reading: bool,
     delivered: Vec<MessageId>,
@@ -70,7 +77,9 @@ struct Lane {
     waiting: VecDeque<OutboxMessage>,
     /// The first has been tried in vain for some time.
     stuck: bool,
-    /// The store has messages of this pair that were left there because it was stuck.
+    /// It was too long, and is not added to before it is delivered.
+    cut: bool,
+    /// The store has messages of this pair that were left there because it was stuck or cut.
     left: bool,
 }
 
@@ -82,8 +91,8 @@ impl Lanes {
 
     /// Whether messages of the pair have to stay in the store for now. Then they are read later.
     fn leaves_out(&mut self, pair: &Pair) -> bool {
-        let stuck = self.by_pair.get_mut(pair).filter(|lane| lane.stuck);
-        match stuck {
+        let closed = self.by_pair.get_mut(pair).filter(|lane| lane.stuck || lane.cut);
+        match closed {
             Some(lane) => {
                 lane.left = true;
                 if self.reading {
@@ -91,7 +100,7 @@ impl Lanes {
                 }
                 true
             }
-            // It is not stuck any more, and what was left out comes first.
+            // It is open again, and what was left out comes first.
             None if self.skipped.contains(pair) => {
                 self.in_store = true;
                 true
@@ -127,7 +136,7 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Takes a message in, unless it is known or its lane is stuck. Says whether it did.
+    /// Takes a message in, unless it is known or its lane is closed. Says whether it did.
     fn add(&self, node: &Arc<NodeCore>, lanes: &mut Lanes, message: OutboxMessage) -> bool {
         if lanes.known.contains(&message.id) {
             return false;
@@ -169,6 +178,36 @@ impl Outbox {
         lane.waiting.shrink_to_fit();
     }
 
+    /// Sends back to the store what lanes have beyond an equal share of a quarter of the memory: those that take
+    /// what they get, but slowly, take the room from others no longer.
+    fn cut(&self, lanes: &mut Lanes) {
+        let Lanes { by_pair, known, stuck, .. } = lanes;
+        let share = self.limit / 4 / by_pair.len().saturating_sub(*stuck).max(1);
+        let share = share.max(self.limit / CUT_PART).max(1);
+        for lane in by_pair.values_mut().filter(|lane| lane.waiting.len() > share) {
+            (lane.cut, lane.left) = (true, true);
+            for message in lane.waiting.drain(share..) {
+                known.remove(&message.id);
+                self.depth.decrement(1.0);
+            }
+            lane.waiting.shrink_to_fit();
+        }
+    }
+
+    /// Whether there is room for what waits in the store; if there has been none for long, it is made.
+    fn has_room(&self, lanes: &mut Lanes) -> bool {
+        let is_full = |lanes: &Lanes| lanes.taken(self.limit) > self.limit / 2;
+        if is_full(lanes) && lanes.full_since.get_or_insert_with(Instant::now).elapsed() >= CUT_AFTER {
+            self.cut(lanes);
+            lanes.full_since = None;
+        }
+        let room = !is_full(lanes);
+        if room {
+            lanes.full_since = None;
+        }
+        room
+    }
+
     /// Takes the lane's first message off. Says whether there are more.
     fn done(&self, pair: &Pair) -> bool {
         let mut lanes = self.lanes.lock();
@@ -186,7 +225,7 @@ impl Outbox {
             self.depth.decrement(1.0);
             lanes.delivered.push(message.id);
         }
-        if left {
+        if left && !more {
             lanes.in_store = true;
             self.wake.notify_one();
         }
@@ -259,7 +298,7 @@ impl NodeCore {
             if !lanes.in_store {
                 return Ok(Duration::from_secs(3600));
             }
-            if lanes.taken(self.outbox.limit) > self.outbox.limit / 2 {
+            if !self.outbox.has_room(&mut lanes) {
                 return Ok(RETRY_FIRST);
             }
             lanes.in_store = false;

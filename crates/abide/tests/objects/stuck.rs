@@ -11,6 +11,21 @@ pub struct Letters {
     sent: u64,
 }
 
+#[derive(State, Default)]
+pub struct Slow {
+    read: Vec<i64>,
+}
+
+#[object]
+impl Slow {
+    /// Takes what it gets, but takes its time.
+    #[handler]
+    pub async fn read(&mut self, n: i64) {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        self.read.push(n);
+    }
+}
+
 #[object]
 impl Letters {
     /// To a handler that no program has.
@@ -18,6 +33,12 @@ impl Letters {
     pub fn write_to_nobody(&mut self, ctx: &mut Context, count: u64) -> Result<()> {
         self.sent += count;
         (0..count).try_for_each(|n| ctx.send("Box", "dead", "no_such_handler", json!({ "n": n })))
+    }
+
+    #[handler]
+    pub fn write_to_slow(&mut self, ctx: &mut Context, count: i64) -> Result<()> {
+        self.sent += 1;
+        (0..count).try_for_each(|n| ctx.object::<Slow>("slow").read(n).send(ctx))
     }
 
     #[handler]
@@ -87,6 +108,25 @@ fn many_senders_to_one_that_takes_nothing_leave_room_for_others_also_after_a_res
             assert_eq!(world.messages().len(), 24);
             world.crash_and_restart().await;
         }
+    });
+}
+
+#[test]
+fn many_to_one_that_takes_them_slowly_leave_room_for_others_and_keep_their_order() {
+    testing::run(|world| async move {
+        let world = world.register::<Box>().register::<Letters>().register::<Slow>();
+        let world = world.configure(|options| options.messages_in_memory = 10).start().await;
+        world.object::<Letters>("a").write_to_slow(60).await.unwrap();
+        for from in 0..5 {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            world.object::<Box>("x").send_all("y".into(), from * 20, 20).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            assert_eq!(world.object::<Box>("y").got().await.unwrap(), (0..from * 20 + 20).collect::<Vec<_>>());
+        }
+        assert!(world.messages().len() > 40, "the slow one has taken few meanwhile");
+        tokio::time::sleep(Duration::from_secs(900)).await;
+        assert_eq!(world.state::<Slow>("slow").unwrap().read, (0..60).collect::<Vec<_>>());
+        assert!(world.messages().is_empty());
     });
 }
 
