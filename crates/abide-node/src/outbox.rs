@@ -29,6 +29,8 @@ const PAGE: usize = 1024;
 const PANICS_MAX: u32 = 20;
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(10);
+/// Between two readings of the outbox passes as long as the first took, up to this.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// A lane whose first message is tried for longer than this is stuck: its other messages wait in the store.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
@@ -58,8 +60,10 @@ struct Lanes {
     in_store: bool,
     /// Since when messages wait in the store because there is no room for them.
     full_since: Option<Instant>,
-    /// The store is being read: messages of commits that settle meanwhile wait for the next reading.
+    /// The store is being read: messages of commits that settle meanwhile wait for its end.
     reading: bool,
+    /// Those messages, in order, as long as they fit into memory.
+    meanwhile: Vec<OutboxMessage>,
     delivered: Vec<MessageId>,
     acknowledging: bool,
     /// Taken out of the store while it was being read: the reading may have seen them yet.
@@ -120,10 +124,15 @@ impl Outbox {
     /// Takes messages whose commit is durable.
     pub(crate) fn enqueue(&self, node: &Arc<NodeCore>, messages: Vec<OutboxMessage>) {
         let mut lanes = self.lanes.lock();
-        if lanes.in_store || lanes.reading || lanes.taken(self.limit) + messages.len() > self.limit {
+        let kept = lanes.taken(self.limit) + lanes.meanwhile.len();
+        if lanes.in_store || kept + messages.len() > self.limit {
             lanes.in_store = true;
+            lanes.meanwhile = Vec::new();
             drop(lanes);
             return self.wake.notify_one();
+        }
+        if lanes.reading {
+            return lanes.meanwhile.extend(messages);
         }
         for message in messages {
             self.add(node, &mut lanes, message);
@@ -271,6 +280,7 @@ impl NodeCore {
     /// Brings messages that wait in the store into memory, whenever there is room, until the node closes.
     pub(crate) async fn refill_outbox(self: Arc<Self>) {
         loop {
+            let started = Instant::now();
             let wait = match self.refill_once().await {
                 Ok(wait) => wait,
                 Err(error) => {
@@ -278,11 +288,13 @@ impl NodeCore {
                     Duration::from_secs(1)
                 }
             };
+            // Whatever there is to read, it does not take all of the store's time.
+            let pause = started.elapsed().min(PAUSE_MAX);
             tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
-                () = self.outbox.wake.notified() => {}
-                () = sleep(wait) => {}
+                () = async { tokio::join!(sleep(pause), self.outbox.wake.notified()); } => {}
+                () = sleep(wait.max(pause)) => {}
             }
         }
     }
@@ -291,7 +303,7 @@ impl NodeCore {
     ///
     /// While `in_store` or `reading` is set nothing is queued by commits, so a lane never has a later
     /// message before an earlier one: every pass adds, for each pair, a run of messages without a gap that
-    /// follows what is known.
+    /// follows what is known. If it has seen the end of the outbox, what was settled meanwhile follows it in turn.
     async fn refill_once(self: &Arc<Self>) -> Result<Duration, Error> {
         let room = {
             let mut lanes = self.outbox.lanes.lock();
@@ -308,9 +320,16 @@ impl NodeCore {
         };
         let read = self.read_outbox(room).await;
         let mut lanes = self.outbox.lanes.lock();
-        lanes.in_store |= !matches!(read, Ok((_, false)));
+        let mut meanwhile = std::mem::take(&mut lanes.meanwhile);
+        let fits = |pass: &[_]| meanwhile.is_empty() || pass.len() + meanwhile.len() <= room;
+        lanes.in_store |= !matches!(&read, Ok((pass, false)) if fits(pass));
+        if lanes.in_store {
+            // The next pass brings them, behind what it may find before them.
+            meanwhile.clear();
+        }
         let added = read.map(|(pass, _)| {
-            pass.into_iter().map(|message| usize::from(self.outbox.add(self, &mut lanes, message))).sum::<usize>()
+            let all = pass.into_iter().chain(meanwhile);
+            all.map(|message| usize::from(self.outbox.add(self, &mut lanes, message))).sum::<usize>()
         });
         lanes.reading = false;
         lanes.skipped.clear();

@@ -131,6 +131,29 @@ fn many_to_one_that_takes_them_slowly_leave_room_for_others_and_keep_their_order
 }
 
 #[test]
+fn a_long_backlog_behind_one_that_nobody_takes_does_not_make_others_wait_for_its_reading() {
+    testing::run(|world| async move {
+        let world = world.register::<Box>().register::<Letters>().start().await;
+        for _ in 0..2 {
+            world.object::<Letters>("a").write_to_nobody(10_000).await.unwrap();
+        }
+        // A reading of all of them takes four seconds.
+        world.set_faults(testing::Faults { delay_ms: 100..=100, ..testing::Faults::none() });
+        let (sender, receiver) = (world.object::<Letters>("x"), world.object::<Box>("y"));
+        for n in 0..60 {
+            sender.write_to_each(vec!["y".into()], n).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(2500)).await;
+            let got = receiver.got().await.unwrap().len() as i64;
+            assert!(n < 20 || got > n, "{n} waits, {got} have arrived");
+        }
+        world.set_faults(testing::Faults::none());
+        world.object::<Letters>("a").write_to_each(vec!["y".into()], 60).await.unwrap();
+        tokio::time::sleep(A_WHILE).await;
+        assert_eq!(receiver.got().await.unwrap(), (0..61).collect::<Vec<_>>());
+    });
+}
+
+#[test]
 fn a_receiver_that_comes_back_gets_all_in_order() {
     testing::run(|world| async move {
         let world = world.register::<Box>().register::<Letters>();
