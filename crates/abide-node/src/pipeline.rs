@@ -467,8 +467,7 @@ impl NodeCore {
                 () = node.closing.cancelled() => {}
                 () = tokio::time::sleep(interval) => {}
             }
-            activation.writes_now();
-            node.flush(&activation);
+            activation.take_behind_in_time(|behind| node.pipeline.submit(&node, behind.commit, behind.issued));
         });
     }
 

@@ -74,6 +74,8 @@ struct Cell {
     brief: bool,
     /// A task will write what a `behind` object owes.
     writes_later: bool,
+    /// Its time is over, but what was owed before is still on its way: it is written when that is settled.
+    writes_late: bool,
     broken: bool,
     leaving: bool,
 }
@@ -180,6 +182,7 @@ impl Activation {
             readers: 0,
             brief: false,
             writes_later: false,
+            writes_late: false,
             broken: false,
             leaving: false,
         };

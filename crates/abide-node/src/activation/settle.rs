@@ -44,8 +44,8 @@ impl Issued {
 struct Settled {
     /// The answers that leave now.
     released: Vec<Held>,
-    /// It is a `behind` object, and owes so much meanwhile that it is to be written now.
-    owes_much: bool,
+    /// It is a `behind` object, and what it owes meanwhile is to be written now: it is much, or its time is over.
+    writes_now: bool,
     /// It is about to leave memory.
     leaving: bool,
 }
@@ -96,7 +96,7 @@ impl NodeCore {
         for held in settled.released {
             held.release(failure.as_ref());
         }
-        if settled.owes_much {
+        if settled.writes_now {
             self.flush(&activation);
         }
         if settled.leaving {
@@ -155,8 +155,8 @@ impl Activation {
             cell.trim();
         }
         let owes = cell.extras.as_ref().and_then(|extras| extras.behind.as_ref());
-        let owes_much = cell.is_settled() && owes.is_some_and(|behind| behind.is_much());
-        Settled { released, owes_much, leaving: cell.broken || cell.leaving }
+        let writes_now = cell.is_settled() && owes.is_some_and(|behind| cell.writes_late || behind.is_much());
+        Settled { released, writes_now, leaving: cell.broken || cell.leaving }
     }
 
     /// The memory is no longer the truth: everything that waits for a commit fails.
@@ -166,7 +166,7 @@ impl Activation {
         cell.broken = true;
         cell.live = None;
         let released = cell.waiting.as_mut().map_or_else(Vec::new, |waiting| std::mem::take(&mut waiting.gate).into());
-        Settled { released, owes_much: false, leaving: true }
+        Settled { released, writes_now: false, leaving: true }
     }
 
     /// Waits until all commits issued so far are durable.
@@ -241,6 +241,7 @@ pub(super) fn lost() -> Error {
 impl Cell {
     pub(super) fn issue_behind(&mut self, submit: impl FnOnce(crate::pipeline::Behind)) {
         if let Some(mut behind) = self.extras.as_mut().and_then(|extras| extras.behind.take()) {
+            self.writes_late = false;
             self.issued += 1;
             behind.issued.number = self.issued;
             submit(*behind);
@@ -249,9 +250,16 @@ impl Cell {
 }
 
 impl Activation {
-    /// The task that was to write what the object owes does so: from here on another one will.
-    pub(crate) fn writes_now(&self) {
-        self.cell.lock().writes_later = false;
+    /// The time of what the object owes is over: issues it, unless what was owed before is still on its way. Then
+    /// that has to be settled first; however short the interval, an object has one such commit on its way.
+    pub(crate) fn take_behind_in_time(&self, submit: impl FnOnce(crate::pipeline::Behind)) {
+        let mut cell = self.cell.lock();
+        cell.writes_later = false;
+        if cell.is_settled() {
+            cell.issue_behind(submit);
+        } else {
+            cell.writes_late = cell.has_behind();
+        }
     }
 
     /// Issues what the object owes the store, in order with its other commits.

@@ -98,6 +98,51 @@ fn what_an_object_owes_is_written_early_once_it_is_much() {
     });
 }
 
+#[derive(State, Default)]
+pub struct Slip {
+    entries: u64,
+}
+
+#[object(durability = "behind:100ms", history = "all")]
+impl Slip {
+    #[handler]
+    pub fn enter(&mut self) -> u64 {
+        self.entries += 1;
+        self.entries
+    }
+}
+
+#[test]
+fn answers_wait_for_a_store_that_cannot_keep_up_however_short_the_interval() {
+    testing::run(|world| async move {
+        let world = world.register::<Slip>().start().await;
+        let slip = world.object::<Slip>("a");
+        slip.enter().await.unwrap();
+        world.set_faults(testing::Faults { delay_ms: 20_000..=20_000, ..testing::Faults::none() });
+        let answered = Arc::new(Mutex::new(0));
+        let caller = |_| {
+            let (slip, answered) = (slip.clone(), answered.clone());
+            tokio::spawn(async move {
+                for _ in 0..500 {
+                    slip.enter().timeout("10m").await.unwrap();
+                    *answered.lock() += 1;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            })
+        };
+        let callers: Vec<_> = (0..20).map(caller).collect();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let early = *answered.lock();
+        assert!((1000..2000).contains(&early), "{early} were answered while the store had none");
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        world.advance("1h").await;
+        assert_eq!(world.state::<Slip>("a").unwrap().entries, 10_001);
+        assert_eq!(world.changes::<Slip>("a").len(), 10_001);
+    });
+}
+
 #[test]
 fn answers_wait_for_a_store_that_cannot_keep_up_with_what_is_owed() {
     testing::run(|world| async move {
