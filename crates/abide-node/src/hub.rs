@@ -63,7 +63,7 @@ const MEMBERS_MAX: usize = 1024;
 pub(crate) type Members = BTreeMap<Arc<str>, Json>;
 
 /// What of a client shows it beside an object: a number of its connection, and one of the connection's watch. A
-/// client that came back may be on two connections for a while.
+/// client that came back may be on two connections for a while; the later one has the greater number.
 pub type Shower = (u64, u64);
 
 /// What each client shows, and what of it does.
@@ -185,7 +185,10 @@ impl Hub {
             return if data.is_none() { Ok(()) } else { Err(Error::bad_request(detail)) };
         };
         let members = watched.members.get_or_insert_default();
+        // What an earlier connection of a client that came back still had to say does not count.
+        let is_late = members.get(client).is_some_and(|(by, _)| shower.0 < by.0);
         match &data {
+            Some(_) if is_late => return Ok(()),
             Some(_) if members.len() >= MEMBERS_MAX && !members.contains_key(client) => {
                 let detail = format!("{MEMBERS_MAX} clients are present already; nothing was sent; try again later");
                 return Err(Error::new(Code::Overloaded, detail));
@@ -373,6 +376,26 @@ mod tests {
     fn broadcast(hub: &Hub, key: &Key, bytes: usize) {
         let data = Json::trusted(format!("{:?}", "x".repeat(bytes - 2)));
         hub.broadcast(key, Broadcast { from: None, data }).unwrap();
+    }
+
+    #[test]
+    fn an_earlier_connection_of_a_client_neither_shows_nor_takes_back_what_the_later_one_shows() {
+        let hub = hub(1 << 20);
+        let watching = hub.subscribe(&key("room"));
+        let ada: Arc<str> = "ada".into();
+        let show = |shower, data: Option<&'static str>| {
+            let data = data.map(|text| Json::trusted(format!("{text:?}")));
+            hub.present(&watching.key, &ada, shower, data).unwrap();
+            hub.members(&watching.key).get(&ada).map(|shown| shown.as_str().to_owned())
+        };
+        assert_eq!(show((7, 3), Some("old")).unwrap(), r#""old""#);
+        assert_eq!(show((8, 1), Some("new")).unwrap(), r#""new""#);
+        assert_eq!(show((7, 3), Some("late")).unwrap(), r#""new""#);
+        assert_eq!(show((7, 3), None).unwrap(), r#""new""#);
+        assert_eq!(show((8, 1), Some("newer")).unwrap(), r#""newer""#);
+        assert_eq!(show((8, 2), Some("of another watch")).unwrap(), r#""of another watch""#);
+        assert_eq!(show((8, 2), None), None);
+        assert_eq!(show((7, 3), Some("alone")).unwrap(), r#""alone""#);
     }
 
     #[test]

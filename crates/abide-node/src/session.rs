@@ -40,7 +40,7 @@ impl Node {
     }
 
     /// Shows that a client is present beside an object that it watches, or (`None`) no longer. What another
-    /// shower of the same client shows is not taken back.
+    /// shower of the same client shows is not taken back, nor replaced by one of an earlier connection.
     ///
     /// # Errors
     /// `too_large` if it shows too much, `overloaded` if too many are present, `bad_request` if nobody watches.
