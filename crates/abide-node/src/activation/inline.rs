@@ -80,6 +80,10 @@ impl NodeCore {
             drop(cell);
             return Err((live, Ran::Read(Ok(value))));
         }
+        if durable {
+            // The commits that settled while this ran gave nothing back: the object was not idle.
+            cell.trim();
+        }
         let changed = patch.filter(|patch| !cell.exists || !patch.is_empty());
         if changed.is_some() {
             if !cell.exists {
