@@ -79,6 +79,11 @@ impl Desk {
     pub(crate) fn opened(&mut self, welcome: &Welcome) {
         self.limits = welcome.limits.clone();
         if self.principal != welcome.principal {
+            if let (Some(before), Some(now)) = (&self.principal, &welcome.principal)
+                && before.namespace != now.namespace
+            {
+                self.watches.change_tenant();
+            }
             self.principal.clone_from(&welcome.principal);
             self.calls.change_caller();
         }

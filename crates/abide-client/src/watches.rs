@@ -7,7 +7,7 @@ use std::{
 
 use abide_core::{
     ChangeRecord, ClientFrame, Code, Error, Json, Kind, Result, Seq, Timestamp,
-    frame::{self, ErrorFrame},
+    frame::{self, ErrorFrame, ResetReason},
 };
 use serde::Deserialize;
 use tokio::{sync::oneshot, time::Instant};
@@ -42,6 +42,8 @@ struct Watching {
     begun: Option<oneshot::Sender<Result<Seq>>>,
     /// Up to where updates were handed out.
     at: Option<Seq>,
+    /// Whether what was handed out was another tenant's: what comes next is a new beginning.
+    elsewhere: bool,
     /// The number on the wire, while the server is asked.
     n: Option<u64>,
     shows: Option<Json>,
@@ -89,6 +91,7 @@ impl Watches {
             sink,
             begun,
             at,
+            elsewhere: false,
             n: None,
             shows: None,
             greeted: false,
@@ -99,6 +102,14 @@ impl Watches {
         };
         self.open.insert(n, watching);
         self.ask.insert(n);
+    }
+
+    /// From now on objects of the same names are another tenant's. To be called while nothing is watched.
+    pub(crate) fn change_tenant(&mut self) {
+        for watching in self.open.values_mut() {
+            watching.elsewhere |= watching.at.take().is_some();
+            watching.shows = None;
+        }
     }
 
     /// The next watch to be asked for, under a fresh number.
@@ -139,6 +150,10 @@ impl Watches {
     pub(crate) fn snapshot(&mut self, frame: frame::Snapshot) -> Option<ClientFrame> {
         let frame::Snapshot { n, seq, state } = frame;
         let watching = self.of(n)?;
+        if std::mem::take(&mut watching.elsewhere) {
+            let state = present(state);
+            return self.hand(n, News::Reset { reason: ResetReason::Other, seq, state }, Some(seq));
+        }
         if watching.start == Start::Now {
             (watching.at, watching.attempts) = (Some(seq), 0);
             if let Some(begun) = watching.begun.take() {

@@ -1,4 +1,4 @@
-use abide_core::frame::{Presence, Reset, ResetReason, Snapshot};
+use abide_core::frame::{Presence, Reset, Snapshot};
 
 use super::*;
 use crate::shelf::{Take, shelf};
@@ -49,6 +49,25 @@ fn change(watches: &mut Watches, n: u64, seq: u64) -> Option<ClientFrame> {
 
 fn snapshot(n: u64, seq: u64) -> Snapshot {
     Snapshot { n, seq: Seq::new(seq), state: Json::null() }
+}
+
+#[test]
+fn a_watch_begins_anew_where_the_client_is_another_tenants() {
+    for start in [Start::State, Start::Now, Start::After(Seq::new(4))] {
+        let (mut watches, mut reader) = begin(start, 8);
+        if start != Start::After(Seq::new(4)) {
+            watches.snapshot(snapshot(10, 4));
+        }
+        change(&mut watches, 10, 5);
+        while reader.news.try_next().is_some() {}
+        watches.lost();
+        watches.change_tenant();
+        assert_eq!(asked(&mut watches, 11).unwrap().after, None, "{start:?}");
+        watches.snapshot(snapshot(11, 2));
+        assert!(matches!(reader.news.try_next(), Some(Ok(News::Reset { seq, .. })) if seq == Seq::new(2)), "{start:?}");
+        change(&mut watches, 11, 3);
+        assert_eq!(reader.seqs(), [3], "{start:?}");
+    }
 }
 
 #[test]
