@@ -186,10 +186,12 @@ impl Connection {
             }
         });
         let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(wire), service));
+        let patience = limits.write_timeout + SAYS_WHY_IN;
         tokio::select! {
             biased;
             ended = connection.as_mut() => return note(ended),
-            () = under_way.stalled(limits.write_timeout + SAYS_WHY_IN) => return note_stalled(&peer),
+            // It may be a proxy's, and others have nothing to do with that answer: they go on elsewhere.
+            () = under_way.stalled(patience) => {}
             // Nobody else looks at it before it has said which version of HTTP it speaks.
             () = under_way.idle(limits.keep_alive) => if !under_way.was_asked() {
                 return;
@@ -201,7 +203,7 @@ impl Connection {
         tokio::select! {
             biased;
             ended = connection.as_mut() => note(ended),
-            () = under_way.stalled(limits.write_timeout + SAYS_WHY_IN) => note_stalled(&peer),
+            () = nobody_takes(&under_way, patience, limits.request_timeout) => note_stalled(&peer),
             () = abort.cancelled() => {}
             () = stays(&under_way) => {}
         }
@@ -213,6 +215,16 @@ async fn uncertified(front: &Front, peer: &Peer) {
     match &peer.certified {
         Some(caller) => drop(Standing::new(&front.shared, caller).over().await),
         None => std::future::pending().await,
+    }
+}
+
+/// Ready when nothing of any answer was taken for so long; or nothing of one of them, when the others have had `rest`.
+async fn nobody_takes(under_way: &UnderWay, patience: Duration, rest: Duration) {
+    loop {
+        under_way.stalled(patience).await;
+        if timeout(rest, under_way.all_stalled(patience)).await.is_ok() || under_way.is_stalled(patience) {
+            return;
+        }
     }
 }
 

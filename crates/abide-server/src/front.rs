@@ -130,17 +130,31 @@ fn asks_who(path: &str) -> bool {
     (path.starts_with("/v1/") && path != SOCKET) || matches!(path, "/metrics" | "/openapi.json")
 }
 
-/// Whether this reads a list, a state or changes, which may have megabytes. Streams have limits of their own.
+/// Whether this reads a list, a state or changes, which may have megabytes. Streams of changes have limits of their
+/// own.
 fn may_be_much(request: &Request<Incoming>) -> bool {
     let path = request.uri().path();
     match *request.method() {
-        Method::GET | Method::HEAD => path.starts_with(OBJECTS) && !headers::wants_events(request.headers()),
+        Method::GET | Method::HEAD => {
+            let streams = is_changes(path) && headers::wants_events(request.headers());
+            path.starts_with(OBJECTS) && !streams
+        }
         _ => path == LIST,
     }
 }
 
 /// Whether this is a call. Calls have deadlines of their own and need no router.
 fn is_call(request: &Request<Incoming>) -> bool {
+    request.method() == Method::POST && has_three_parts(request.uri().path())
+}
+
+/// Whether these are the changes of an object.
+fn is_changes(path: &str) -> bool {
+    has_three_parts(path) && path.ends_with("/changes")
+}
+
+/// Whether it is a kind, an id and something else.
+fn has_three_parts(path: &str) -> bool {
     let parts = |path: &str| path.bytes().filter(|byte| *byte == b'/').count() == 2;
-    request.method() == Method::POST && request.uri().path().strip_prefix(OBJECTS).is_some_and(parts)
+    path.strip_prefix(OBJECTS).is_some_and(parts)
 }

@@ -18,6 +18,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// that it is known whether any of it is.
 const PIECE_BYTES: usize = 16 << 10;
 
+/// How soon it is seen that the last of those that go on has ended.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// The requests of one connection that are not answered to their end.
 #[derive(Clone, Debug)]
 pub(crate) struct UnderWay(Arc<Mutex<State>>);
@@ -73,6 +76,27 @@ impl UnderWay {
                 Some(since) => sleep_until(since + patience).await,
                 // None can have waited for so long by then.
                 None => sleep(patience).await,
+            }
+        }
+    }
+
+    /// Whether nothing of an answer was taken for so long.
+    pub(crate) fn is_stalled(&self, patience: Duration) -> bool {
+        self.0.lock().waiting.values().any(|since| since.elapsed() >= patience)
+    }
+
+    /// Ready when nothing was taken for so long of anything that is under way.
+    pub(crate) async fn all_stalled(&self, patience: Duration) {
+        loop {
+            let newest = {
+                let state = self.0.lock();
+                let all = state.requests > 0 && state.waiting.len() == state.requests;
+                if all { state.waiting.values().max().copied() } else { None }
+            };
+            match newest {
+                Some(since) if since.elapsed() >= patience => return,
+                Some(since) => sleep_until(since + patience).await,
+                None => sleep(patience.min(LOOK_AGAIN)).await,
             }
         }
     }

@@ -165,13 +165,37 @@ async fn a_connection_of_http_2_that_takes_nothing_of_an_answer_is_cut() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_takes_does_not_end_what_others_ask_over_the_same_connection() {
+    let slow = || async {
+        sleep(Duration::from_secs(12)).await;
+        "here"
+    };
+    let plan = World::plan()
+        .routes(
+            Router::new()
+                .route("/large", routing::get(|| async { vec![b'x'; 1 << 20] }))
+                .route("/slow", routing::get(slow)),
+        )
+        .server(|options| options.limits.write_timeout = Duration::from_millis(100));
+    let world = plan.start().await;
+    let (mut sender, connection) = with_window(&world, 4).await;
+    let large = timeout(PATIENCE, sender.send_request(get(&world, "/large"))).await.unwrap().unwrap();
+    // It takes longer than anybody waits for the other to be taken.
+    let slow = timeout(PATIENCE, sender.send_request(get(&world, "/slow"))).await.unwrap();
+    let slow = slow.expect("it was cut with the other").into_body().collect().await;
+    assert_eq!(slow.expect("it was cut with the other").to_bytes(), "here");
+    timeout(PATIENCE, connection).await.expect("it is still there").unwrap().ok();
+    drop(large);
+}
+
+#[tokio::test]
 async fn a_connection_of_http_2_is_not_idle_while_an_answer_is_on_its_way() {
-    let plan = with_a_large_answer().server(|options| options.limits.keep_alive = Duration::from_millis(200));
+    let plan = with_a_large_answer().server(|options| options.limits.keep_alive = Duration::from_secs(2));
     let world = plan.start().await;
     let (mut sender, connection) = with_window(&world, 65_535).await;
     let large = timeout(PATIENCE, sender.send_request(get(&world, "/large"))).await.unwrap().unwrap();
     // However long that takes: nobody is told to leave.
-    sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(5)).await;
     let other = timeout(PATIENCE, sender.send_request(get(&world, "/healthz"))).await.unwrap();
     assert_eq!(other.expect("it was told to leave").status(), 200);
     assert_eq!(large.into_body().collect().await.unwrap().to_bytes().len(), 1 << 20);
@@ -186,8 +210,13 @@ async fn a_connection_of_http_2_has_few_objects_on_their_way_at_a_time() {
     let (mut sender, connection) = with_window(&world, 0).await;
     let mut on_their_way = Vec::new();
     let object = NAME.rsplit_once('/').unwrap().0;
-    for _ in 0..16 {
-        on_their_way.push(timeout(PATIENCE, sender.send_request(get(&world, object))).await.unwrap().unwrap());
+    for n in 0..16 {
+        let mut request = get(&world, object);
+        if n % 2 == 0 {
+            // It is a state all the same.
+            request.headers_mut().insert("accept", "text/event-stream".parse().unwrap());
+        }
+        on_their_way.push(timeout(PATIENCE, sender.send_request(request)).await.unwrap().unwrap());
     }
     let mut one_more = Box::pin(sender.send_request(get(&world, object)));
     assert!(timeout(Duration::from_millis(500), &mut one_more).await.is_err(), "more are on their way");
