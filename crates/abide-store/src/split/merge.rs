@@ -9,7 +9,7 @@ use abide_core::{
         store::{AlarmCursor, DueAlarm, ListPage, ListQuery, Status},
     },
 };
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use super::store::Held;
 use crate::page::Page;
@@ -24,6 +24,29 @@ pub(super) async fn all<T>(
         async move { asked.await.map_err(|error| named(&held.name, error)) }
     });
     try_join_all(named).await
+}
+
+/// Asks all databases at once, and takes what those say that are there; an error only if none of them is.
+pub(super) async fn reachable<T>(
+    held: &[Held],
+    ask: impl Fn(&Held) -> BoxFuture<'static, Result<T, StoreError>>,
+) -> Result<Vec<T>, StoreError> {
+    let mut answers = Vec::with_capacity(held.len());
+    let mut trouble = None;
+    for (held, answer) in held.iter().zip(join_all(held.iter().map(ask)).await) {
+        match answer {
+            Ok(answer) => answers.push(answer),
+            Err(error) => {
+                let error = named(&held.name, error);
+                tracing::warn!(%error, "a database is left out");
+                trouble = Some(error);
+            }
+        }
+    }
+    match trouble {
+        Some(error) if answers.is_empty() => Err(error),
+        _ => Ok(answers),
+    }
 }
 
 /// The first of several sorted pages, as one.

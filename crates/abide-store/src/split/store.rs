@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use super::{
     export::Chain,
     import::{self, Sorted},
-    merge::{all, first, list, named, place_of, sum},
+    merge::{all, first, list, named, place_of, reachable, sum},
 };
 
 /// One store in several databases, each with a range of its shards.
@@ -103,7 +103,8 @@ async fn answers(held: &[Held], commits: usize, asked: Vec<Asked>) -> Result<Vec
     for (part, places, answer) in answered {
         match answer {
             Ok(answers) => places.into_iter().zip(answers).for_each(|(place, answer)| whole[place] = answer),
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::Closed)) if !alone => {
+            // The others' commits are made, or not, whatever this one's trouble is.
+            Err(error) if !alone && !matches!(error, StoreError::Unknown(_)) => {
                 tracing::warn!(database = held[part].name, %error, "a part of a batch was not committed");
             }
             Err(error) => return Err(named(&held[part].name, error)),
@@ -215,7 +216,8 @@ impl Store for SplitStore {
     fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
         let held = Arc::clone(&self.held);
         Box::pin(async move {
-            let pages = all(&held, |held| held.store.due_alarms(until, after.clone(), limit)).await?;
+            // The alarms of a database that is away are looked for again, as all are; those of the others fire.
+            let pages = reachable(&held, |held| held.store.due_alarms(until, after.clone(), limit)).await?;
             Ok(first(pages, limit, place_of))
         })
     }

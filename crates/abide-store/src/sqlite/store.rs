@@ -210,7 +210,7 @@ impl Store for SqliteStore {
     }
 
     fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answered<FeedPage> {
-        self.round(move |conn| feed::feed(conn, shard, after, limit))
+        self.scan(move |conn| feed::feed(conn, shard, after, limit))
     }
 
     fn feed_moved(&self, shard: Option<Shard>) -> BoxFuture<'static, ()> {
@@ -222,7 +222,7 @@ impl Store for SqliteStore {
     }
 
     fn feed_heads(&self) -> Answered<Vec<(Shard, FeedPosition)>> {
-        self.round(feed::heads)
+        self.scan(feed::heads)
     }
 
     fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
@@ -332,12 +332,10 @@ mod tests {
         let looked = async {
             store.due_alarms(Timestamp::from_millis(1), None, 10).await.unwrap();
             store.outbox(None, 10).await.unwrap();
-            store.feed(None, FeedPosition::new(0), 10).await.unwrap();
-            store.feed_heads().await.unwrap();
         };
         let looked = tokio::time::timeout(std::time::Duration::from_secs(20), looked).await;
         drop(let_go);
         listing.await.unwrap();
-        looked.expect("due alarms, messages and the feed waited behind a list");
+        looked.expect("due alarms and messages waited behind a list");
     }
 }

@@ -12,7 +12,7 @@ use abide_store::{
     OpenError,
     contract::{
         Subject,
-        fixture::{Owner, key},
+        fixture::{Owner, alarm, at, key},
     },
     join, open,
 };
@@ -96,8 +96,12 @@ async fn a_database_that_is_away_takes_only_its_own_objects_with_it() {
         (0..).map(|n| key(&n.to_string())).find(of).unwrap()
     };
     let (here, there) = (holds(0..8), holds(8..16));
-    owner.done(vec![owner.put(&here, 0), owner.put(&there, 0)]).await;
+    let ringing = |key: &Key| owner.alarms(key, 0, vec![alarm("ring", 1)]);
+    owner.done(vec![ringing(&here), ringing(&there)]).await;
+    let due = async || owner.store.due_alarms(at(2), None, 9).await.map(|due| due.len());
+    assert_eq!(due().await, Ok(2));
     other.kill9().unwrap();
+    assert_eq!(due().await, Ok(1), "the alarms of one database wait for the other");
     let alone = owner.store.commit(vec![owner.put(&there, 1)]).await;
     assert!(matches!(alone, Err(StoreError::Unavailable(_))), "{alone:?}");
     let answers = owner.commit(vec![owner.put(&here, 1), owner.put(&there, 1)]).await;
