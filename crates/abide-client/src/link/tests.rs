@@ -89,12 +89,16 @@ async fn a_long_call_is_waited_for_at_a_server_that_stops_while_nothing_else_wai
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let client = Client::builder().address(address).timeout(Duration::from_secs(60)).start().unwrap();
-    let mut guest = Guest::greet(&listener).await;
-    let long = tokio::spawn(client.call::<Option<u64>>("Counter", "1", "crawl", ()).at_most_once().into_future());
-    let n = guest.call().await;
-    guest.say(ServerFrame::Goaway { reconnect_in_ms: 0 }).await;
-    tokio::time::sleep(LEAVE_WITHIN + 10 * LEAVE_AGAIN).await;
-    guest.say(ServerFrame::Result(Reply { n, result: Json::null(), seq: Seq::new(1) })).await;
-    let answer = timeout(Duration::from_secs(60), long).await.unwrap().unwrap();
+    let long = client.call::<Option<u64>>("Counter", "1", "crawl", ()).at_most_once().into_future();
+    let server = async {
+        let mut guest = Guest::greet(&listener).await;
+        let n = guest.call().await;
+        guest.say(ServerFrame::Goaway { reconnect_in_ms: 0 }).await;
+        tokio::time::sleep(LEAVE_WITHIN + 10 * LEAVE_AGAIN).await;
+        guest.say(ServerFrame::Result(Reply { n, result: Json::null(), seq: Seq::new(1) })).await;
+        guest
+    };
+    let (answer, _guest) = tokio::join!(timeout(Duration::from_secs(60), long), server);
+    let answer = answer.unwrap();
     assert!(answer.is_ok(), "{answer:?}");
 }
