@@ -73,7 +73,7 @@ pub use projection::{
 };
 pub use traffic::{Edge, Traffic, Way};
 pub use transaction::{HasKey, TRANSACTION_OBJECTS_MAX, Transaction, TransactionCall};
-pub use watch::{After, Beginning, Broadcast, Changes, News, ResetReason, Update};
+pub use watch::{After, Beginning, Broadcast, Changes, News, ResetReason, Step, Update};
 
 #[doc(hidden)]
 pub mod __private;

@@ -74,6 +74,15 @@ pub enum News {
     Members(BTreeMap<Arc<str>, Json>),
 }
 
+/// What comes next for a watcher that reads whole states itself: see [`Changes::step`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// News, at hand.
+    News(News),
+    /// The changes that would come next are not kept: [`Changes::reset`] reads the state now.
+    Gap(ResetReason),
+}
+
 impl ResetReason {
     /// Its name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -228,9 +237,31 @@ impl Changes {
     /// What comes next, be it an update or ephemeral; `None` when the node is shutting down. Of an object elsewhere
     /// only updates come.
     pub async fn news(&mut self) -> Option<Result<News>> {
+        Some(match self.step().await? {
+            Ok(Step::News(news)) => Ok(news),
+            // Rare, and large while it lasts: an idle watcher does not carry it.
+            Ok(Step::Gap(reason)) => Box::pin(self.reset(reason)).await.map(News::Update),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// The same for a watcher that has to wait before it reads a whole state, which may be large: a gap is said, and
+    /// said again until [`Changes::reset`] has read the state.
+    pub async fn step(&mut self) -> Option<Result<Step>> {
         match &mut self.0 {
-            Source::Here(changes) => changes.news().await,
-            Source::There(following) => Some(following.next().await?.map(|told| News::Update(told.into()))),
+            Source::Here(changes) => changes.step().await,
+            Source::There(following) => Some(following.next().await?.map(|told| Step::News(News::Update(told.into())))),
+        }
+    }
+
+    /// The state now, after a [`Step::Gap`] for this reason; the changes go on from there.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn reset(&mut self, reason: ResetReason) -> Result<Update> {
+        match &mut self.0 {
+            Source::Here(changes) => changes.reset(reason).await,
+            Source::There(_) => Err(Error::internal("BUG: an object elsewhere tells its state itself")),
         }
     }
 
@@ -265,25 +296,23 @@ impl LocalChanges {
         self.node.hub.members(&self.key)
     }
 
-    async fn news(&mut self) -> Option<Result<News>> {
+    async fn step(&mut self) -> Option<Result<Step>> {
+        let news = |news| Some(Ok(Step::News(news)));
         loop {
             if self.page.is_empty() && self.behind {
                 // Rare, and large while it lasts: an idle watcher does not carry it.
                 match Box::pin(self.read_log()).await {
                     Ok(None) => {}
-                    Ok(Some(reset)) => {
-                        self.at = reset.seq();
-                        return Some(Ok(News::Update(reset)));
-                    }
+                    Ok(Some(reason)) => return Some(Ok(Step::Gap(reason))),
                     Err(error) => return Some(Err(error)),
                 }
             }
             if let Some(change) = self.page.pop() {
                 self.at = change.seq;
-                return Some(Ok(News::Update(Update::Change(Arc::new(change)))));
+                return news(News::Update(Update::Change(Arc::new(change))));
             }
             if std::mem::take(&mut self.deaf) {
-                return Some(Ok(News::Members(self.members())));
+                return news(News::Members(self.members()));
             }
             let next = tokio::select! {
                 biased;
@@ -294,28 +323,32 @@ impl LocalChanges {
                 Next::Change(change) if change.seq <= self.at => {}
                 Next::Change(change) if change.seq == self.at.next() || self.is(Mutant::MissedUnnoticed) => {
                     self.at = change.seq;
-                    return Some(Ok(News::Update(Update::Change(change))));
+                    return news(News::Update(Update::Change(change)));
                 }
                 Next::Change(_) => self.behind = true,
                 Next::Missed if self.is(Mutant::MissedUnnoticed) => {}
                 Next::Missed => (self.behind, self.deaf) = (true, true),
-                Next::Broadcast(broadcast) => return Some(Ok(News::Broadcast(broadcast))),
-                Next::Presence(member) => return Some(Ok(News::Presence(member))),
+                Next::Broadcast(broadcast) => return news(News::Broadcast(broadcast)),
+                Next::Presence(member) => return news(News::Presence(member)),
                 Next::Closed => return None,
             }
         }
     }
 
-    /// Reads the next page of the log; if it does not reach back to where this watcher is, gives the reset.
-    async fn read_log(&mut self) -> Result<Option<Update>> {
+    async fn reset(&mut self, reason: ResetReason) -> Result<Update> {
+        let (seq, state) = self.node.state_now(&self.key, true).await?;
+        self.at = seq;
+        Ok(Update::Reset { reason, seq, state })
+    }
+
+    /// Reads the next page of the log; if it does not reach back to where this watcher is, says why.
+    async fn read_log(&mut self) -> Result<Option<ResetReason>> {
         let page = self.node.changes(&self.key, self.at, self.page_len).await?;
         let read = page.changes.len();
         let bytes: usize = page.changes.iter().map(|change| change.json.as_str().len()).sum();
         let trimmed = self.at < page.floor && !self.is(Mutant::TrimmedUnnoticed);
         if self.at > page.head || trimmed {
-            let reason = if self.at > page.head { ResetReason::Ahead } else { ResetReason::Trimmed };
-            let (seq, state) = self.node.state_now(&self.key, true).await?;
-            return Ok(Some(Update::Reset { reason, seq, state }));
+            return Ok(Some(if self.at > page.head { ResetReason::Ahead } else { ResetReason::Trimmed }));
         }
         let dense = (1..).zip(&page.changes).all(|(i, change)| change.seq == self.at.plus(i));
         if !dense && !self.is(Mutant::TrimmedUnnoticed) {

@@ -16,12 +16,12 @@ use tower_http::cors::CorsLayer;
 use tracing::Instrument;
 
 use crate::{
-    Problem,
+    Caller, Problem,
     answer::compress::{accepted, compress},
-    grpc::{Grpc, LIST, is_grpc, status},
+    grpc::{Grpc, is_grpc},
     guard::Guard,
     peer::Peer,
-    reads::{in_time, late},
+    reads::late,
     request::{headers, path::OBJECTS, trace},
     routes,
     shared::Shared,
@@ -76,7 +76,7 @@ impl Front {
     }
 
     async fn safely(&self, request: Request<Incoming>, peer: &Peer) -> Response {
-        AssertUnwindSafe(self.in_turn(request, peer)).catch_unwind().await.unwrap_or_else(|panic| {
+        AssertUnwindSafe(self.dispatch(request, peer)).catch_unwind().await.unwrap_or_else(|panic| {
             let message = panic
                 .downcast_ref::<&str>()
                 .copied()
@@ -85,18 +85,6 @@ impl Front {
             let error = abide_core::Error::internal(format!("BUG: a route panicked: {message}")).maybe_applied(true);
             Problem::from(error).into_response()
         })
-    }
-
-    /// What may be much waits for its turn, and has it until it is taken.
-    async fn in_turn(&self, request: Request<Incoming>, peer: &Peer) -> Response {
-        if !may_be_much(&request) {
-            return self.dispatch(request, peer).await;
-        }
-        match in_time(self.shared.limits.request_timeout, false, peer.reads.turn()).await {
-            Ok(turn) => self.dispatch(request, peer).await.map(|body| turn.until_taken(body)),
-            Err(error) if is_grpc(request.headers()) => status(&error).into_http(),
-            Err(error) => Problem::from(error).into_response(),
-        }
     }
 
     async fn dispatch(&self, mut request: Request<Incoming>, peer: &Peer) -> Response {
@@ -108,12 +96,39 @@ impl Front {
                 Ok(caller) if is_call(&request) => {
                     return routes::call::call(&self.shared, &caller, request).await.into_response();
                 }
-                Ok(caller) => drop(request.extensions_mut().insert(caller)),
+                Ok(caller) => return self.answer_known(request, caller, peer).await,
                 Err(error) => return Problem::from(error).into_response(),
             }
-        } else if request.uri().path() == SOCKET {
+        }
+        if request.uri().path() == SOCKET {
             request.extensions_mut().insert(peer.clone());
         }
+        self.route(request).await
+    }
+
+    /// Answers whoever is known. What may be much waits for its turn, and has it until it is taken.
+    async fn answer_known(&self, mut request: Request<Incoming>, caller: Caller, peer: &Peer) -> Response {
+        let mut turn = None;
+        if reads_objects(&request) {
+            let reads = peer.reads.of(&caller);
+            // Streams of changes take turns by themselves, whenever they read a state.
+            if !streams(&request) {
+                match reads.turn_soon(&self.shared.limits).await {
+                    Ok(its) => turn = Some(its),
+                    Err(error) => return Problem::from(error).into_response(),
+                }
+            }
+            request.extensions_mut().insert(reads);
+        }
+        request.extensions_mut().insert(caller);
+        let response = self.route(request).await;
+        match turn {
+            Some(turn) => response.map(|body| turn.until_taken(body)),
+            None => response,
+        }
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Response {
         let limit = self.shared.limits.request_timeout;
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match timeout(limit, self.router.clone().call(request.map(Body::new))).await {
@@ -130,17 +145,14 @@ fn asks_who(path: &str) -> bool {
     (path.starts_with("/v1/") && path != SOCKET) || matches!(path, "/metrics" | "/openapi.json")
 }
 
-/// Whether this reads a list, a state or changes, which may have megabytes. Streams of changes have limits of their
-/// own.
-fn may_be_much(request: &Request<Incoming>) -> bool {
-    let path = request.uri().path();
-    match *request.method() {
-        Method::GET | Method::HEAD => {
-            let streams = is_changes(path) && headers::wants_events(request.headers());
-            path.starts_with(OBJECTS) && !streams
-        }
-        _ => path == LIST,
-    }
+/// Whether this reads a list, a state or changes, which may have megabytes.
+fn reads_objects(request: &Request<Incoming>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path().starts_with(OBJECTS)
+}
+
+/// Whether this is a stream of changes.
+fn streams(request: &Request<Incoming>) -> bool {
+    is_changes(request.uri().path()) && headers::wants_events(request.headers())
 }
 
 /// Whether this is a call. Calls have deadlines of their own and need no router.

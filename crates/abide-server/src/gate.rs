@@ -7,10 +7,11 @@ use abide_node::CallOptions;
 use axum::http::{HeaderMap, HeaderName, header};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use metrics::counter;
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
-    Access, Action, Ask, AuthOptions, Caller, Decision, Reason, ServerOptions,
+    Access, Action, Ask, AuthOptions, Caller, Decision, Means, Reason, ServerOptions,
     audit::Audit,
     auth::{Authenticator, Refusal, certificate::Authorities},
     peer::Peer,
@@ -223,7 +224,11 @@ impl Gate {
     }
 
     fn deny(&self, caller: &Caller, ask: &Ask<'_>, reason: Reason) -> Result<()> {
-        let error = denied(ask, reason);
+        let mut error = denied(ask, reason);
+        if caller.means() == Means::Anonymous {
+            // A token could help, as where nobody is let in without one.
+            error = error.with_data(json!({"token": Refusal::Missing.as_str()}));
+        }
         self.tell(&error, &caller.label());
         Err(error)
     }
@@ -356,7 +361,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::{ClientCertificates, Means, TlsOptions, reads::Reads, stranger::Stranger};
+    use crate::{ClientCertificates, TlsOptions, reads::ReadsOfCallers, stranger::Stranger};
 
     const NOW: [u8; 32] = [1; 32];
 
@@ -373,8 +378,8 @@ mod tests {
         let principal = Principal { subject: "billing".into(), ..Principal::default() };
         let caller = Caller::known(principal, Means::Certificate).with_claims(Map::new(), Some(end));
         let certified = Some(caller.signed_by(authorities));
-        let peer =
-            Peer { address: Ipv4Addr::LOCALHOST.into(), certified, stranger: Stranger::default(), reads: Reads::of(1) };
+        let reads = ReadsOfCallers::default();
+        let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), certified, stranger: Stranger::default(), reads };
         let error = gate.identify(&HeaderMap::new(), &peer).err()?;
         assert_eq!(error.code(), Code::Unauthenticated);
         Some(error.data().unwrap()["token"].as_str().unwrap().to_owned())

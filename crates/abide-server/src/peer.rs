@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use crate::{Caller, reads::Reads, stranger::Stranger};
+use crate::{Caller, reads::ReadsOfCallers, stranger::Stranger};
 
 /// The other end of a connection: where it is, and whom its certificate names.
 #[derive(Clone, Debug)]
@@ -11,6 +11,6 @@ pub(crate) struct Peer {
     pub(crate) certified: Option<Caller>,
     /// What it may send, once the connection is one of frames.
     pub(crate) stranger: Stranger,
-    /// Turns to read what may be much.
-    pub(crate) reads: Reads,
+    /// Turns to read what may be much, of each caller.
+    pub(crate) reads: ReadsOfCallers,
 }

@@ -9,12 +9,12 @@ use abide_core::{Code, Error, duration::format_duration};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
-use crate::{Caller, shared::Shared, standing::Standing};
+use crate::{Caller, reads::Turn, shared::Shared, standing::Standing};
 
 /// What `items` has to say, until it ends, its caller is not known any more, or takes nothing for
 /// `write_timeout`: then `last` says why. One item waits for the caller, one more for that place, and the rest
-/// is not asked for.
-pub(crate) fn lasting<T: Send + 'static, S: Stream<Item = T> + Send + 'static>(
+/// is not asked for. An item that is a state has its turn until it is taken.
+pub(crate) fn lasting<T: Send + 'static, S: Stream<Item = (T, Option<Turn>)> + Send + 'static>(
     shared: &Arc<Shared>,
     caller: &Caller,
     items: S,
@@ -30,7 +30,7 @@ pub(crate) fn lasting<T: Send + 'static, S: Stream<Item = T> + Send + 'static>(
         loop {
             let (item, ends) = tokio::select! {
                 biased;
-                error = over.as_mut() => (last(&error), true),
+                error = over.as_mut() => ((last(&error), None), true),
                 () = items_in.closed() => return,
                 item = items.next() => match item {
                     Some(item) => (item, false),
@@ -46,7 +46,12 @@ pub(crate) fn lasting<T: Send + 'static, S: Stream<Item = T> + Send + 'static>(
             }
         }
     });
-    let out = stream::unfold(items_out, |mut items| async move { Some((items.recv().await?, items)) });
+    let out = stream::unfold((items_out, None), |(mut items, turn)| async move {
+        // Whoever asks for the next has taken the one before.
+        drop::<Option<Turn>>(turn);
+        let (item, turn) = items.recv().await?;
+        Some((item, (items, turn)))
+    });
     let farewell = stream::once(async move { cut.load(Ordering::Acquire) }).filter_map(move |cut| async move {
         cut.then(|| {
             let time = format_duration(patience);

@@ -16,6 +16,7 @@ use tonic::{Code as Grpc, Status, Streaming};
 use super::generated::Frame;
 use crate::{
     link::{Arrived, End, Link, Lost},
+    reads::Turn,
     stranger::Stranger,
 };
 
@@ -32,15 +33,22 @@ struct Waiting {
     room: AtomicWaker,
 }
 
+/// A frame that leaves, and the turn that it has until it is taken.
+type Leaves = (Result<Frame, Status>, Option<Turn>);
+
 /// Where frames are taken from.
 struct Leaving {
-    frames: mpsc::Receiver<Result<Frame, Status>>,
+    frames: mpsc::Receiver<Leaves>,
     waiting: Arc<Waiting>,
+    /// The turn of the frame that was taken last, until the next is asked for: it has not left before.
+    turn: Option<Turn>,
 }
 
 impl Leaving {
     async fn next(&mut self) -> Option<Result<Frame, Status>> {
-        let frame = self.frames.recv().await?;
+        self.turn = None;
+        let (frame, turn) = self.frames.recv().await?;
+        self.turn = turn;
         let bytes = frame.as_ref().map_or(0, |frame| frame.json.len());
         self.waiting.bytes.fetch_sub(bytes, Ordering::AcqRel);
         self.waiting.room.wake();
@@ -60,7 +68,7 @@ impl Drop for Leaving {
 /// A bidirectional stream as a link of frames.
 pub(super) struct StreamLink {
     arriving: Streaming<Frame>,
-    leaving: PollSender<Result<Frame, Status>>,
+    leaving: PollSender<Leaves>,
     waiting: Arc<Waiting>,
     stranger: Stranger,
 }
@@ -73,7 +81,7 @@ impl StreamLink {
     ) -> (Self, impl Stream<Item = Result<Frame, Status>> + Send) {
         let (tx, frames) = mpsc::channel(FRAMES_WAITING);
         let waiting = Arc::<Waiting>::default();
-        let leaving = Leaving { frames, waiting: waiting.clone() };
+        let leaving = Leaving { frames, waiting: waiting.clone(), turn: None };
         let leaving = stream::unfold(leaving, |mut leaving| async move { Some((leaving.next().await?, leaving)) });
         (Self { arriving, leaving: PollSender::new(tx), waiting, stranger }, leaving)
     }
@@ -105,9 +113,9 @@ impl Link for StreamLink {
         self.leaving.poll_reserve(cx).map_err(|_| Lost)
     }
 
-    fn put(&mut self, json: String) -> Result<(), Lost> {
+    fn put(&mut self, json: String, turn: Option<Turn>) -> Result<(), Lost> {
         self.waiting.bytes.fetch_add(json.len(), Ordering::AcqRel);
-        self.leaving.send_item(Ok(Frame { json })).map_err(|_| Lost)
+        self.leaving.send_item((Ok(Frame { json }), turn)).map_err(|_| Lost)
     }
 
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Lost>> {
@@ -135,7 +143,7 @@ impl Link for StreamLink {
         let room = std::future::poll_fn(|cx| Pin::new(&mut self.leaving).poll_reserve(cx)).await;
         if room.is_ok() {
             // Whoever is gone does not need to be told.
-            let _ = self.leaving.send_item(Err(status));
+            let _ = self.leaving.send_item((Err(status), None));
         }
         self.leaving.close();
     }

@@ -24,12 +24,12 @@ use hyper::body::Incoming;
 use tonic::{Extensions, service::Routes};
 use tower::Service;
 
-pub(crate) use self::status::status;
 use self::{
     admin::NodeAdmin,
     body::Asking,
     generated::{abide_server::AbideServer, admin_server::AdminServer},
     service::Objects,
+    status::status,
 };
 use crate::{Caller, peer::Peer, shared::Shared};
 
@@ -48,8 +48,11 @@ const OURS: &str = "/abide.v1.";
 /// The longest question that somebody may ask who is not known, or looks after the node, in bytes.
 const QUESTION_BYTES_MAX: usize = 64 << 10;
 
+/// The method that watches one object.
+const WATCH: &str = "/abide.v1.Abide/Watch";
+
 /// The method that lists objects.
-pub(crate) const LIST: &str = "/abide.v1.Abide/List";
+const LIST: &str = "/abide.v1.Abide/List";
 
 /// The gRPC services of a server.
 #[derive(Clone)]
@@ -101,16 +104,32 @@ impl Grpc {
             head.extensions.insert(stranger);
             return self.objects(Request::from_parts(head, body)).await;
         }
+        let mut turn = None;
         if request.uri().path().starts_with(OURS) {
             match self.shared.gate.identify(request.headers(), peer) {
-                Ok(caller) => drop(request.extensions_mut().insert(caller)),
+                Ok(caller) => {
+                    match request.uri().path() {
+                        // It takes turns by itself, whenever it reads a state.
+                        WATCH => drop(request.extensions_mut().insert(peer.reads.of(&caller))),
+                        LIST => match peer.reads.of(&caller).turn_soon(&self.shared.limits).await {
+                            Ok(its) => turn = Some(its),
+                            Err(error) => return status(&error).into_http(),
+                        },
+                        _ => {}
+                    }
+                    request.extensions_mut().insert(caller);
+                }
                 Err(error) => return status(&error).into_http(),
             }
         }
         let time = self.shared.limits.body_timeout;
         let request = request.map(|body| Asking::within(body, time));
         if request.uri().path().starts_with(OBJECTS) {
-            return self.objects(request).await;
+            let response = self.objects(request).await;
+            return match turn {
+                Some(turn) => response.map(|body| turn.until_taken(body)),
+                None => response,
+            };
         }
         match self.others.clone().call(request.map(Body::new)).await {
             Ok(response) => response,

@@ -21,7 +21,7 @@ use crate::{
     Caller,
     link::{Connection, Opening, Told, Watching, foreign_session},
     peer::Peer,
-    reads::in_time,
+    reads::{Reads, in_time},
     request::arguments,
     routes::list::{Shown, USUAL, Wanted, page},
     shared::Shared,
@@ -68,11 +68,12 @@ impl Objects {
     }
 
     fn watched(&self, from: &Extensions, watch: &WatchRequest) -> Result<Watching> {
+        let reads = from.get::<Reads>().ok_or_else(|| Error::internal("BUG: a watch has no turns"))?;
         let caller = caller(from)?;
         let key = self.key(caller, &watch.kind, &watch.id)?;
         self.shared.gate.allow_object(caller, crate::Action::Watch, &key)?;
         let beginning = self.shared.node.begin_watch(&key)?;
-        Ok(Watching::new(0, key, beginning, watch.after.map(Seq::new)))
+        Ok(Watching::new(0, key, beginning, watch.after.map(Seq::new), reads))
     }
 
     async fn listed(&self, metadata: &MetadataMap, from: &Extensions, list: ListRequest) -> Result<ListReply> {
@@ -123,7 +124,7 @@ impl Abide for Objects {
         let (place, waiting) = self.shared.place(peer.address).map_err(|error| status(&error))?;
         let (link, leaving) = StreamLink::new(arriving, stranger);
         let shared = self.shared.clone();
-        let opening = Opening { headers: metadata.into_headers(), peer, stranger: waiting };
+        let opening = Opening { headers: metadata.into_headers(), peer, stranger: waiting, alone: false };
         self.shared.tasks.spawn(async move {
             Connection::serve(shared, link, opening).await;
             drop(place);
@@ -137,7 +138,10 @@ impl Abide for Objects {
         let (_, from, watch) = request.into_parts();
         let watching = self.watched(&from, &watch).map_err(|error| status(&error))?;
         let closing = self.shared.closing.clone().cancelled_owned();
-        let events = watching.into_stream().filter_map(|(_, told)| std::future::ready(event(told)));
+        let events = watching.into_stream().filter_map(|(_, mut told)| {
+            let turn = told.turn();
+            std::future::ready(event(told).map(|event| (event, turn)))
+        });
         let caller = caller(&from).map_err(|error| status(&error))?;
         let events = lasting(&self.shared, caller, events.take_until(closing), |error| Err(status(error)));
         Ok(Response::new(Box::pin(events)))
@@ -154,7 +158,7 @@ fn event(told: Told) -> Option<Result<WatchEvent, Status>> {
     let text = |state: Option<Json>| state.map_or_else(|| "null".into(), |state| state.as_str().to_owned());
     let event = match told {
         Told::Snapshot(seq, state, _) => Event::Snapshot(Snapshot { seq: seq.number(), state: text(state) }),
-        Told::Reset(reason, seq, state) => {
+        Told::Reset(reason, seq, state, _) => {
             Event::Reset(Reset { reason: reason.into(), seq: seq.number(), state: text(state) })
         }
         Told::Change(change) => {

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use abide_core::{Error, Json, Key, Result, Seq, frame::List};
-use abide_node::Reply;
 
-use super::Who;
+use super::{Answered, Who};
 use crate::{
     answer::json::Text,
     reads::{Reads, in_time},
@@ -16,26 +15,26 @@ use crate::{
     shared::Shared,
 };
 
-/// Reads an object's durable state, now or then; `null` if it is not there.
+/// Reads an object's durable state, now or then; `null` if it is not there. It has its turn until it is taken.
 pub(super) fn get(
     shared: &Arc<Shared>,
     who: &Who,
     key: Key,
     at: Option<Seq>,
     reads: &Reads,
-) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
+) -> Result<impl Future<Output = Result<Answered>> + Send + use<>> {
     who.may_watch(shared, &key)?;
     let (node, within) = (shared.node.clone(), shared.limits.request_timeout);
     let reads = reads.clone();
     Ok(in_time(within, false, async move {
-        let _turn = reads.turn().await?;
+        let turn = Some(reads.turn().await?);
         let found = match at {
             Some(at) => Some(node.state_at(&key, at).await?),
             None => node.snapshot(&key).await?,
         };
         match found {
-            Some(found) => Ok(Reply { value: json(object::whole(&key, &found))?, seq: found.seq }),
-            None => Ok(Reply { value: Json::null(), seq: Seq::ZERO }),
+            Some(found) => Ok(Answered { value: json(object::whole(&key, &found))?, seq: found.seq, turn }),
+            None => Ok(Answered { value: Json::null(), seq: Seq::ZERO, turn: None }),
         }
     }))
 }
@@ -45,7 +44,7 @@ pub(super) fn delete(
     shared: &Arc<Shared>,
     who: &Who,
     key: Key,
-) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
+) -> Result<impl Future<Output = Result<Answered>> + Send + use<>> {
     who.may_delete(shared, &key)?;
     let (node, within) = (shared.node.clone(), shared.limits.request_timeout);
     let principal = who.principal().cloned();
@@ -53,17 +52,17 @@ pub(super) fn delete(
         let deleted = node.delete(&key, principal).await?;
         let mut text = Text::object(32);
         text.boolean("deleted", deleted);
-        Ok(Reply { value: json(text)?, seq: Seq::ZERO })
+        Ok(Answered { value: json(text)?, seq: Seq::ZERO, turn: None })
     }))
 }
 
-/// Lists objects of a kind.
+/// Lists objects of a kind. The list has its turn until it is taken.
 pub(super) fn list(
     shared: &Arc<Shared>,
     who: &Who,
     list: List,
     reads: &Reads,
-) -> Result<impl Future<Output = Result<Reply<Json>>> + Send + use<>> {
+) -> Result<impl Future<Output = Result<Answered>> + Send + use<>> {
     let caller = who.caller().clone();
     let most = shared.limits.page_items;
     let limit = match list.limit {
@@ -76,10 +75,10 @@ pub(super) fn list(
     let List { kind, prefix, filter, order, cursor, .. } = list;
     let (shared, reads) = (shared.clone(), reads.clone());
     Ok(in_time(shared.limits.request_timeout, false, async move {
-        let _turn = reads.turn().await?;
+        let turn = Some(reads.turn().await?);
         let wanted = Wanted { prefix, filter, order, cursor };
         let page = list::page(&shared, &caller, kind.as_str(), wanted, limit).await?;
-        Ok(Reply { value: json(page.text())?, seq: Seq::ZERO })
+        Ok(Answered { value: json(page.text())?, seq: Seq::ZERO, turn })
     }))
 }
 

@@ -28,7 +28,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Arrived, End, Link, Lost, Who, asking, hello, text,
+    Answered, Arrived, End, Link, Lost, Who, asking, hello, text,
     watching::{Told, Watching},
     who::foreign_session,
 };
@@ -36,7 +36,7 @@ use crate::{
     connection::Connected,
     peer::Peer,
     places::Held,
-    reads::{self, Reads},
+    reads::{self, Reads, Turn},
     request::arguments,
     session::Visit,
     shared::Shared,
@@ -62,10 +62,12 @@ pub(crate) struct Opening {
     pub(crate) peer: Peer,
     /// Its place among those of whom it is not known yet who they are.
     pub(crate) stranger: Held,
+    /// Whether nothing else comes over the connection that carries it.
+    pub(crate) alone: bool,
 }
 
 type Answers = FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send>>>;
-type Answer = (u64, Option<Result<Reply<Json>>>);
+type Answer = (u64, Option<Result<Answered>>);
 type Watches = SelectAll<Pin<Box<dyn Stream<Item = (u64, Told)> + Send>>>;
 /// What rarely happens; it is looked at only when it does, not with every frame.
 type Signals = SelectAll<Pin<Box<dyn Stream<Item = Signal> + Send>>>;
@@ -127,13 +129,15 @@ enum Signal {
 enum Ended {
     /// By us.
     Closed(End),
-    /// By the other side, or by nobody: it is gone.
-    Lost { finally: bool },
+    /// By the other side, that has said so.
+    Over { finally: bool },
+    /// By nobody: the other side is gone.
+    Lost,
 }
 
 impl From<Lost> for Ended {
     fn from(_: Lost) -> Self {
-        Self::Lost { finally: false }
+        Self::Lost
     }
 }
 
@@ -156,7 +160,10 @@ impl<L: Link> Connection<L> {
                 hello::refuse(&shared, &mut link, &error, end).await;
                 return None;
             }
-            Ok(Err(None)) => return None,
+            Ok(Err(None)) => {
+                say_goodbye(&shared, &mut link).await;
+                return None;
+            }
             Err(_) => {
                 let error = Error::new(Code::Deadline, "there was no `hello` in time; connect again");
                 hello::refuse(&shared, &mut link, &error, End::Refused).await;
@@ -170,11 +177,12 @@ impl<L: Link> Connection<L> {
                 return None;
             }
         };
+        let reads = reads_of(&opening, &who);
         // Its place among those of whom nothing is known is free again.
         drop(opening.stranger);
         link.admitted();
         let welcome = hello::welcome(&shared, &who, &visit);
-        let mut connection = Box::new(Self::new(shared, link, who, visit));
+        let mut connection = Box::new(Self::new(shared, link, who, visit, reads));
         match connection.write(welcome).await {
             Ok(()) => Some(connection),
             Err(lost) => {
@@ -184,13 +192,13 @@ impl<L: Link> Connection<L> {
         }
     }
 
-    fn new(shared: Arc<Shared>, link: L, who: Who, visit: Visit) -> Self {
+    fn new(shared: Arc<Shared>, link: L, who: Who, visit: Visit, [reads, begins]: [Reads; 2]) -> Self {
         Self {
             link,
             signals: signals(&shared, &who, &visit),
             unheard: 0,
-            reads: Reads::of(reads::OF_FRAMES),
-            begins: Reads::of(reads::OF_WATCHES),
+            reads,
+            begins,
             who,
             calls: FuturesUnordered::new(),
             watches: SelectAll::new(),
@@ -291,11 +299,12 @@ impl<L: Link> Connection<L> {
                     None => Ok(()),
                 }
             }
-            Event::Told(n, told) => {
+            Event::Told(n, mut told) => {
                 if matches!(told, Told::Failed(_)) {
                     self.unwatch(n);
                 }
-                self.write(told.text(n)).await
+                let turn = told.turn();
+                self.write_in_turn(told.text(n), turn).await
             }
             Event::Pushed(pushed) => {
                 self.pushed += pushed.missed;
@@ -325,7 +334,7 @@ impl<L: Link> Connection<L> {
     async fn take(&mut self, arrived: Arrived<L::Text>) -> Result<(), Ended> {
         match arrived {
             Arrived::Life => Ok(()),
-            Arrived::Over { finally } => Err(Ended::Lost { finally }),
+            Arrived::Over { finally } => Err(Ended::Over { finally }),
             Arrived::Refused(error) => self.fault(None, &error).await,
             Arrived::Broken(error, end) => {
                 self.write(text::error(None, &error)).await?;
@@ -406,7 +415,7 @@ impl<L: Link> Connection<L> {
         if !self.has_room(n).await? {
             return Ok(());
         }
-        let begun = self.start(call).map(|answer| self.later(n, answer));
+        let begun = self.start(call).map(|answer| self.later(n, answer.map_ok(Answered::from)));
         self.begun(n, begun).await
     }
 
@@ -458,7 +467,7 @@ impl<L: Link> Connection<L> {
     }
 
     /// Answers a request when it is done. Not `async`: its future would be part of every idle connection.
-    fn later(&mut self, n: u64, answer: impl Future<Output = Result<Reply<Json>>> + Send + 'static) {
+    fn later(&mut self, n: u64, answer: impl Future<Output = Result<Answered>> + Send + 'static) {
         let (stop, registration) = AbortHandle::new_pair();
         self.open.insert(n, Open::Call(stop));
         let answer = Abortable::new(answer, registration);
@@ -480,9 +489,9 @@ impl<L: Link> Connection<L> {
         Ok(key)
     }
 
-    async fn answer(&mut self, n: u64, answer: Result<Reply<Json>>) -> Result<(), Ended> {
+    async fn answer(&mut self, n: u64, answer: Result<Answered>) -> Result<(), Ended> {
         match answer {
-            Ok(reply) => self.write(text::result(n, &reply.value, reply.seq)).await,
+            Ok(reply) => self.write_in_turn(text::result(n, &reply.value, reply.seq), reply.turn).await,
             Err(error) => self.write(text::error(Some(n), &error)).await,
         }
     }
@@ -538,7 +547,7 @@ impl<L: Link> Connection<L> {
         let beginning = self.shared.node.begin_watch(&key)?;
         let (stop, registration) = AbortHandle::new_pair();
         let me = self.visit.client.id().clone();
-        let watching = Watching::new(n, key.clone(), beginning, after).of(me, presence).in_turn(&self.begins);
+        let watching = Watching::new(n, key.clone(), beginning, after, &self.begins).of(me, presence);
         self.watches.push(Box::pin(Abortable::new(watching.into_stream(), registration)));
         self.open.insert(n, Open::Watch { stop, key, present: false });
         self.watched += 1;
@@ -607,7 +616,7 @@ impl<L: Link> Connection<L> {
             return Ok(());
         }
         if self.asked {
-            return Err(Ended::Lost { finally: false });
+            return Err(Ended::Lost);
         }
         self.room().await?;
         self.asked = self.link.probe()?;
@@ -628,8 +637,12 @@ impl<L: Link> Connection<L> {
     }
 
     async fn write(&mut self, frame: String) -> Result<(), Ended> {
+        self.write_in_turn(frame, None).await
+    }
+
+    async fn write_in_turn(&mut self, frame: String, turn: Option<Turn>) -> Result<(), Ended> {
         self.room().await?;
-        self.link.put(frame)?;
+        self.link.put(frame, turn)?;
         self.unsent = true;
         Ok(())
     }
@@ -669,7 +682,13 @@ impl<L: Link> Connection<L> {
                 self.close(end).await;
                 false
             }
-            Ended::Lost { finally } => finally,
+            Ended::Over { finally } => {
+                let Self { mut link, visit, shared, .. } = *self;
+                // What ends with it does not wait for the network.
+                tokio::join!(say_goodbye(&shared, &mut link), shared.sessions.leave(&shared, visit, finally));
+                return;
+            }
+            Ended::Lost => false,
         };
         let Self { visit, shared, .. } = *self;
         shared.sessions.leave(&shared, visit, finally).await;
@@ -699,6 +718,20 @@ impl<L: Link> Connection<L> {
             let _ = timeout(self.shared.limits.write_timeout, self.link.close(end)).await;
         }
     }
+}
+
+/// Turns to read lists and states, and the states of what is watched. Beside others on the same connection, it has
+/// few of theirs.
+fn reads_of(opening: &Opening, who: &Who) -> [Reads; 2] {
+    if opening.alone {
+        return [Reads::of(reads::OF_FRAMES), Reads::of(reads::OF_WATCHES)];
+    }
+    [(); 2].map(|()| opening.peer.reads.of(who.caller()).among(reads::OF_FRAMES))
+}
+
+/// The other side has ended the link, and hears what its protocol answers to that.
+async fn say_goodbye<L: Link>(shared: &Shared, link: &mut L) {
+    let _ = timeout(shared.limits.write_timeout, poll_fn(|cx| link.poll_flush(cx))).await;
 }
 
 /// Whether a frame counts in its caller's share, and the number under which it is answered. What gives something

@@ -61,7 +61,7 @@ pub(super) fn welcome(shared: &Shared, who: &Who, visit: &Visit) -> String {
 /// Ends a connection that was not let in. Whoever does not listen does not need to hear why.
 pub(super) async fn refuse<L: Link>(shared: &Shared, link: &mut L, error: &Error, end: super::End) {
     let told = async {
-        if poll_fn(|cx| link.poll_room(cx)).await.is_ok() && link.put(text::error(None, error)).is_ok() {
+        if poll_fn(|cx| link.poll_room(cx)).await.is_ok() && link.put(text::error(None, error), None).is_ok() {
             let _ = poll_fn(|cx| link.poll_flush(cx)).await;
         }
         link.close(end).await;

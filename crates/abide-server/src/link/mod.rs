@@ -16,13 +16,30 @@ mod who;
 
 use std::task::{Context, Poll};
 
-use abide_core::Error;
+use abide_core::{Error, Json, Seq};
+use abide_node::Reply;
 
 pub(crate) use self::{
     connection::{Connection, Opening},
     watching::{Told, Watching},
     who::{Who, foreign_session},
 };
+
+use crate::reads::Turn;
+
+/// What a request of a client is answered with.
+struct Answered {
+    value: Json,
+    seq: Seq,
+    /// The turn that it has until it is taken.
+    turn: Option<Turn>,
+}
+
+impl From<Reply<Json>> for Answered {
+    fn from(reply: Reply<Json>) -> Self {
+        Self { value: reply.value, seq: reply.seq, turn: None }
+    }
+}
 
 /// What carries frames. None of it waits but for `poll_*`, and those may be dropped and asked again.
 pub(crate) trait Link: Send + Unpin + 'static {
@@ -35,10 +52,10 @@ pub(crate) trait Link: Send + Unpin + 'static {
     /// Ready when another frame can be put.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>>;
 
-    /// Puts a frame where it is sent from. There must be room.
-    fn put(&mut self, frame: String) -> Result<(), Lost>;
+    /// Puts a frame where it is sent from, which has its turn until it is taken from there. There must be room.
+    fn put(&mut self, frame: String, turn: Option<Turn>) -> Result<(), Lost>;
 
-    /// Ready when everything that was put is sent.
+    /// Ready when everything that was put is sent, and what answers the other side's end of the link.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Lost>>;
 
     /// It is known who is there, and what it sends may be long.

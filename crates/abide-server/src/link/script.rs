@@ -14,7 +14,13 @@ use parking_lot::Mutex;
 
 use super::{Arrived, Connection, End, Link, Lost, Opening};
 use crate::{
-    ServerOptions, gate::Gate, peer::Peer, places::Held, reads::Reads, shared::Shared, socket::encoding,
+    ServerOptions,
+    gate::Gate,
+    peer::Peer,
+    places::Held,
+    reads::{ReadsOfCallers, Turn},
+    shared::Shared,
+    socket::encoding,
     stranger::Stranger,
 };
 
@@ -39,10 +45,14 @@ pub async fn converse(node: Node, frames: Vec<Vec<u8>>, packed: bool) -> Result<
         address: Ipv4Addr::LOCALHOST.into(),
         certified: None,
         stranger: Stranger::default(),
-        reads: Reads::of(1),
+        reads: ReadsOfCallers::default(),
     };
-    Connection::serve(shared.clone(), script, Opening { headers: HeaderMap::new(), peer, stranger: Held::default() })
-        .await;
+    Connection::serve(
+        shared.clone(),
+        script,
+        Opening { headers: HeaderMap::new(), peer, stranger: Held::default(), alone: true },
+    )
+    .await;
     shared.sessions.end_all(&shared).await;
     let said = std::mem::take(&mut *said.lock());
     Ok(said)
@@ -66,7 +76,7 @@ impl Link for Script {
         Poll::Ready(Ok(()))
     }
 
-    fn put(&mut self, frame: String) -> Result<(), Lost> {
+    fn put(&mut self, frame: String, _: Option<Turn>) -> Result<(), Lost> {
         self.said.lock().push(frame);
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use abide::{Abide, Clock, Json, Key, Kind, Namespace, Principal, SystemClock, Timestamp};
-use abide_core::ClientFrame;
+use abide_core::{ClientFrame, Seq};
 use axum::http::HeaderMap;
 use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
@@ -21,9 +21,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Arrived, Connection, End, Link, Lost, Opening, Watching, Who, asking};
+use super::{Arrived, Connection, End, Link, Lost, Opening, Told, Watching, Who, asking};
 use crate::{
-    ApiKeys, AuthOptions, ServerOptions, gate::Gate, peer::Peer, places::Held, reads::Reads, shared::Shared,
+    ApiKeys, AuthOptions, ServerOptions,
+    gate::Gate,
+    peer::Peer,
+    places::Held,
+    reads::{Reads, ReadsOfCallers, Turn},
+    shared::Shared,
     stranger::Stranger,
 };
 
@@ -49,7 +54,7 @@ impl Link for Still {
         if self.takes { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    fn put(&mut self, frame: String) -> Result<(), Lost> {
+    fn put(&mut self, frame: String, _: Option<Turn>) -> Result<(), Lost> {
         self.heard.lock().push(frame);
         Ok(())
     }
@@ -95,9 +100,9 @@ fn opening() -> Opening {
         address: Ipv4Addr::LOCALHOST.into(),
         certified: None,
         stranger: Stranger::default(),
-        reads: Reads::of(1),
+        reads: ReadsOfCallers::default(),
     };
-    Opening { headers: HeaderMap::new(), peer, stranger: Held::default() }
+    Opening { headers: HeaderMap::new(), peer, stranger: Held::default(), alone: true }
 }
 
 /// Runs a connection until its farewell is on the way.
@@ -166,7 +171,7 @@ impl Link for Busy {
         Poll::Ready(Ok(()))
     }
 
-    fn put(&mut self, frame: String) -> Result<(), Lost> {
+    fn put(&mut self, frame: String, _: Option<Turn>) -> Result<(), Lost> {
         self.heard.lock().push(frame);
         Ok(())
     }
@@ -355,18 +360,28 @@ async fn no_more_is_read_than_there_are_turns() {
     let mut listed = pin!(asking::list(&shared, &who, list, &reads).unwrap());
     let mut got = pin!(asking::get(&shared, &who, room(), None, &reads).unwrap());
     let beginning = shared.node.begin_watch(&room()).unwrap();
-    let mut watched = pin!(Watching::new(1, room(), beginning, None).in_turn(&reads).into_stream());
+    let mut watched = pin!(Watching::new(1, room(), beginning, None, &reads).into_stream());
+    let beginning = shared.node.begin_watch(&room()).unwrap();
+    let ahead = Some(Seq::new(1 << 50));
+    let mut ahead = pin!(Watching::new(2, room(), beginning, ahead, &reads).into_stream());
     for _ in 0..10 {
         assert!(listed.as_mut().now_or_never().is_none(), "it was listed without a turn");
         assert!(got.as_mut().now_or_never().is_none(), "it was read without a turn");
         assert!(watched.next().now_or_never().is_none(), "it was watched without a turn");
+        assert!(ahead.next().now_or_never().is_none(), "it was watched from elsewhere without a turn");
         tokio::task::yield_now().await;
     }
     drop(turn);
-    timeout(PATIENCE, listed).await.unwrap().unwrap();
-    timeout(PATIENCE, got).await.unwrap().unwrap();
+    drop(timeout(PATIENCE, listed).await.unwrap().unwrap());
+    drop(timeout(PATIENCE, got).await.unwrap().unwrap());
     let told = timeout(PATIENCE, watched.next()).await.unwrap();
     assert!(reads.turn().now_or_never().is_none(), "a state that is not written yet has no turn");
     drop(told);
+    let told = timeout(PATIENCE, ahead.next()).await.unwrap();
+    assert!(matches!(told, Some((2, Told::Reset("ahead", ..)))), "it is told as what it is not");
+    assert!(reads.turn().now_or_never().is_none(), "a state that is not written yet has no turn");
+    drop(told);
+    // It waits for what happens next, and for that it needs none.
+    assert!(ahead.next().now_or_never().is_none());
     timeout(PATIENCE, reads.turn()).await.unwrap().unwrap();
 }

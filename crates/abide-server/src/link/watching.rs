@@ -17,7 +17,7 @@ pub(crate) struct Watching {
     me: Arc<str>,
     presence: bool,
     /// Turns to read states.
-    reads: Option<Reads>,
+    reads: Reads,
     stage: Stage,
 }
 
@@ -31,9 +31,10 @@ enum Stage {
 
 /// What a watch has to say. It is written only when there is room for it.
 pub(crate) enum Told {
-    /// The state, which has its turn until it is written.
-    Snapshot(Seq, Option<Json>, #[expect(dead_code, reason = "it is held and given back")] Option<Turn>),
-    Reset(&'static str, Seq, Option<Json>),
+    /// The state, which has its turn until it is taken.
+    Snapshot(Seq, Option<Json>, Option<Turn>),
+    /// The state after a gap, which has its turn as well.
+    Reset(&'static str, Seq, Option<Json>, Option<Turn>),
     Change(Arc<ChangeRecord>),
     Broadcast(Key, Arc<Broadcast>),
     Presence(Arc<(Arc<str>, Option<Json>)>),
@@ -43,20 +44,16 @@ pub(crate) enum Told {
 }
 
 impl Watching {
-    /// A watch under this number. Its client is one of the object's watchers from now on.
-    pub(crate) fn new(n: u64, key: Key, beginning: Beginning, after: Option<Seq>) -> Self {
+    /// A watch under this number, which reads states when it is its turn. Its client is one of the object's watchers
+    /// from now on.
+    pub(crate) fn new(n: u64, key: Key, beginning: Beginning, after: Option<Seq>, reads: &Reads) -> Self {
         let stage = Stage::Asked(Box::new(beginning), after);
-        Self { n, key, me: "".into(), presence: false, reads: None, stage }
+        Self { n, key, me: "".into(), presence: false, reads: reads.clone(), stage }
     }
 
     /// The same, for this client, and with those who are present if it asks for them.
     pub(crate) fn of(self, me: Arc<str>, presence: bool) -> Self {
         Self { me, presence, ..self }
-    }
-
-    /// The same, whose state is read when it is its turn.
-    pub(crate) fn in_turn(self, reads: &Reads) -> Self {
-        Self { reads: Some(reads.clone()), ..self }
     }
 
     /// All it has to say, until it fails or the node stops.
@@ -85,12 +82,12 @@ impl Watching {
                     }
                 }
                 Stage::Under(mut changes) => {
-                    let news = changes.news().await?;
+                    let news = self.reads.news(&mut changes).await?;
                     match news {
                         Err(error) => return Some(Told::Failed(error)),
-                        Ok(news) => {
+                        Ok((news, turn)) => {
                             self.stage = Stage::Under(changes);
-                            if let Some(told) = self.tell(news) {
+                            if let Some(told) = self.tell(news, turn) {
                                 return Some(told);
                             }
                         }
@@ -108,22 +105,19 @@ impl Watching {
                 Ok(None)
             }
             None => {
-                let turn = match &self.reads {
-                    Some(reads) => Some(reads.turn().await?),
-                    None => None,
-                };
+                let turn = self.reads.turn().await?;
                 let (state, changes) = beginning.state().await?;
                 let seq = changes.seq();
                 self.stage = Stage::Arriving(changes);
-                Ok(Some(Told::Snapshot(seq, state, turn)))
+                Ok(Some(Told::Snapshot(seq, state, Some(turn))))
             }
         }
     }
 
-    fn tell(&self, news: News) -> Option<Told> {
+    fn tell(&self, news: News, turn: Option<Turn>) -> Option<Told> {
         match news {
             News::Update(Update::Change(change)) => Some(Told::Change(change)),
-            News::Update(Update::Reset { reason, seq, state }) => Some(Told::Reset(reason.as_str(), seq, state)),
+            News::Update(Update::Reset { reason, seq, state }) => Some(Told::Reset(reason.as_str(), seq, state, turn)),
             News::Broadcast(broadcast) => {
                 let mine = broadcast.from.as_ref().is_some_and(|from| *from == self.me);
                 (!mine).then(|| Told::Broadcast(self.key.clone(), broadcast))
@@ -135,11 +129,19 @@ impl Watching {
 }
 
 impl Told {
+    /// Its turn, for whoever holds it for longer.
+    pub(crate) fn turn(&mut self) -> Option<Turn> {
+        match self {
+            Self::Snapshot(.., turn) | Self::Reset(.., turn) => turn.take(),
+            Self::Change(_) | Self::Broadcast(..) | Self::Presence(_) | Self::Members(_) | Self::Failed(_) => None,
+        }
+    }
+
     /// The frame that says it.
     pub(crate) fn text(&self, n: u64) -> String {
         match self {
             Self::Snapshot(seq, state, _) => text::snapshot(n, *seq, state.as_ref()),
-            Self::Reset(reason, seq, state) => text::reset(n, reason, *seq, state.as_ref()),
+            Self::Reset(reason, seq, state, _) => text::reset(n, reason, *seq, state.as_ref()),
             Self::Change(change) => text::change(n, change),
             Self::Broadcast(key, broadcast) => text::broadcast(n, key, broadcast),
             Self::Presence(member) => text::presence(n, false, [(&*member.0, member.1.as_ref())]),

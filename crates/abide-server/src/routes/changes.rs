@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use abide_core::{Key, Result, Seq, port::store::ChangesPage};
 use axum::{
+    Extension,
     extract::{Request, State},
     http::HeaderName,
     response::Response,
@@ -13,7 +14,7 @@ use super::events;
 use crate::{
     Action, Caller, Problem,
     answer::json::Text,
-    reads::next_few,
+    reads::{Reads, next_few},
     request::{headers, path::ObjectPath, query::Query},
     shared::Shared,
 };
@@ -26,6 +27,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(crate) async fn changes(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
+    Extension(reads): Extension<Reads>,
     request: Request,
 ) -> Result<Response, Problem> {
     let key = shared.key(&caller, &ObjectPath::parse(request.uri().path())?)?;
@@ -35,7 +37,7 @@ pub(crate) async fn changes(
         let last = headers::text(request.headers(), &LAST_EVENT_ID)?.filter(|text| !text.is_empty());
         let after = events::after(query.text("after")?.as_deref(), last)?;
         query.finish()?;
-        return events::stream(&shared, &caller, &key, after).await;
+        return events::stream(&shared, &caller, &key, after, reads).await;
     }
     let after = query.number("after")?.map(Seq::new);
     let limit = query.limit(USUAL, shared.limits.page_items)?;

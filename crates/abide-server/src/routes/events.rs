@@ -3,17 +3,26 @@
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use abide_core::{Error, Key, Result, Seq};
-use abide_node::{After, Changes, Update};
+use abide_node::{After, Changes, News, Update};
 use axum::{
     body::Body,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, StreamExt, stream};
+use futures_util::{
+    FutureExt, Stream, StreamExt,
+    stream::{self, BoxStream},
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Caller, Problem, answer::json::Text, shared::Shared, streams::lasting};
+use crate::{
+    Caller, Problem,
+    answer::json::Text,
+    reads::{Reads, Turn},
+    shared::Shared,
+    streams::lasting,
+};
 
 /// How long a browser waits before it connects again, in the first lines of a stream.
 pub(super) const HELLO: &[u8] = b"retry: 1000\n\n";
@@ -46,26 +55,45 @@ pub(crate) async fn stream(
     caller: &Caller,
     key: &Key,
     after: After,
+    reads: Reads,
 ) -> Result<Response, Problem> {
     let watcher = Watcher {
-        changes: shared.node.watch(key, after).await?,
+        updates: Box::pin(updates(shared.node.watch(key, after).await?, reads)),
         heartbeat: shared.limits.heartbeat,
         closing: shared.closing.clone(),
         hello: true,
         over: false,
     };
     let events = stream::unfold(watcher, |mut watcher| async move {
-        let bytes = watcher.next().await?;
-        Some((bytes, watcher))
+        let item = watcher.next().await?;
+        Some((item, watcher))
     });
     Ok(respond(shared, caller, events))
+}
+
+/// An update, and the turn that it has if it is a state.
+type Updated = (Update, Option<Turn>);
+
+/// What happens to an object, each state with its turn.
+fn updates(changes: Changes, reads: Reads) -> impl Stream<Item = Result<Updated>> + Send {
+    let news = stream::unfold((changes, reads), |(mut changes, reads)| async move {
+        let news = reads.news(&mut changes).await?;
+        Some((news, (changes, reads)))
+    });
+    news.filter_map(|news| {
+        std::future::ready(match news {
+            Ok((News::Update(update), turn)) => Some(Ok((update, turn))),
+            Ok((News::Broadcast(_) | News::Presence(_) | News::Members(_), _)) => None,
+            Err(error) => Some(Err(error)),
+        })
+    })
 }
 
 /// Events on their way to a caller, as an answer. The last says why, if they end for its sake.
 pub(super) fn respond(
     shared: &Arc<Shared>,
     caller: &Caller,
-    events: impl Stream<Item = Bytes> + Send + 'static,
+    events: impl Stream<Item = (Bytes, Option<Turn>)> + Send + 'static,
 ) -> Response {
     let last = |error: &Error| {
         let mut text = Vec::new();
@@ -83,7 +111,8 @@ pub(super) fn respond(
 /// A stream of events on its way to one caller. It reads on only when the caller has taken what was
 /// sent; in between, the node keeps a bounded number of changes for it, and beyond those, the log.
 struct Watcher {
-    changes: Changes,
+    /// What was begun of the next one goes on, however often it is asked for.
+    updates: BoxStream<'static, Result<Updated>>,
     heartbeat: Duration,
     closing: CancellationToken,
     hello: bool,
@@ -91,9 +120,9 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<(Bytes, Option<Turn>)> {
         if std::mem::take(&mut self.hello) {
-            return Some(Bytes::from_static(HELLO));
+            return Some((Bytes::from_static(HELLO), None));
         }
         if self.over {
             return None;
@@ -101,18 +130,25 @@ impl Watcher {
         let first = tokio::select! {
             biased;
             () = self.closing.cancelled() => return None,
-            update = self.changes.next() => update?,
-            () = tokio::time::sleep(self.heartbeat) => return Some(Bytes::from_static(HEARTBEAT)),
+            update = self.updates.next() => update?,
+            () = tokio::time::sleep(self.heartbeat) => return Some((Bytes::from_static(HEARTBEAT), None)),
         };
-        let mut text = Vec::new();
+        let (mut text, mut its) = (Vec::new(), None);
         let mut update = Some(first);
         while let Some(now) = update {
             self.over |= now.is_err();
-            write(&mut text, now);
-            let enough = self.over || text.len() >= TOGETHER;
-            update = if enough { None } else { self.changes.next().now_or_never().flatten() };
+            write(
+                &mut text,
+                now.map(|(update, turn)| {
+                    its = turn;
+                    update
+                }),
+            );
+            // A state is the last of its piece, which has its turn.
+            let enough = self.over || its.is_some() || text.len() >= TOGETHER;
+            update = if enough { None } else { self.updates.next().now_or_never().flatten() };
         }
-        Some(text.into())
+        Some((text.into(), its))
     }
 }
 

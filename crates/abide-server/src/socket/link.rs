@@ -14,6 +14,7 @@ use futures_util::{Sink, SinkExt, Stream};
 use super::encoding::{self, Encoding};
 use crate::{
     link::{Arrived, End, Link, Lost},
+    reads::Turn,
     stranger::Stranger,
 };
 
@@ -74,7 +75,7 @@ impl Link for SocketLink {
         Pin::new(&mut self.socket).poll_ready(cx).map_err(|_| Lost)
     }
 
-    fn put(&mut self, frame: String) -> Result<(), Lost> {
+    fn put(&mut self, frame: String, _: Option<Turn>) -> Result<(), Lost> {
         let message = match self.encoding {
             Encoding::Json => Message::Text(frame.into()),
             Encoding::MessagePack => Message::Binary(encoding::write(&frame)),

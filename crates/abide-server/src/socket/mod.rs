@@ -51,7 +51,7 @@ pub(crate) async fn open(
         upgrade.set_selected_protocol(HeaderValue::from_static(encoding.protocol()));
     }
     let stranger = peer.stranger.clone();
-    let opening = Opening { headers: parts.headers, peer, stranger: waiting };
+    let opening = Opening { headers: parts.headers, peer, stranger: waiting, alone: true };
     let tracked = shared.tasks.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
         stranger.begins();

@@ -2,7 +2,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message, http::StatusCode};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, http::StatusCode, protocol::CloseFrame};
 
 use crate::world::{Client, PATIENCE, World};
 
@@ -278,4 +279,30 @@ async fn a_flood_of_frames_is_answered_in_order_and_holds_up_nobody() {
     }
     assert!(done >= 256, "{done}");
     drop(flood.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_client_that_closes_hears_its_close_answered() {
+    let world = World::new().await;
+    for code in [1000, 1001, 3000] {
+        let close = Some(CloseFrame { code: code.into(), reason: "done".into() });
+        let mut stranger = world.socket(&[]).await.unwrap();
+        stranger.socket.close(close.clone()).await.unwrap();
+        assert_eq!(stranger.next().await, Err(code), "before its hello");
+        let (mut client, _) = world.hello(json!({"type": "hello", "proto": 1, "session": "Visitor"})).await;
+        client.say(json!({"type": "watch", "n": 1, "kind": "Counter", "id": "a"})).await;
+        client.socket.close(close).await.unwrap();
+        let answered = loop {
+            if let Err(code) = client.next().await {
+                break code;
+            }
+        };
+        assert_eq!(answered, code);
+        let over = timeout(PATIENCE, client.socket.next()).await.expect("the connection stays");
+        assert!(over.is_none(), "{over:?}");
+    }
+    let mut silent = world.client().await;
+    silent.socket.close(None).await.unwrap();
+    let answered = timeout(PATIENCE, silent.socket.next()).await.unwrap();
+    assert!(matches!(answered, Some(Ok(Message::Close(_)))), "{answered:?}");
 }

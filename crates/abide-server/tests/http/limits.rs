@@ -15,7 +15,7 @@ use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::world::{PATIENCE, Plan, World, read_all};
@@ -162,6 +162,25 @@ async fn a_connection_of_http_2_that_takes_nothing_of_an_answer_is_cut() {
     let large = timeout(PATIENCE, sender.send_request(get(&world, "/large"))).await.unwrap().unwrap();
     timeout(PATIENCE, connection).await.expect("it is still there").unwrap().ok();
     drop(large);
+}
+
+#[tokio::test]
+async fn a_slow_reader_of_http_2_is_not_cut() {
+    let plan = with_a_large_answer().server(|options| options.limits.write_timeout = Duration::from_millis(100));
+    let world = plan.start().await;
+    let (mut sender, connection) = with_window(&world, 32 << 10).await;
+    let large = timeout(PATIENCE, sender.send_request(get(&world, "/large"))).await.unwrap().unwrap();
+    let (mut large, mut taken) = (large.into_body(), 0);
+    let begun = Instant::now();
+    while taken < 1 << 20 {
+        let frame = timeout(PATIENCE, large.frame()).await.expect("nothing comes").expect("it has ended");
+        taken += frame.expect("it was cut though it is read").data_ref().unwrap().len();
+        // Each piece comes soon after the one before; all of them take longer than one may.
+        sleep(Duration::from_millis(250)).await;
+    }
+    assert!(begun.elapsed() > Duration::from_secs(11), "it was not slow");
+    assert_eq!(timeout(PATIENCE, sender.send_request(get(&world, "/healthz"))).await.unwrap().unwrap().status(), 200);
+    connection.abort();
 }
 
 #[tokio::test]

@@ -22,4 +22,5 @@ mod standing;
 mod stopping;
 mod tls;
 mod tokens;
+mod turns;
 mod world;

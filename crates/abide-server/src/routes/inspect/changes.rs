@@ -32,7 +32,7 @@ pub(crate) async fn changes(
     let listener = Listener { changes: shared.node.listen(), shared, caller, kind, hello: true };
     let events = stream::unfold(listener, |mut listener| async move {
         let bytes = listener.next().await?;
-        Some((bytes, listener))
+        Some(((bytes, None), listener))
     });
     Ok(events::respond(&door, &known, events))
 }
