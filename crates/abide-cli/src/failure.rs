@@ -72,6 +72,11 @@ impl Failure {
         &self.code
     }
 
+    /// Whether a node asks who is calling, and was shown no token.
+    pub(crate) fn lacks_token(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem["data"]["token"] == "missing")
+    }
+
     /// What to do about it, if anything is known.
     pub(crate) fn advice(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -37,6 +37,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Client {
     base: BaseUrl,
     tls: Option<Tls>,
+    /// Whether a certificate is shown to the node.
+    certified: bool,
     headers: HeaderMap,
 }
 
@@ -58,7 +60,7 @@ impl Client {
     pub(crate) fn new(url: &str, certificates: &Certificates) -> Outcome<Self> {
         let base = BaseUrl::parse(url)?;
         let tls = base.is_secure().then(|| Tls::new(certificates)).transpose()?;
-        Ok(Self { base, tls, headers: HeaderMap::new() })
+        Ok(Self { base, tls, certified: certificates.are_shown(), headers: HeaderMap::new() })
     }
 
     /// The same client, which shows this token and names this tenant with every request.
@@ -193,15 +195,13 @@ impl Client {
         Failure::new("deadline", format!("{address} did not answer in time; the request may still run"))
     }
 
-    /// What the node answered instead of a result, with a hint if it was not told who is calling.
+    /// What the node answered instead of a result, with a hint if it asks who is calling and was not told.
     async fn refused(&self, response: Response<Incoming>) -> Failure {
         let failure = failure_of(response).await;
-        match failure.code() {
-            "denied" | "unauthenticated" if !self.headers.contains_key(header::AUTHORIZATION) => {
-                failure.hint("no token was shown: put one into ABIDE_TOKEN, or give --token")
-            }
-            _ => failure,
+        if failure.lacks_token() && !self.certified {
+            return failure.hint("no token was shown: put one into ABIDE_TOKEN, or give --token");
         }
+        failure
     }
 }
 

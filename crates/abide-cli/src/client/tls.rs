@@ -28,6 +28,13 @@ pub(crate) struct Certificates {
     cert_key: Option<PathBuf>,
 }
 
+impl Certificates {
+    /// Whether the node is shown one.
+    pub(crate) fn are_shown(&self) -> bool {
+        self.cert.is_some()
+    }
+}
+
 /// Checks who answers, by the certificates that this machine trusts or by one that was named.
 #[derive(Clone)]
 pub(crate) struct Tls(TlsConnector);

@@ -119,6 +119,11 @@ fn a_node_that_asks_who_is_calling_serves_other_machines() {
     let refused = node.run(&["call", "Counter", "visits", "increment", "--json"]);
     assert!(refused.code == 1 && refused.err.contains("\"denied\""), "{refused:?}");
     assert!(refused.err.contains("ABIDE_TOKEN"), "who has shown no token is told how: {refused:?}");
+    // Where nobody is asked, no token would help.
+    let open = Node::start();
+    let elsewhere = open.run(&["--namespace", "acme", "call", "Counter", "visits", "increment", "--json"]);
+    assert!(elsewhere.code == 1 && elsewhere.err.contains("\"denied\""), "{elsewhere:?}");
+    assert!(!elsewhere.err.contains("ABIDE_TOKEN"), "{elsewhere:?}");
     let wrong = node.run(&["--token", "abide-x", "call", "Counter", "visits", "increment", "--json"]);
     assert!(wrong.code == 1 && wrong.err.contains("\"unauthenticated\""), "{wrong:?}");
     assert_eq!(node.run(&["--token", &key, "call", "Counter", "visits", "increment"]).text(), "1");
@@ -161,6 +166,7 @@ fn a_node_that_asks_for_certificates_believes_those_of_its_authority() {
     assert_eq!(call(&billing).text(), r#"{"result":1,"seq":1}"#);
     let eve = call(&["--cert", "eve.pem", "--cert-key", "eve-key.pem"]);
     assert!(eve.code == 1 && eve.err.contains("\"denied\""), "{eve:?}");
+    assert!(!eve.err.contains("token"), "who has shown a certificate lacks a rule and no token: {eve:?}");
     let without = call(&[]);
     assert!(without.code == 1 && without.err.contains("--cert-key"), "nobody connects without one: {without:?}");
     assert_eq!(call(&["--cert", "billing.pem"]).code, 2, "it is of no use without its key");
