@@ -78,6 +78,25 @@ test("a whisper is heard by one alone", async () => {
   expect(await eve.getByText("just for you").count()).toBe(0);
 });
 
+test("whoever closes the tab is in the room no more, and whoever has the same name still speaks", async () => {
+  const visit = () => here.eyes.visit(`${here.node.url}/chat/?name=Fay#/parting`);
+  const [stays, goes] = [await visit(), await visit()];
+  await say(stays, "one of two");
+  await goes.getByText("one of two").waitFor();
+  await goes.close();
+  // It may come back for half a minute.
+  const members = async () => {
+    const answer = await fetch(`${here.node.url}/v1/objects/ChatRoom/parting/members`, { method: "POST" });
+    return ((await answer.json()) as { result: string[] }).result;
+  };
+  await expect.poll(members, { timeout: 60_000, interval: 200 }).toEqual([]);
+  await say(stays, "still here");
+  await stays.getByText("still here").waitFor();
+  await stays.locator(".unsent").waitFor({ state: "detached" });
+  expect(await lines(stays)).toEqual(["one of two", "still here"]);
+  expect(await members()).toEqual(["Fay"]);
+}, 90_000);
+
 test("what a name may not be is said at the door", async () => {
   const page = await here.eyes.visit(`${here.node.url}/chat/#/kitchen`);
   await page.getByLabel("Your name").evaluate((input) => input.removeAttribute("maxlength"));

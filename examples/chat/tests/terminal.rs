@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use abide::{Client, json};
+use abide::{Client, Objects, Ref, json};
+use chat_example::ChatRoom;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -251,4 +252,46 @@ async fn who_types_is_shown() {
     drop(watch);
     alice.sees("* [hall] carol has left");
     alice.leaves();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_quits_is_in_no_room_any_more() {
+    let server = Server::start();
+    let mut alice = Person::sit_down(&server, "alice");
+    let mut bob = Person::sit_down(&server, "bob");
+    alice.sees("* [hall] bob is here");
+    bob.types("/join garden");
+    bob.types("roses!");
+    bob.sees("[garden] bob: roses!");
+    let client = Client::connect(server.url()).await.unwrap();
+    let (hall, garden) = (client.object::<ChatRoom>("hall"), client.object::<ChatRoom>("garden"));
+    are_members(&hall, &["alice", "bob"]).await;
+    are_members(&garden, &["bob"]).await;
+    bob.leaves();
+    are_members(&hall, &["alice"]).await;
+    are_members(&garden, &[]).await;
+    // Somebody of the same name who leaves does not silence her.
+    let mut again = Person::sit_down(&server, "alice");
+    again.types("it is me, too");
+    alice.sees("[hall] alice: it is me, too");
+    again.leaves();
+    are_members(&hall, &[]).await;
+    alice.types("still here");
+    alice.sees("[hall] alice: still here");
+    are_members(&hall, &["alice"]).await;
+    alice.leaves();
+}
+
+/// Waits until these are in a room.
+async fn are_members(room: &Ref<ChatRoom>, wanted: &[&str]) {
+    let begun = Instant::now();
+    loop {
+        let mut members = room.members().await.unwrap();
+        members.sort();
+        if members == wanted {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{members:?} stay, not {wanted:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -1,6 +1,7 @@
 import "../../web/shared/theme.css";
 import "./chat.css";
 
+import { AbideError } from "@abide/client";
 import { useObject, usePresence } from "@abide/client/react";
 import { render } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
@@ -43,11 +44,17 @@ function App() {
     setMe(given);
   };
   useEffect(() => {
-    // A new connection may be a new client, with a session that does not know the name yet.
-    const introduce = () => me && db.status === "online" && db.session?.call.enter({ name: me }).catch(() => undefined);
-    introduce();
-    return db.onStatus(introduce);
-  }, [me]);
+    // The session leaves the rooms of a tab that is closed. A new connection may be a new client, with a session that
+    // knows neither the name nor the room yet.
+    const introduce = async () => {
+      if (!me || db.status !== "online") return;
+      await db.session?.call.enter({ name: me });
+      await db.session?.call.join({ room });
+    };
+    const introduced = () => void introduce().catch(() => undefined);
+    introduced();
+    return db.onStatus(introduced);
+  }, [me, room]);
   if (!me) return <Door title="Chat" say="Rooms whose lines survive whatever happens to the server." enter={enter} />;
   return (
     <div class="chat">
@@ -110,7 +117,13 @@ function Room({ room, me }: { room: string; me: string }) {
     if (to && secret) return whisper(to, secret);
     setUnsent((all) => [...all, text]);
     const done = () => setUnsent((all) => all.filter((_, at) => at !== all.indexOf(text)));
-    object.call.say({ name: me, text }).then(done, (why: Error) => {
+    const again = async (why: unknown) => {
+      // A session of this name has ended meanwhile, and left the room.
+      if (!(why instanceof AbideError) || why.data !== "not_joined") throw why;
+      await object.call.join({ name: me });
+      return object.call.say({ name: me, text });
+    };
+    object.call.say({ name: me, text }).catch(again).then(done, (why: Error) => {
       done();
       setError(why.message);
     });

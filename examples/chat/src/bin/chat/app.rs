@@ -17,7 +17,7 @@ use crate::{
     input::Typed,
     room::Room,
     screen::Screen,
-    speaker::{Act, Saying, UNSENT_MAX, speak},
+    speaker::{Act, Saying, UNSENT_MAX, introduce, speak},
 };
 
 const NEWS_MAX: usize = 256;
@@ -280,11 +280,11 @@ impl App {
         }
         let id = self.client.id().filter(|id| before != Some(true) || self.entered.as_ref() != Some(id));
         if online && let Some(id) = id {
-            // A new connection may be a new client, with a session that does not know the name yet.
-            let session = self.client.object::<ChatSession>(&id);
-            let name = self.name.clone();
+            // A new connection may be a new client, with a session that knows neither the name nor the rooms yet.
+            let (client, name) = (self.client.clone(), self.name.clone());
+            let rooms: Vec<_> = self.rooms.keys().cloned().collect();
             self.entered = Some(id);
-            self.answer(async move { session.enter(name).timeout(ASK).await.map(|_| Vec::new()) });
+            self.answer(async move { introduce(&client, &name, rooms).await.map(|()| Vec::new()) });
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What this client says, in the order it was typed.
 
-use abide::{Client, Objects, Ref};
-use chat_example::ChatRoom;
+use abide::{Client, Objects, Ref, Result};
+use chat_example::{ChatRoom, ChatSession, Refusal};
 use tokio::sync::mpsc;
 
 /// How many lines may wait for the server.
 pub(crate) const UNSENT_MAX: usize = 100;
 /// How long a line waits for the server to come back.
 const PATIENCE: &str = "12h";
+/// How long the session is waited for.
+const ASK: &str = "5s";
 
 /// Something to do in a room.
 pub(crate) struct Saying {
@@ -31,9 +33,9 @@ pub(crate) async fn speak(
     while let Some(Saying { room, act }) = sayings.recv().await {
         let object: Ref<ChatRoom> = client.object::<ChatRoom>(&room);
         let done = match &act {
-            Act::Join => object.join(name.clone()).timeout(PATIENCE).await.map(drop),
-            Act::Leave => object.leave(name.clone()).timeout(PATIENCE).await,
-            Act::Say(text) => object.say(name.clone(), text.clone()).timeout(PATIENCE).await.map(drop),
+            Act::Join => join(&client, &object, &name, &room).await,
+            Act::Leave => leave(&client, &object, &name, &room).await,
+            Act::Say(text) => say(&object, &name, text).await,
         };
         let Err(error) = done else { continue };
         let what = match act {
@@ -45,4 +47,43 @@ pub(crate) async fn speak(
             return;
         }
     }
+}
+
+async fn join(client: &Client, object: &Ref<ChatRoom>, name: &str, room: &str) -> Result<()> {
+    object.join(name.to_owned()).timeout(PATIENCE).await?;
+    // What the session does not hear now it hears when the server is back.
+    let _ = introduce(client, name, [room.to_owned()]).await;
+    Ok(())
+}
+
+async fn leave(client: &Client, object: &Ref<ChatRoom>, name: &str, room: &str) -> Result<()> {
+    object.leave(name.to_owned()).timeout(PATIENCE).await?;
+    if let Some(id) = client.id() {
+        // A session that is gone knows no room.
+        let _ = client.object::<ChatSession>(&id).leave(room.to_owned()).timeout(ASK).await;
+    }
+    Ok(())
+}
+
+async fn say(object: &Ref<ChatRoom>, name: &str, text: &str) -> Result<()> {
+    let line = || object.say(name.to_owned(), text.to_owned()).timeout(PATIENCE);
+    match line().await {
+        // A session of this name has ended meanwhile, and left the room.
+        Err(error) if error.rejection() == Some(Refusal::NotJoined) => {
+            object.join(name.to_owned()).timeout(PATIENCE).await?;
+            line().await.map(drop)
+        }
+        said => said.map(drop),
+    }
+}
+
+/// Tells the session who its client is and where, so that it leaves these rooms when the client has left.
+pub(crate) async fn introduce(client: &Client, name: &str, rooms: impl IntoIterator<Item = String>) -> Result<()> {
+    let Some(id) = client.id() else { return Ok(()) };
+    let session = client.object::<ChatSession>(&id);
+    session.enter(name.to_owned()).timeout(ASK).await?;
+    for room in rooms {
+        session.join(room).timeout(ASK).await?;
+    }
+    Ok(())
 }
