@@ -12,6 +12,7 @@ mod commands;
 mod layering;
 mod licences;
 mod metadata;
+mod programs;
 mod services;
 mod sources;
 mod spdx;

@@ -21,12 +21,25 @@ pub(crate) fn all_packages() -> anyhow::Result<Vec<Value>> {
     packages(&[])
 }
 
+/// The folder that cargo builds into.
+pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
+    let metadata = metadata(&["--no-deps"])?;
+    Ok(Path::new(metadata["target_directory"].as_str().context("cargo has no target directory")?).to_owned())
+}
+
 /// The path of `file` below the root of the workspace, for messages.
 pub(crate) fn relative(file: &Path) -> PathBuf {
     file.strip_prefix(workspace_root()).unwrap_or(file).to_owned()
 }
 
 fn packages(extra: &[&str]) -> anyhow::Result<Vec<Value>> {
+    match metadata(extra)?["packages"].take() {
+        Value::Array(packages) => Ok(packages),
+        _ => anyhow::bail!("`cargo metadata` named no packages"),
+    }
+}
+
+fn metadata(extra: &[&str]) -> anyhow::Result<Value> {
     let output = Command::new("cargo")
         .args(["metadata", "--format-version", "1"])
         .args(extra)
@@ -35,9 +48,5 @@ fn packages(extra: &[&str]) -> anyhow::Result<Vec<Value>> {
         .output()
         .context("could not start `cargo metadata`")?;
     ensure!(output.status.success(), "`cargo metadata` failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    let mut metadata: Value = serde_json::from_slice(&output.stdout)?;
-    match metadata["packages"].take() {
-        Value::Array(packages) => Ok(packages),
-        _ => anyhow::bail!("`cargo metadata` named no packages"),
-    }
+    Ok(serde_json::from_slice(&output.stdout)?)
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::test::{Counting, Plan};
-use crate::{command_line::CommandLine, metadata, services};
+use crate::{command_line::CommandLine, metadata, programs, services};
 
 /// The version whose checks the node is known to pass.
 const PACKAGE: &str = "schemathesis==4.32.5";
@@ -46,8 +46,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<bool> {
     let usage = "openapi has no such option: it has --seed N";
     ensure!(matches!(args, []) || matches!(args, [name, _] if name == "--seed"), usage);
     let program = install()?.with_context(|| format!("{PACKAGE} cannot be installed from here"))?;
-    ensure!(CommandLine::cargo(["build", "-p", "abide-cli", "--bin", "abide"]).run()?, "the node cannot be built");
-    let node = Node::start()?;
+    let node = Node::start(&programs::built("abide")?)?;
     let document = format!("{}/openapi.json", node.url);
     let bounds = ["--max-time", SECONDS, "--workers", "1", "--request-timeout", "10", "--phases", "coverage,fuzzing"];
     // A stream without an end is left to tests of its own.
@@ -64,7 +63,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<bool> {
 
 /// The program in an environment of its own, made once.
 fn install() -> anyhow::Result<Option<PathBuf>> {
-    let folder = target()?.join("schemathesis");
+    let folder = metadata::target_directory()?.join("schemathesis");
     let program = folder.join("bin/schemathesis");
     let version = || CommandLine::new(&program.display().to_string()).args(["--version"]).succeeds_silently();
     if program.exists() && version() {
@@ -76,16 +75,6 @@ fn install() -> anyhow::Result<Option<PathBuf>> {
     Ok((made && version()).then_some(program))
 }
 
-/// The folder that cargo builds into.
-fn target() -> anyhow::Result<PathBuf> {
-    let output = Command::new("cargo")
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(metadata::workspace_root())
-        .output()?;
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    Ok(Path::new(metadata["target_directory"].as_str().context("cargo has no target directory")?).to_owned())
-}
-
 /// A node in memory, on a free port, for as long as it is looked at.
 struct Node {
     process: Child,
@@ -93,8 +82,7 @@ struct Node {
 }
 
 impl Node {
-    fn start() -> anyhow::Result<Self> {
-        let program = target()?.join("debug/abide");
+    fn start(program: &Path) -> anyhow::Result<Self> {
         let arguments = ["serve", "--json", "--log", "error", "--store", "memory:", "--listen", "127.0.0.1:0"];
         let mut process = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();

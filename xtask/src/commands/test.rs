@@ -6,9 +6,9 @@ use anyhow::{Context, bail, ensure};
 
 use super::{fuzz, openapi, web};
 use crate::command_line::CommandLine;
-use crate::services;
 use crate::summary::{Counts, Report, Runner};
 use crate::table::{Row, Table, Verdict, footline, headline};
+use crate::{programs, services};
 
 const SEEDS: u64 = 2000;
 
@@ -52,8 +52,8 @@ const STEPS: &[Step] = &[
     Step { name: "services", plan: real_services },
     Step { name: "tests", plan: tests },
     Step { name: "doc-tests", plan: doc_tests },
-    Step { name: "seeds", plan: |options| Ok(program("abide-sim", &["run", "--seeds", &options.seeds.to_string()])) },
-    Step { name: "mutants", plan: |_| Ok(program("abide-sim", &["mutants"])) },
+    Step { name: "seeds", plan: |options| simulator(&["run", "--seeds", &options.seeds.to_string()]) },
+    Step { name: "mutants", plan: |_| simulator(&["mutants"]) },
     Step { name: "kill", plan: kill },
     Step { name: "web", plan: |options| web::plan(options.ci) },
     Step { name: "fuzz", plan: |options| fuzz::plan(options.ci) },
@@ -207,18 +207,15 @@ fn kill(_: &Options) -> anyhow::Result<Plan> {
     let missing = services::missing();
     let is_here = |store: &str| missing.iter().all(|service| service.tests != store);
     let here = KILLS.into_iter().filter(|(store, _)| is_here(store));
-    let runs = here.map(|(store, rounds)| simulator("abide-kill", &["--store", store, "--rounds", rounds]));
+    let program = programs::command("abide-kill")?;
+    let runs = here.map(|(store, rounds)| program.clone().args(["--store", store, "--rounds", rounds]));
     Ok(Plan::Run(runs.collect(), Counting::SummaryOrWhole(Runner::Plain)))
 }
 
-fn program(name: &str, args: &[&str]) -> Plan {
-    Plan::Run(vec![simulator(name, args)], Counting::SummaryOrWhole(Runner::Plain))
-}
-
-/// A program of the simulator.
-fn simulator(name: &str, args: &[&str]) -> CommandLine {
-    let program = ["run", "--release", "-p", "abide-sim", "--bin", name];
-    CommandLine::cargo(program).args(["--"]).args(args)
+/// A command of the simulator.
+fn simulator(args: &[&str]) -> anyhow::Result<Plan> {
+    let command = programs::command("abide-sim")?.args(args);
+    Ok(Plan::Run(vec![command], Counting::SummaryOrWhole(Runner::Plain)))
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 
 use super::test::{Counting, Plan};
 use crate::command_line::CommandLine;
-use crate::metadata;
-use crate::services;
 use crate::summary::Runner;
+use crate::{metadata, programs, services};
 
 /// The first version of Node.js that runs all of it.
 const NODE_MAJOR: u32 = 20;
@@ -38,6 +37,9 @@ pub(crate) fn plan(ci: bool) -> anyhow::Result<Plan> {
         services::install(&packages)?;
         tools = Tools::here();
     }
+    if tools.runs_node() {
+        programs::built("abide")?;
+    }
     let inspector = metadata::workspace_root().join("inspector/package.json").is_file();
     Ok(plan_with(&tools, inspector, ci))
 }
@@ -62,7 +64,6 @@ fn commands(browser: bool, inspector: bool) -> Vec<CommandLine> {
         let check = CommandLine::new("node").args(["tests/harness/built.mjs"]);
         all.push(check.args(*folders).args(["--"]).args(*build));
     }
-    all.push(CommandLine::cargo(["build", "-p", "abide-cli"]));
     all.push(npm(&["test", "--workspace", "@abide/client"]));
     if browser {
         all.push(npm(&["test", "--workspace", "abide-browser-tests"]));
