@@ -1,9 +1,11 @@
 //! JSON text that is known to be well formed.
 
-use std::{fmt, sync::Arc};
+use std::{cell::Cell, fmt, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::Error as _};
+use serde_json::{Error, value::RawValue};
+
+use crate::finite::Noticed;
 
 /// A JSON value kept as its text. Cloning is cheap; it was well formed when it was made.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -15,13 +17,19 @@ impl Json {
         Self("null".into())
     }
 
-    /// Encodes a value. Fails only where the value's own `Serialize` does (or a map key is not text).
-    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::to_string(value).map(|text| Self(text.into()))
+    /// Encodes a value. Fails where the value's own `Serialize` does, where a map key is not text, and where a
+    /// number is not finite: JSON has no NaN, and whoever reads `null` in its place is told something else.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
+        let seen = Cell::new(false);
+        let text = serde_json::to_string(&Noticed { value, seen: &seen })?;
+        if seen.get() {
+            return Err(Error::custom("a number in it is not finite (NaN or infinite), which JSON does not have"));
+        }
+        Ok(Self(text.into()))
     }
 
     /// Checks that `text` is one JSON value.
-    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+    pub fn parse(text: &str) -> Result<Self, Error> {
         serde_json::from_str::<&RawValue>(text).map(|raw| Self(raw.get().into()))
     }
 
@@ -36,7 +44,7 @@ impl Json {
     }
 
     /// Decodes it.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_str(&self.0)
     }
 
@@ -60,7 +68,7 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(S::Error::custom)?;
         raw.serialize(serializer)
     }
 }
@@ -69,5 +77,19 @@ impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Ok(Self(raw.get().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_json_does_not_have_is_refused_instead_of_becoming_null() {
+        for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = Json::of(&[Some(number)]).unwrap_err();
+            assert!(error.to_string().contains("not finite"), "{error}");
+        }
+        assert_eq!(Json::of(&(1.5, None::<f64>)).unwrap().as_str(), "[1.5,null]");
     }
 }

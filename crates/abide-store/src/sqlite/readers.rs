@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -63,7 +64,7 @@ impl Readers {
     ) -> BoxFuture<'static, Result<T, StoreError>> {
         let (answer, answered) = oneshot::channel();
         let asked = self.queue.put(Box::new(move |conn| {
-            let _ = answer.send(work(conn).map_err(StoreError::from));
+            let _ = answer.send(guarded(conn, work).map_err(StoreError::from));
         }));
         Box::pin(async move {
             let mut asked = asked?;
@@ -78,6 +79,17 @@ impl Drop for Readers {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Runs `work`. A panic in it fails this read alone: the thread goes on with the next, and nothing is left begun.
+fn guarded<T>(conn: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(|| work(conn))).unwrap_or_else(|_| {
+        if !conn.is_autocommit() {
+            let _ = conn.execute_batch("ROLLBACK");
+        }
+        let detail = "BUG: a read of the store panicked; what it said is in the log".to_owned();
+        Err(StoreError::Unavailable(detail).into())
+    })
 }
 
 /// Reads in a transaction; no statement of it writes, so that its end cannot fail in a way that matters.
@@ -238,6 +250,15 @@ mod tests {
         holding.await.unwrap();
         assert_eq!(wanted.await.unwrap(), 7);
         assert!(!read.load(Ordering::SeqCst), "it was read though nobody waited for it any more");
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_fails_alone_and_leaves_nothing_begun() {
+        let readers = one_thread(2);
+        let failed = readers.read(|_| -> Result<()> { panic!("this read is meant to") }).await;
+        assert!(failed.unwrap_err().to_string().contains("nothing was changed"));
+        assert_eq!(readers.read(|conn| Ok(conn.is_autocommit())).await, Ok(false), "reads are transactions");
+        assert_eq!(readers.read_statement(|conn| Ok(conn.is_autocommit())).await, Ok(true));
     }
 
     #[tokio::test]

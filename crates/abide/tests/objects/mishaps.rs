@@ -312,6 +312,29 @@ impl Gauge {
     }
 
     #[handler]
+    pub fn tell(&mut self, ctx: &mut Context, to: String, by: u32) -> Result<()> {
+        self.sum += 1.0;
+        ctx.object::<Self>(&to).divide(1.0 / f64::from(by), 1).send(ctx)
+    }
+
+    #[handler]
+    pub fn look_again(&mut self, ctx: &mut Context, by: u32) {
+        self.sum += 1.0;
+        ctx.alarm("again").payload(1.0 / f64::from(by)).after("1m");
+    }
+
+    #[alarm]
+    fn again(&mut self, share: f64) {
+        self.sum += share;
+    }
+
+    #[handler]
+    pub fn share(&mut self, by: u32) -> f64 {
+        self.sum += 1.0;
+        1.0 / f64::from(by)
+    }
+
+    #[handler]
     pub fn average(&self) -> (f64, f64, usize) {
         (self.sum, self.average, self.nested.len())
     }
@@ -334,6 +357,31 @@ fn a_number_that_json_does_not_have_is_refused_before_it_is_stored() {
         gauge.perhaps(0.0, 0).await.expect("what reads back is stored");
         world.crash_and_restart().await;
         assert_eq!(world.object::<Gauge>("a").average().await.unwrap(), (6.0, 2.0, 1));
+    });
+}
+
+#[test]
+fn a_number_that_json_does_not_have_is_in_no_message_alarm_or_kept_answer() {
+    testing::run(|world| async move {
+        let world = world.register::<Gauge>().start().await;
+        let gauge = world.object::<Gauge>("a");
+        for _ in 0..2 {
+            let told = soon(gauge.tell("b".into(), 0)).await.unwrap_err();
+            assert!(told.detail().contains("not finite"), "{told}");
+            let set = soon(gauge.look_again(0)).await.unwrap_err();
+            assert_eq!(set.code(), Code::Internal, "{set}");
+            let kept = soon(gauge.share(0).key("k")).await.unwrap_err();
+            assert!(kept.detail().contains("not finite") && kept.detail().contains("nothing was changed"), "{kept}");
+            assert_eq!(gauge.average().await.unwrap().0, 0.0, "nothing was changed");
+        }
+        assert!(world.messages().is_empty() && world.alarms::<Gauge>("a").is_empty());
+        gauge.tell("b".into(), 2).await.unwrap();
+        gauge.look_again(2).await.unwrap();
+        assert_eq!(gauge.share(2).key("l").await.unwrap(), 0.5);
+        assert_eq!(gauge.share(0).await.unwrap(), f64::INFINITY, "without a key nothing is written");
+        world.advance("2m").await;
+        assert_eq!(world.object::<Gauge>("b").average().await.unwrap().0, 0.5);
+        assert_eq!(gauge.average().await.unwrap().0, 4.5);
     });
 }
 
