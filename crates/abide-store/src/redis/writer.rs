@@ -1,4 +1,4 @@
-//! The one task that writes: it takes what waits, sends it together, and gives out the answers.
+//! The one task that writes: it takes what waits, sends it together, and gives out the answers, while the next goes out.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use abide_core::{
     Epoch, Seq, StoreError,
     port::store::{Commit, Committed},
 };
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use parking_lot::RwLock;
 use redis::{Cmd, Value};
 use tokio::sync::{mpsc, oneshot};
@@ -23,6 +24,10 @@ use super::{
 /// How much is sent together at most: commands, and commits in them.
 const ROUND_REQUESTS: usize = 256;
 const ROUND_COMMITS: usize = 4_096;
+/// Rounds under way at a time: while the server works on one, the next is encoded and sent. They go over one
+/// connection in the order they came, and a commit that a round before it should have gone ahead of finds
+/// another head than it expects, and changes nothing.
+const ROUNDS: usize = 2;
 /// How often commits are encoded anew because indexes were declared meanwhile.
 const DECLARED_TRIES: usize = 3;
 
@@ -64,20 +69,42 @@ struct Work {
 }
 
 pub(super) async fn run(shared: Arc<Shared>, mut requests: mpsc::Receiver<Request>) {
+    let mut under_way = FuturesUnordered::new();
     let mut waiting = Vec::new();
-    while requests.recv_many(&mut waiting, ROUND_REQUESTS).await > 0 {
-        let mut commits = 0;
-        let mut round = Vec::new();
-        for request in waiting.drain(..) {
-            commits += request.commits();
-            round.push(request);
-            if commits >= ROUND_COMMITS {
-                write(&shared, std::mem::take(&mut round)).await;
-                commits = 0;
+    loop {
+        tokio::select! {
+            biased;
+            Some(()) = under_way.next() => {}
+            count = requests.recv_many(&mut waiting, ROUND_REQUESTS), if under_way.len() < ROUNDS => {
+                if count == 0 {
+                    break;
+                }
+                for round in rounds(&mut waiting) {
+                    let ends = round.iter().any(|request| matches!(request, Request::Close { .. }));
+                    while under_way.len() >= ROUNDS || ends && !under_way.is_empty() {
+                        under_way.next().await;
+                    }
+                    under_way.push(write(&shared, round));
+                }
             }
         }
-        write(&shared, round).await;
     }
+    while under_way.next().await.is_some() {}
+}
+
+/// What waits, in the order it came, as rounds that are not too large.
+fn rounds(waiting: &mut Vec<Request>) -> Vec<Vec<Request>> {
+    let mut rounds = vec![Vec::new()];
+    let mut commits = 0;
+    for request in waiting.drain(..) {
+        if commits >= ROUND_COMMITS {
+            rounds.push(Vec::new());
+            commits = 0;
+        }
+        commits += request.commits();
+        rounds.last_mut().expect("BUG: there is always a round").push(request);
+    }
+    rounds
 }
 
 impl Request {
