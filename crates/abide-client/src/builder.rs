@@ -59,7 +59,7 @@ impl Builder {
         self
     }
 
-    /// Says who is calling: a JWT or an API key.
+    /// Says who is calling: a JWT or an API key. A server that refuses it, also later, ends the client.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         let token = token.into();
         self.token = Some(Arc::new(move || token.clone()));
@@ -75,7 +75,7 @@ impl Builder {
         self
     }
 
-    /// Asks for a session object of this kind; its id is the client's.
+    /// Asks for a session object of this kind; its id is [`Client::id`].
     pub fn session(mut self, kind: impl Into<String>) -> Self {
         self.session = Some(kind.into());
         self
@@ -87,7 +87,7 @@ impl Builder {
         self
     }
 
-    /// Trusts these certificates (PEM) instead of those that the system trusts.
+    /// Trusts these certificates (PEM, the content of a file) instead of those that the system trusts.
     pub fn ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.ca = Some(pem.into());
         self

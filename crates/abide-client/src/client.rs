@@ -123,12 +123,12 @@ impl Client {
         Ok(SearchPage { objects: objects.into_iter().map(Listed::from).collect(), cursor })
     }
 
-    /// Watches an object: await it, or say more first.
+    /// Watches an object: await it, or say more first. A server that refuses it says so in the first news.
     pub fn watch(&self, kind: &str, id: &str) -> Watcher {
         Watcher::new(self.core.clone(), kind, id)
     }
 
-    /// Sends ephemeral data to everyone who watches an object. It is kept nowhere.
+    /// Sends ephemeral data (64 KiB at most) to everyone else who watches an object. It is kept nowhere.
     ///
     /// # Errors
     /// `unavailable` if there is no connection; `too_large` and `overloaded`. It was not sent then.
@@ -158,7 +158,7 @@ impl Client {
     }
 
     /// The id that the server gave this client; `None` before the first welcome. It is another one when the
-    /// client came back too late.
+    /// client came back too late, or to a server that was started again: then its session is new, too.
     pub fn id(&self) -> Option<String> {
         self.core.id.lock().clone()
     }

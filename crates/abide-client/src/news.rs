@@ -25,14 +25,14 @@ pub enum News {
         /// The state; `None` if the object is not there.
         state: Option<Json>,
     },
-    /// Ephemeral data, from another client or from the object itself.
+    /// Ephemeral data, from another client or from the object itself. What this client sends is not among it.
     Broadcast {
         /// The client that sent it; `None` if the object did.
         from: Option<String>,
         /// The data.
         data: Json,
     },
-    /// Who is present beside the object, or what has changed about it; `None` has left.
+    /// Who is present beside the object, this client among them, or what has changed about it; `None` has left.
     Presence {
         /// Whether these are all: others that were known have left.
         whole: bool,

@@ -78,6 +78,9 @@ macro_rules! options {
         }
 
         /// Waits at most this long for the answer: `"2s"` or a `Duration`.
+        ///
+        /// # Panics
+        /// If a text is no duration. Check one that comes from users with `abide::duration::parse_duration`.
         pub fn timeout(mut self, timeout: impl Into<Delay>) -> Self {
             self.options.timeout = Some(timeout.into().0);
             self

@@ -29,8 +29,9 @@ impl Running {
     /// error. `/metrics` is there if the node was started with [`Builder::metrics`](crate::Builder::metrics).
     ///
     /// # Errors
-    /// `bad_request` if the address is not one, or is public (this version has no authentication);
-    /// `unavailable` if it is taken.
+    /// `bad_request` if the address is not one, or can be reached from other machines: nobody is asked here who is
+    /// calling ([`ServerOptions::auth`](crate::server::ServerOptions::auth) with
+    /// [`Server::bind`](crate::server::Server::bind) does); `unavailable` if it is taken.
     pub async fn serve(&self, address: &str) -> abide_core::Result<()> {
         abide_server::serve(self.node.clone(), address).await
     }
