@@ -153,7 +153,7 @@ impl<L: Link> Connection<L> {
 
     /// Lets a client in by its first frame, and welcomes it; `None` if it did not come so far.
     async fn begin(shared: Arc<Shared>, mut link: L, opening: Opening) -> Option<Box<Self>> {
-        let first = timeout(shared.limits.hello_timeout, first(&mut link));
+        let first = timeout(shared.limits.hello_timeout, hello::first(&mut link));
         let frame = match first.await {
             Ok(Ok(frame)) => frame,
             Ok(Err(Some((error, end)))) => {
@@ -161,7 +161,7 @@ impl<L: Link> Connection<L> {
                 return None;
             }
             Ok(Err(None)) => {
-                say_goodbye(&shared, &mut link).await;
+                hello::answer_goodbye(&shared, &mut link).await;
                 return None;
             }
             Err(_) => {
@@ -685,7 +685,7 @@ impl<L: Link> Connection<L> {
             Ended::Over { finally } => {
                 let Self { mut link, visit, shared, .. } = *self;
                 // What ends with it does not wait for the network.
-                tokio::join!(say_goodbye(&shared, &mut link), shared.sessions.leave(&shared, visit, finally));
+                tokio::join!(hello::answer_goodbye(&shared, &mut link), shared.sessions.leave(&shared, visit, finally));
                 return;
             }
             Ended::Lost => false,
@@ -727,11 +727,6 @@ fn reads_of(opening: &Opening, who: &Who) -> [Reads; 2] {
         return [Reads::of(reads::OF_FRAMES), Reads::of(reads::OF_WATCHES)];
     }
     [(); 2].map(|()| opening.peer.reads.of(who.caller()).among(reads::OF_FRAMES))
-}
-
-/// The other side has ended the link, and hears what its protocol answers to that.
-async fn say_goodbye<L: Link>(shared: &Shared, link: &mut L) {
-    let _ = timeout(shared.limits.write_timeout, poll_fn(|cx| link.poll_flush(cx))).await;
 }
 
 /// Whether a frame counts in its caller's share, and the number under which it is answered. What gives something
@@ -776,19 +771,6 @@ fn signals(shared: &Arc<Shared>, who: &Who, visit: &Visit) -> Signals {
         all.push(Box::pin(stream::once(who.standing(shared).over()).map(Signal::Unknown)));
     }
     all
-}
-
-/// The first frame, or why there is none (`None`: nobody is there any more).
-async fn first<L: Link>(link: &mut L) -> Result<L::Text, Option<(Error, End)>> {
-    loop {
-        match poll_fn(|cx| link.poll_arrived(cx)).await {
-            Arrived::Frame(frame) => return Ok(frame),
-            Arrived::Life => {}
-            Arrived::Refused(error) => return Err(Some((error, End::Refused))),
-            Arrived::Broken(error, end) => return Err(Some((error, end))),
-            Arrived::Over { .. } => return Err(None),
-        }
-    }
 }
 
 /// All clients hear at once that the server stops; they must not all come back at once.

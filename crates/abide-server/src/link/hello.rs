@@ -1,4 +1,4 @@
-//! The first frame of a connection: who is there, and is it somebody who was here before?
+//! How a connection begins, and how its end is answered: who is there, and is it somebody who was here before?
 
 use std::{future::poll_fn, sync::Arc};
 
@@ -8,7 +8,7 @@ use abide_core::{
 };
 use tokio::time::timeout;
 
-use super::{Link, Opening, Who, text};
+use super::{Arrived, End, Link, Opening, Who, text};
 use crate::{session::Visit, shared::Shared};
 
 /// Reads the first frame and lets the client in. What is wrong with it ends the connection.
@@ -59,7 +59,7 @@ pub(super) fn welcome(shared: &Shared, who: &Who, visit: &Visit) -> String {
 }
 
 /// Ends a connection that was not let in. Whoever does not listen does not need to hear why.
-pub(super) async fn refuse<L: Link>(shared: &Shared, link: &mut L, error: &Error, end: super::End) {
+pub(super) async fn refuse<L: Link>(shared: &Shared, link: &mut L, error: &Error, end: End) {
     let told = async {
         if poll_fn(|cx| link.poll_room(cx)).await.is_ok() && link.put(text::error(None, error), None).is_ok() {
             let _ = poll_fn(|cx| link.poll_flush(cx)).await;
@@ -67,4 +67,22 @@ pub(super) async fn refuse<L: Link>(shared: &Shared, link: &mut L, error: &Error
         link.close(end).await;
     };
     let _ = timeout(shared.limits.write_timeout, told).await;
+}
+
+/// The first frame, or why there is none (`None`: nobody is there any more).
+pub(super) async fn first<L: Link>(link: &mut L) -> Result<L::Text, Option<(Error, End)>> {
+    loop {
+        match poll_fn(|cx| link.poll_arrived(cx)).await {
+            Arrived::Frame(frame) => return Ok(frame),
+            Arrived::Life => {}
+            Arrived::Refused(error) => return Err(Some((error, End::Refused))),
+            Arrived::Broken(error, end) => return Err(Some((error, end))),
+            Arrived::Over { .. } => return Err(None),
+        }
+    }
+}
+
+/// The other side has ended the link, and hears what its protocol answers to that.
+pub(super) async fn answer_goodbye<L: Link>(shared: &Shared, link: &mut L) {
+    let _ = timeout(shared.limits.write_timeout, poll_fn(|cx| link.poll_flush(cx))).await;
 }
