@@ -76,9 +76,7 @@ impl<R: DeserializeOwned> Call<R> {
     /// Makes the call; the answer comes with the seq it reflects.
     pub async fn reply(self) -> Result<Reply<R>> {
         let (value, seq) = self.client.make(self.request?).await?;
-        let value = value.decode().map_err(|error| {
-            Error::bad_request(format!("the call succeeded, but its answer is not of the type asked for: {error}"))
-        })?;
+        let value = value.decode().map_err(|error| Error::misread(&error))?;
         Ok(Reply { value, seq })
     }
 }

@@ -133,7 +133,8 @@ impl Calls {
         for n in flying {
             let Some(call) = self.open.get_mut(&n) else { continue };
             if call.repeat == Repeat::Never {
-                let detail = "the connection broke before the answer; the call may have taken effect";
+                let detail = "the connection broke before the answer; the call may have taken effect: read the object \
+                              before you repeat it";
                 self.finish(n, Err(Error::unavailable(detail).maybe_applied(true)));
                 continue;
             }
@@ -239,7 +240,7 @@ pub(crate) fn error_of(frame: &ErrorFrame) -> Error {
 pub(crate) fn late(maybe: bool, why: Option<&Error>) -> Error {
     let why = why.map(|error| format!(" ({})", error.detail())).unwrap_or_default();
     let effect = if maybe {
-        "the call may still take effect; repeat it with the same key, or read the object first"
+        "the call may still take effect: read the object before you repeat it, or repeat it with a key that you gave it"
     } else {
         "it was not sent, and nothing was changed"
     };

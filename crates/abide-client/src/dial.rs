@@ -3,10 +3,11 @@
 use std::fmt::Display;
 
 use abide_core::{
-    ClientFrame, Code, Error, ServerFrame,
+    ClientFrame, Code, Error, Json, ServerFrame,
     frame::{Hello, PROTOCOL, Welcome},
 };
 use futures_util::{SinkExt, StreamExt};
+use serde::Deserialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -21,6 +22,7 @@ use crate::{
     address::Address,
     calls::error_of,
     options::{FRAME_BYTES_MAX, Options, WELCOME_WITHIN},
+    tls,
 };
 
 /// Whatever carries bytes both ways.
@@ -93,7 +95,10 @@ async fn reach(options: &Options, address: &Address) -> Result<Box<dyn Wire>, Fa
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     match options.tls.as_ref().filter(|_| address.secure) {
-        Some(tls) => Ok(Box::new(tls.agree(&address.host, stream).await.map_err(failed)?)),
+        Some(tls) => {
+            let agreed = tls.agree(&address.host, stream).await;
+            Ok(Box::new(agreed.map_err(|error| Failure::passing(address, tls::told(&error)))?))
+        }
         None => Ok(Box::new(stream)),
     }
 }
@@ -113,15 +118,31 @@ fn hello(options: &Options, resume: Option<Resume>) -> ClientFrame {
     })
 }
 
+/// What of the body of a refusal says why.
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+}
+
 /// What the answer to the handshake says.
 fn refused(address: &Address, error: &tungstenite::Error) -> Failure {
-    let tungstenite::Error::Http(response) = error else { return Failure::passing(address, error) };
+    let response = match error {
+        tungstenite::Error::Http(response) => response,
+        tungstenite::Error::Protocol(_) if !address.secure => {
+            let why = format!("{error}; if it speaks TLS, its address begins with https://");
+            return Failure::passing(address, why);
+        }
+        error => return Failure::passing(address, error),
+    };
     let code = match response.status() {
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
         StatusCode::FORBIDDEN => Code::Denied,
         status => return Failure::passing(address, format!("it answered {status} where a WebSocket was asked for")),
     };
-    let detail = format!("{address} refuses the connection: {}", response.status());
+    let said = response.body().as_deref().and_then(|body| std::str::from_utf8(body).ok());
+    let said = said.and_then(|text| Json::parse(text).ok()?.decode::<Problem>().ok());
+    let why = said.map_or_else(|| response.status().to_string(), |problem| problem.detail);
+    let detail = format!("{address} refuses the connection: {why}");
     Failure { error: Error::new(code, detail), for_good: true }
 }
 

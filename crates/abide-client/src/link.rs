@@ -378,7 +378,10 @@ pub(crate) fn start(task: impl Future<Output = ()> + Send + 'static) -> JoinHand
 
 /// What is said of everything after `close`.
 pub(crate) fn closed() -> Error {
-    Error::unavailable("this client was closed")
+    Error::unavailable(
+        "this client was closed; calls without an answer may have taken effect, and what comes later is not sent; \
+         make a new client",
+    )
 }
 
 #[cfg(test)]

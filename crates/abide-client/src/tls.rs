@@ -4,7 +4,7 @@ use std::{fmt, io, sync::Arc};
 
 use abide_core::{Error, Result};
 use rustls::{
-    ClientConfig, RootCertStore,
+    AlertDescription as Alert, CertificateError, ClientConfig, Error as Fault, RootCertStore,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
@@ -55,6 +55,27 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         self.0.connect(name, stream).await
     }
+}
+
+/// Why no encrypted connection came about, and what to do.
+pub(crate) fn told(error: &io::Error) -> String {
+    let fault = error.get_ref().and_then(|inner| inner.downcast_ref::<Fault>());
+    let Some(fault) = fault else { return error.to_string() };
+    let advice = match fault {
+        Fault::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "call it by a name that is in its certificate",
+        Fault::InvalidCertificate(_) => "name who vouches for its certificate with `ca`",
+        Fault::AlertReceived(Alert::CertificateRequired) => {
+            "it wants to be shown a certificate: give one with `certificate`"
+        }
+        Fault::AlertReceived(
+            Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown | Alert::CertificateExpired,
+        ) => "it does not take the certificate that it was shown",
+        Fault::InvalidMessage(_) => "if it does not speak TLS, its address begins with http://",
+        _ => return fault.to_string(),
+    };
+    format!("{fault}; {advice}")
 }
 
 fn shown(pem: &[u8], key: &[u8]) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {

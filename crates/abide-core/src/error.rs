@@ -118,6 +118,16 @@ struct Parts {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// A call succeeded, and its answer is not of the type that the caller asked for: what the call changed
+    /// stays changed.
+    pub fn misread(error: &serde_json::Error) -> Self {
+        let detail = format!(
+            "the call succeeded, but its answer is not of the type asked for: {error}; what it changed stays changed: \
+             do not repeat it, and ask for the type that the handler returns"
+        );
+        Self::bad_request(detail).maybe_applied(true)
+    }
+
     /// An error of `code` with a sentence that says what happened and what to do.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Parts { code, detail: detail.into(), data: None, maybe_applied: false, retry_after: None }))

@@ -28,6 +28,9 @@ pub const FRAME_BYTES_MAX_DEFAULT: usize = 1024 * 1024;
 /// How much a client may show beside an object, in bytes.
 pub const SHOWN_BYTES_MAX: usize = 4096;
 
+/// The longest data that is sent to whoever watches an object, in bytes: it is held for the slow among them.
+pub const BROADCAST_BYTES_MAX: usize = 64 << 10;
+
 /// How much of what was sent an error repeats, in characters.
 const QUOTED_MAX: usize = 200;
 

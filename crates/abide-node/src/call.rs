@@ -174,9 +174,7 @@ impl<O: Object, H: Handler<O>> Call<O, H> {
             timeout: options.timeout,
         };
         let (value, seq) = remote.caller.call(request).await?;
-        let value = value.decode().map_err(|error| {
-            Error::bad_request(format!("the call succeeded, but its answer is not of the type asked for: {error}"))
-        })?;
+        let value = value.decode().map_err(|error| Error::misread(&error))?;
         Ok(Reply { value, seq })
     }
 
@@ -248,9 +246,7 @@ impl<R: DeserializeOwned> IntoFuture for DynamicCall<R> {
         let call = DynamicCall::<()> { place, handler, args, options, answer: PhantomData };
         Box::pin(async move {
             let reply = call.json().await?;
-            reply.value.decode().map_err(|e| {
-                Error::bad_request(format!("the call succeeded, but its answer is not of the type asked for: {e}"))
-            })
+            reply.value.decode().map_err(|error| Error::misread(&error))
         })
     }
 }

@@ -8,7 +8,11 @@ use std::{
     },
 };
 
-use abide_core::{ChangeRecord, Error, Json, Key, Result, error::Code, frame::SHOWN_BYTES_MAX};
+use abide_core::{
+    ChangeRecord, Error, Json, Key, Result,
+    error::Code,
+    frame::{BROADCAST_BYTES_MAX, SHOWN_BYTES_MAX},
+};
 use metrics::Gauge;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -52,9 +56,6 @@ const SLICES: usize = 16;
 /// How many changes a listener to everything may be behind, and how many bytes of them.
 const LISTEN_BUFFER: usize = 1024;
 const LISTEN_BYTES: usize = 4 << 20;
-
-/// The longest data that is sent to whoever watches an object, in bytes: it is held for the slow among them.
-pub const BROADCAST_BYTES_MAX: usize = 64 << 10;
 
 /// How many clients may be present beside one object.
 const MEMBERS_MAX: usize = 1024;

@@ -45,6 +45,7 @@ mod traffic;
 mod transaction;
 mod watch;
 
+pub use abide_core::frame::BROADCAST_BYTES_MAX;
 pub use activity::Activity;
 pub use alarm::{AlarmBuilder, Delay};
 pub use answer::Answer;
@@ -54,7 +55,7 @@ pub use clock::SystemClock;
 pub use context::Context;
 pub use find::{Find, FindCursor, Found, FoundPage};
 pub use handle::{Handle, Snapshot};
-pub use hub::{BROADCAST_BYTES_MAX, Everything, Heard, Shower};
+pub use hub::{Everything, Heard, Shower};
 pub use job::Reply;
 pub use kind::{HandlerDescription, KindDescription, lead_references};
 pub use live::Live;

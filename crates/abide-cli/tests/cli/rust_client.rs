@@ -32,6 +32,13 @@ async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
 }
 
+/// Why a client has no connection, with what to do about it.
+fn told(client: &Client, advice: &str) {
+    let status = client.status();
+    let error = status.error().unwrap_or_else(|| panic!("it is {status:?}"));
+    assert!(error.detail().contains(advice), "{advice}: {error}");
+}
+
 /// Lets a node stand still: it neither answers nor closes its connections.
 fn halt(node: &Node) {
     signal(node, "-STOP");
@@ -211,6 +218,9 @@ async fn the_errors_of_handlers_reach_the_caller_with_their_data() {
     assert_eq!(error.data().unwrap()["missing"], 400);
     let error = client.call::<i64>("Nothing", "x", "get", ()).await.unwrap_err();
     assert_eq!(error.code(), Code::UnknownKind);
+    let error = client.call::<String>("Counter", "visits", "increment", json!({"amount": 1})).await.unwrap_err();
+    assert_eq!((error.code(), error.is_maybe_applied()), (Code::BadRequest, true), "{error}");
+    assert_eq!(client.call::<i64>("Counter", "visits", "get", ()).await.unwrap(), 1, "it took effect");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -364,7 +374,11 @@ async fn a_connection_is_encrypted_and_a_server_that_nobody_vouches_for_is_not_s
     let trusting = eager().address(&node.url).ca(cert.pem()).connect().await.unwrap();
     assert_eq!(trusting.object::<Counter>("visits").increment(5).await.unwrap(), 5);
     let wary = eager().address(&node.url).connect().await.unwrap();
-    assert!(!wary.status().is_online(), "{wary:?}");
+    told(&wary, "`ca`");
+    told(&eager().address(node.url.replace("https://", "http://")).connect().await.unwrap(), "https://");
+    let plain = Node::start();
+    let encrypted = eager().address(plain.url.replace("http://", "https://")).connect().await.unwrap();
+    told(&encrypted, "begins with http://");
     let error = eager().address(&node.url).ca("no certificate").connect().await.unwrap_err();
     assert_eq!(error.code(), Code::BadRequest);
 }
@@ -393,7 +407,7 @@ async fn a_client_says_by_its_certificate_who_it_is() {
     let billing = client().certificate(pem.clone(), key).connect().await.unwrap();
     assert_eq!(billing.object::<Counter>("visits").increment(5).await.unwrap(), 5);
     let nobody = client().connect().await.unwrap();
-    assert!(!nobody.status().is_online(), "{nobody:?}");
+    told(&nobody, "give one with `certificate`");
     for (pem, key) in
         [(pem.clone(), "no key".to_owned()), ("no certificate".to_owned(), own.signing_key.serialize_pem())]
     {
@@ -428,6 +442,8 @@ async fn a_session_is_pushed_to_and_clients_see_each_other() {
         }
     })
     .await;
+    let too_large = ada.send("ChatRoom", "hall", "x".repeat(65_535)).await.unwrap_err();
+    assert_eq!(too_large.code(), Code::TooLarge, "{too_large}");
     ada.send("ChatRoom", "hall", json!({"wave": true})).await.unwrap();
     soon("the wave", async {
         loop {

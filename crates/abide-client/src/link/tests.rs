@@ -4,7 +4,10 @@ use abide_core::{
     Json, Seq,
     frame::{Limits, PROTOCOL, Reply, Welcome},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use super::*;
@@ -82,6 +85,27 @@ async fn one_long_call_does_not_keep_the_others_at_a_server_that_stops() {
     let (long, other) = (long.unwrap(), other.unwrap());
     assert_eq!(long, sent);
     assert!(again.contains(&long) && again.contains(&other) && long != other);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_in_the_servers_own_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            asked.push(stream.read_u8().await.unwrap());
+        }
+        let body = r#"{"code":"denied","detail":"this server is not called so; add the name to its `hosts`"}"#;
+        let head = format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        stream
+    };
+    let (client, _stream) = tokio::join!(Client::builder().address(address).connect(), server);
+    let error = client.unwrap_err();
+    assert_eq!(error.code(), Code::Denied);
+    assert!(error.detail().contains("add the name to its `hosts`"), "{error}");
 }
 
 #[tokio::test]

@@ -90,6 +90,9 @@ impl Who {
 
 /// A session object is its client's alone.
 pub(crate) fn foreign_session(key: &Key) -> Error {
-    let detail = format!("{key} is the session of another client; nothing was changed; call another object");
+    let detail = format!(
+        "{key} is not the session of this client; nothing was changed; a client that came back too late, or after a \
+         restart of the server, has a new id: call the session of that"
+    );
     Error::new(Code::Denied, detail)
 }

@@ -15,7 +15,7 @@ pub(crate) fn read(bytes: &[u8], depth_max: usize) -> Result<Json> {
     }
     if !text.starts_with(['{', '[']) {
         let detail =
-            "the body is an object of named arguments, a list of positional ones, or empty; nothing was changed";
+            "arguments are an object of named ones, a list of positional ones, or nothing at all; nothing was changed";
         return Err(Error::bad_request(detail));
     }
     shallow("the body", text, depth_max)?;
