@@ -132,6 +132,8 @@ fn refused(address: &Address, error: &tungstenite::Error) -> Failure {
             let why = format!("{error}; if it speaks TLS, its address begins with https://");
             return Failure::passing(address, why);
         }
+        // A server looks at the client's certificate after the client takes the connection for made.
+        tungstenite::Error::Io(error) => return Failure::passing(address, tls::told(error)),
         error => return Failure::passing(address, error),
     };
     let code = match response.status() {
