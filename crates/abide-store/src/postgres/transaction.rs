@@ -42,6 +42,14 @@ pub(super) struct Ledgers {
     pub(super) hints: Arc<Hints>,
 }
 
+impl Ledgers {
+    /// Forgets what was found in the server: it may be otherwise now.
+    pub(super) fn forget(&mut self) {
+        self.remembered.forget();
+        self.oids = Oids::default();
+    }
+}
+
 /// Writes a group, with two messages to the server and back: the fence with what is not remembered, then
 /// all writes with the COMMIT.
 pub(super) async fn write(conn: &Conn, ledgers: &mut Ledgers, group: &[Batch]) -> Result<Vec<Vec<Committed>>, Failure> {

@@ -138,7 +138,7 @@ impl Writer {
 
     /// What is remembered may be wrong now, and the connection of no use.
     async fn failed(&mut self, conn: Conn, failure: &Failure) {
-        self.ledgers.remembered.forget();
+        self.ledgers.forget();
         if failure.fault.is_lost() || conn.is_closed() || conn.run("ROLLBACK").await.is_err() {
             self.lost = Some(conn.process);
             drop(conn);
@@ -158,7 +158,12 @@ impl Writer {
             tries += 1;
             let conn = match self.conn.take().filter(|conn| !conn.is_closed()) {
                 Some(conn) => conn,
-                None => self.connector.connect_within(self.connector.options.wait).await?,
+                None => {
+                    // A server may have come back from a crash without what it answered last, or another have
+                    // taken its place, while nothing was asked.
+                    self.ledgers.forget();
+                    self.connector.connect_within(self.connector.options.wait).await?
+                }
             };
             match self.ready(&conn).await {
                 Ok(()) => return Ok(conn),

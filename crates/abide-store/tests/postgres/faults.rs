@@ -100,6 +100,25 @@ async fn a_connection_cut_at_any_step_of_a_commit_gives_a_right_answer() {
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
 
+/// As it may be after a crash without `synchronous_commit`, or when a standby that lagged was promoted: the
+/// last that was answered is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_feed_has_no_hole_where_a_server_came_back_without_what_it_answered_last() {
+    let server = Postgres::start_with(&Options { fsync: false, ..Options::default() }).unwrap();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let owner = Owner::claim(open(&through(&proxy), options()).await).await;
+    let a = key("a");
+    let shard = owner.put(&a, 0).shard;
+    let beside = (0..).map(|n| key(&format!("beside-{n}"))).find(|key| owner.put(key, 0).shard == shard).unwrap();
+    owner.grow(&a, 3).await;
+    server.sql("DELETE FROM abide.log WHERE seq = 3; UPDATE abide.objects SET head = 2").unwrap();
+    proxy.cut();
+    while owner.store.load(&a).await.is_err() {}
+    assert_eq!(owner.commit(vec![owner.put(&beside, 0)]).await, [Committed::Done]);
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
+    assert_eq!(owner.commit(vec![owner.put(&a, 2)]).await, [Committed::Done]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_way_to_the_server_only_takes_time() {
     let server = Postgres::start_with(&Options { fsync: false, ..Options::default() }).unwrap();
