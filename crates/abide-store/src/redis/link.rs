@@ -14,7 +14,7 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use super::{fault::Fault, script};
+use super::{fault::Fault, reply, script};
 
 /// How long a new connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -33,9 +33,28 @@ pub(super) struct Link {
 /// The connection, and when the next attempt to make one may be.
 #[derive(Default)]
 struct State {
-    connection: Option<MultiplexedConnection>,
+    live: Option<Live>,
+    /// The connection before, if it was lost: what was sent over it may still be on its way.
+    lost: Option<Peer>,
+    /// Connections made so far.
+    made: u64,
     failures: u32,
     not_before: Option<Instant>,
+}
+
+/// A connection that is in use.
+#[derive(Clone)]
+struct Live {
+    number: u64,
+    connection: MultiplexedConnection,
+    peer: Option<Peer>,
+}
+
+/// What the server calls a connection.
+#[derive(Clone)]
+struct Peer {
+    id: String,
+    address: String,
 }
 
 impl Link {
@@ -44,19 +63,20 @@ impl Link {
     }
 
     /// The connection, made anew if there is none. While the server is away, most calls fail at once.
-    async fn connection(&self) -> Result<MultiplexedConnection, Fault> {
+    async fn connection(&self) -> Result<Live, Fault> {
         let mut state = self.state.lock().await;
-        if let Some(connection) = &state.connection {
-            return Ok(connection.clone());
+        if let Some(live) = &state.live {
+            return Ok(live.clone());
         }
         if state.not_before.is_some_and(|moment| now() < moment) {
             let why = "the Redis server could not be reached a moment ago".to_owned();
             return Err(Fault::Refused(StoreError::Unavailable(why)));
         }
-        match self.connect().await {
-            Ok(connection) => {
-                *state = State { connection: Some(connection.clone()), ..State::default() };
-                Ok(connection)
+        match self.connect(state.lost.as_ref()).await {
+            Ok((connection, peer)) => {
+                let live = Live { number: state.made, connection, peer };
+                *state = State { live: Some(live.clone()), made: state.made + 1, ..State::default() };
+                Ok(live)
             }
             Err(fault) => {
                 let wait = BACKOFF.0.saturating_mul(1 << state.failures.min(16)).min(BACKOFF.1);
@@ -67,55 +87,93 @@ impl Link {
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, Fault> {
+    /// Connects, and ends the connection before at the server: whatever of it arrives later is not done, since
+    /// what is sent from now on does not know of it.
+    async fn connect(&self, lost: Option<&Peer>) -> Result<(MultiplexedConnection, Option<Peer>), Fault> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(self.answer_within));
         let client = Client::open(self.info.clone()).map_err(|error| Fault::unconnected(&error))?;
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connecting.await.map_err(|error| Fault::unconnected(&error))?;
-        let mut load = Pipeline::new();
-        for lua in script::ALL {
-            load.add_command(lua.load());
+        let mut first = Pipeline::new();
+        if let Some(Peer { id, address }) = lost {
+            first.cmd("CLIENT").arg("KILL").arg("ID").arg(id).arg("ADDR").arg(address);
         }
-        let loaded = connection.req_packed_commands(&load, 0, script::ALL.len()).await;
-        for answer in loaded.map_err(|error| Fault::unconnected(&error))? {
-            if let Value::ServerError(error) = answer {
-                return Err(Fault::answered(&error));
-            }
+        first.cmd("CLIENT").arg("INFO");
+        let said = connection.req_packed_commands(&first, 0, first.len()).await;
+        let mut said = said.map_err(|error| Fault::unconnected(&error))?;
+        let peer = said.pop().and_then(peer);
+        if let Some(Value::ServerError(error)) = said.pop() {
+            tracing::warn!(%error, "a Redis connection that was lost cannot be ended: what it still carries may be done late");
         }
-        Ok(connection)
+        teach(&mut connection).await?;
+        Ok((connection, peer))
+    }
+
+    /// Makes the server know the scripts that it forgot.
+    async fn teach(&self) -> Result<(), Fault> {
+        let mut live = self.connection().await?;
+        let taught = teach(&mut live.connection).await;
+        if taught.is_err() {
+            self.lost(live.number).await;
+        }
+        taught
     }
 
     /// Sends commands together; each has its own answer.
     pub(super) async fn send(&self, commands: &[&Cmd]) -> Vec<Result<Value, Fault>> {
         let all = |fault: &Fault| commands.iter().map(|_| Err(fault.clone())).collect();
-        let mut connection = match self.connection().await {
-            Ok(connection) => connection,
+        let mut live = match self.connection().await {
+            Ok(live) => live,
             Err(fault) => return all(&fault),
         };
         let mut pipeline = Pipeline::with_capacity(commands.len());
         for command in commands {
             pipeline.add_command((*command).clone());
         }
-        match connection.req_packed_commands(&pipeline, 0, commands.len()).await {
+        match live.connection.req_packed_commands(&pipeline, 0, commands.len()).await {
             Ok(answers) if answers.len() == commands.len() => answers.into_iter().map(answer).collect(),
             Ok(answers) => {
                 let why = format!("the Redis server gave {} answers to {} commands", answers.len(), commands.len());
-                self.lost().await;
+                self.lost(live.number).await;
                 all(&Fault::Unanswered(why))
             }
             Err(error) => {
-                self.lost().await;
+                self.lost(live.number).await;
                 all(&Fault::under_way(&error))
             }
         }
     }
 
-    /// The connection is of no more use.
-    async fn lost(&self) {
-        self.state.lock().await.connection = None;
+    /// That connection is of no more use; a later one is.
+    async fn lost(&self, number: u64) {
+        let mut state = self.state.lock().await;
+        if let Some(live) = state.live.take_if(|live| live.number == number) {
+            state.lost = live.peer;
+        }
     }
+}
+
+async fn teach(connection: &mut MultiplexedConnection) -> Result<(), Fault> {
+    let mut load = Pipeline::new();
+    for lua in script::ALL {
+        load.add_command(lua.load());
+    }
+    let loaded = connection.req_packed_commands(&load, 0, script::ALL.len()).await;
+    for answer in loaded.map_err(|error| Fault::unconnected(&error))? {
+        if let Value::ServerError(error) = answer {
+            return Err(Fault::answered(&error));
+        }
+    }
+    Ok(())
+}
+
+/// Reads the answer to `CLIENT INFO`.
+fn peer(answer: Value) -> Option<Peer> {
+    let said = reply::text(answer).ok()?;
+    let field = |name: &str| said.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+    Some(Peer { id: field("id")?.to_owned(), address: field("addr")?.to_owned() })
 }
 
 fn answer(value: Value) -> Result<Value, Fault> {
@@ -243,7 +301,8 @@ impl Servers {
     async fn prepare(&self, answers: &[Result<Value, Fault>]) -> bool {
         if answers.iter().any(|answer| matches!(answer, Err(Fault::NoScript))) {
             for link in self.all() {
-                link.lost().await;
+                // Where that fails, what is sent again says so.
+                let _ = link.teach().await;
             }
         }
         self.refresh().await.is_ok()

@@ -1,7 +1,7 @@
 //! Opening: what the server is, what it promises, and what it holds.
 
 use abide_core::StoreError;
-use redis::{Client, Cmd, ConnectionInfo, IntoConnectionInfo, Value};
+use redis::{Client, Cmd, ConnectionInfo, IntoConnectionInfo, Value, io::tcp::TcpSettings};
 
 use super::{
     link::Servers,
@@ -45,6 +45,8 @@ impl Refusal<'_> {
 pub(super) async fn open(url: &str, base: &str, options: &RedisOptions) -> Result<Opened, OpenError> {
     let refusal = Refusal { url };
     let info: ConnectionInfo = base.into_connection_info().map_err(|error| refusal.bad(error.to_string()))?;
+    // A small round would wait in the kernel until the one before it is answered.
+    let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
     let first = Servers::new(info.clone(), false, options.answer_within);
     let about = ask(&first, redis::cmd("INFO").arg("everything")).await.map_err(|error| refusal.failed(&error))?;
     let about = reply::text(about).map_err(|error| refusal.failed(&error))?;

@@ -1,6 +1,9 @@
 //! What becomes of commits when the server is hurt.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use abide_core::{
     Key, Store, StoreError,
@@ -9,7 +12,7 @@ use abide_core::{
         store::{Commit, Committed},
     },
 };
-use abide_services::{Redis, redis::DURABLE};
+use abide_services::{Proxy, Redis, redis::DURABLE};
 use abide_store::{
     RedisOptions, RedisStore,
     contract::{
@@ -17,6 +20,7 @@ use abide_store::{
         fixture::{Owner, key},
     },
 };
+use futures_util::future::join_all;
 
 struct OnServer {
     url: String,
@@ -31,9 +35,13 @@ impl Subject for OnServer {
 }
 
 async fn owner(redis: &Redis) -> Owner {
+    owner_at(redis.url()).await
+}
+
+async fn owner_at(url: String) -> Owner {
     let options =
         RedisOptions { shards: Some(16), answer_within: Duration::from_millis(700), ..RedisOptions::default() };
-    Owner::open(&mut OnServer { url: redis.url(), options }).await
+    Owner::open(&mut OnServer { url, options }).await
 }
 
 /// Tries again until the server is back.
@@ -104,6 +112,40 @@ async fn a_lost_answer_is_unknown_and_reading_back_settles_it() {
     done_at_last(&owner, |head| owner.put(&a, head), &a).await;
     let page = owner.store.changes(&a, abide_core::Seq::ZERO, 9).await.unwrap();
     assert_eq!(page.head.number(), 3, "commit {id} was under way and was done");
+}
+
+#[tokio::test]
+async fn what_a_lost_connection_still_carries_comes_too_late() {
+    const LATE: Duration = Duration::from_secs(4);
+    let redis = Redis::start().unwrap();
+    let proxy = Proxy::start(redis.port()).unwrap();
+    let owner = owner_at(redis.url().replace(&redis.port().to_string(), &proxy.port().to_string())).await;
+    let a = key("a");
+    owner.grow(&a, 1).await;
+    proxy.delay(LATE);
+    let begun = Instant::now();
+    // Two that build on one another, as two rounds; and two more in one batch.
+    let b = key("b");
+    let apart = [owner.put(&a, 1), owner.put(&a, 2)].map(|commit| owner.store.commit(vec![commit]));
+    let together = owner.store.commit(vec![owner.put(&b, 0), owner.put(&b, 1)]);
+    for lost in join_all(apart.into_iter().chain([together])).await {
+        assert!(matches!(lost, Err(StoreError::Unknown(_))), "{lost:?}");
+    }
+    proxy.delay(Duration::ZERO);
+    let (ours, other) = (owner.put(&a, 1), owner.put(&b, 0));
+    let ids = (ours.id, other.id);
+    let done = vec![Committed::Done, Committed::Done];
+    while owner.store.commit(vec![ours.clone(), other.clone()]).await != Ok(done.clone()) {
+        assert!(begun.elapsed() < LATE, "the connection did not come back in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(begun.elapsed() < LATE, "what was to come late came before");
+    tokio::time::sleep_until(tokio::time::Instant::from_std(begun + LATE + Duration::from_secs(1))).await;
+    for (key, head, id) in [(&a, 2, ids.0), (&b, 1, ids.1)] {
+        let found = owner.store.load(key).await.unwrap().unwrap();
+        assert_eq!((found.head.number(), found.commit_id), (head, id), "an acknowledged commit was written over");
+    }
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
 
 #[tokio::test]
