@@ -65,7 +65,7 @@ pub(crate) fn told(error: &io::Error) -> String {
         Fault::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "call it by a name that is in its certificate",
-        Fault::InvalidCertificate(_) => "name who vouches for its certificate with `ca`",
+        Fault::InvalidCertificate(CertificateError::UnknownIssuer) => "name who vouches for its certificate with `ca`",
         Fault::AlertReceived(Alert::CertificateRequired) => {
             "it wants to be shown a certificate: give one with `certificate`"
         }

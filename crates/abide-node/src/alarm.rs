@@ -23,7 +23,8 @@ impl<'a> AlarmBuilder<'a> {
         Self { ctx, name, payload: Json::null() }
     }
 
-    /// What the handler is given when it fires.
+    /// What the handler is given when it fires. If it cannot be written as JSON (NaN cannot), the turn panics,
+    /// fails, and changes nothing.
     pub fn payload(mut self, payload: impl Serialize) -> Self {
         self.payload =
             Json::of(&payload).unwrap_or_else(|e| panic!("the payload of alarm {} is not JSON: {e}", self.name));

@@ -193,11 +193,14 @@ impl Context {
         Ok(())
     }
 
-    /// Emits a domain event: it travels with this turn's change.
+    /// Emits a domain event: it travels with this turn's change. If its data cannot be written as JSON, the turn
+    /// is rolled back.
     pub fn emit(&mut self, kind: impl Into<String>, data: impl Serialize) {
         let id = self.fresh_ulid();
-        let data = serde_json::to_value(data).unwrap_or_default();
-        self.emit_event(Event { id, kind: kind.into(), data, metadata: None });
+        match Json::of(&data).and_then(|_| serde_json::to_value(data)) {
+            Ok(data) => self.emit_event(Event { id, kind: kind.into(), data, metadata: None }),
+            Err(error) => self.fault("the data of an event", &error),
+        }
     }
 
     /// Emits a domain event with an id and metadata of its own.
@@ -233,12 +236,13 @@ impl Context {
         match Json::of(data) {
             Ok(data) if self.effects.has_room() => self.effects.signals.push(signal(data)),
             Ok(_) => {}
-            Err(error) => {
-                let detail =
-                    format!("what is sent to clients cannot be written as JSON: {error}; the turn was rolled back");
-                self.effects.fault = Some(Error::internal(detail));
-            }
+            Err(error) => self.fault("what is sent to clients", &error),
         }
+    }
+
+    fn fault(&mut self, what: &str, error: &serde_json::Error) {
+        let detail = format!("{what} cannot be written as JSON: {error}; the turn was rolled back");
+        self.effects.fault = Some(Error::internal(detail));
     }
 
     /// A fresh ULID, made of this turn's time.

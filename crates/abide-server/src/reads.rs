@@ -119,8 +119,8 @@ impl Reads {
         let turn = timeout(limits.request_timeout.min(WAITS_MAX), self.turn()).await;
         turn.unwrap_or_else(|_| {
             let detail = format!(
-                "{OF_CALLER} answers to this caller are on their way over this connection, and none of them was taken \
-                 to its end; read those first, or ask over another connection"
+                "{OF_CALLER} answers to this caller are on their way over this connection, and it was not this one's \
+                 turn in time; read those first, or ask over another connection"
             );
             Err(Error::new(Code::Overloaded, detail))
         })

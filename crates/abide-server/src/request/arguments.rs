@@ -14,8 +14,8 @@ pub(crate) fn read(bytes: &[u8], depth_max: usize) -> Result<Json> {
         return Ok(Json::trusted("{}"));
     }
     if !text.starts_with(['{', '[']) {
-        let detail =
-            "arguments are an object of named ones, a list of positional ones, or nothing at all; nothing was changed";
+        let detail = "what a handler is given is an object of named arguments, a list of positional ones, or nothing; \
+             nothing was changed";
         return Err(Error::bad_request(detail));
     }
     shallow("the body", text, depth_max)?;

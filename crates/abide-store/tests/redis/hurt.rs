@@ -1,9 +1,6 @@
 //! What becomes of commits when the server is hurt.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use abide_core::{
     Key, Store, StoreError,
@@ -21,6 +18,7 @@ use abide_store::{
     },
 };
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 struct OnServer {
     url: String,
@@ -140,7 +138,7 @@ async fn what_a_lost_connection_still_carries_comes_too_late() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(begun.elapsed() < LATE, "what was to come late came before");
-    tokio::time::sleep_until(tokio::time::Instant::from_std(begun + LATE + Duration::from_secs(1))).await;
+    tokio::time::sleep_until(begun + LATE + Duration::from_secs(1)).await;
     for (key, head, id) in [(&a, 2, ids.0), (&b, 1, ids.1)] {
         let found = owner.store.load(key).await.unwrap().unwrap();
         assert_eq!((found.head.number(), found.commit_id), (head, id), "an acknowledged commit was written over");

@@ -329,6 +329,12 @@ impl Gauge {
     }
 
     #[handler]
+    pub fn announce(&mut self, ctx: &mut Context, by: u32) {
+        self.sum += 1.0;
+        ctx.emit("shared", 1.0 / f64::from(by));
+    }
+
+    #[handler]
     pub fn share(&mut self, by: u32) -> f64 {
         self.sum += 1.0;
         1.0 / f64::from(by)
@@ -370,6 +376,8 @@ fn a_number_that_json_does_not_have_is_in_no_message_alarm_or_kept_answer() {
             assert!(told.detail().contains("not finite"), "{told}");
             let set = soon(gauge.look_again(0)).await.unwrap_err();
             assert_eq!(set.code(), Code::Internal, "{set}");
+            let announced = soon(gauge.announce(0)).await.unwrap_err();
+            assert!(announced.detail().contains("not finite"), "{announced}");
             let kept = soon(gauge.share(0).key("k")).await.unwrap_err();
             assert!(kept.detail().contains("not finite") && kept.detail().contains("nothing was changed"), "{kept}");
             assert_eq!(gauge.average().await.unwrap().0, 0.0, "nothing was changed");
