@@ -104,8 +104,11 @@ impl Link {
         let said = connection.req_packed_commands(&first, 0, first.len()).await;
         let mut said = said.map_err(|error| Fault::unconnected(&error))?;
         let peer = said.pop().and_then(peer);
-        if let Some(Value::ServerError(error)) = said.pop() {
-            tracing::warn!(%error, "a Redis connection that was lost cannot be ended: what it still carries may be done late");
+        if peer.is_none() || matches!(said.pop(), Some(Value::ServerError(_))) {
+            tracing::warn!(
+                "this user of Redis may not end a connection that was lost (CLIENT INFO, CLIENT KILL): what it still \
+                 carries may be done late"
+            );
         }
         teach(&mut connection).await?;
         Ok((connection, peer))
