@@ -10,8 +10,8 @@ use std::{
 };
 
 use abide_core::{
-    ClientFrame, Code, Error, Json, Kind, Result, Seq, Timestamp,
-    frame::{self, BROADCAST_BYTES_MAX},
+    ClientFrame, Error, Json, Kind, Result, Seq, Timestamp,
+    frame::{self, fits_broadcast},
     port::{Repeat, Request, Search, SearchPage, store::Listed},
 };
 use parking_lot::Mutex;
@@ -135,13 +135,7 @@ impl Client {
     /// `unavailable` if there is no connection; `too_large` and `overloaded`. It was not sent then.
     pub async fn send(&self, kind: &str, id: &str, data: impl Serialize) -> Result<()> {
         let data = Json::of(&data).map_err(not_json)?;
-        let bytes = data.as_str().len();
-        if bytes > BROADCAST_BYTES_MAX {
-            let detail = format!(
-                "what is sent to those who watch has at most {BROADCAST_BYTES_MAX} bytes, this has {bytes}; nothing was sent"
-            );
-            return Err(Error::new(Code::TooLarge, detail));
-        }
+        fits_broadcast(&data)?;
         let (refused, answer) = oneshot::channel();
         let command = Command::Send { kind: Kind::new(kind)?, id: id.to_owned(), data, refused };
         self.core.tell(command).await?;

@@ -31,6 +31,22 @@ pub const SHOWN_BYTES_MAX: usize = 4096;
 /// The longest data that is sent to whoever watches an object, in bytes: it is held for the slow among them.
 pub const BROADCAST_BYTES_MAX: usize = 64 << 10;
 
+/// Refuses what is too long to be sent to whoever watches.
+///
+/// # Errors
+/// `too_large` over [`BROADCAST_BYTES_MAX`].
+pub fn fits_broadcast(data: &Json) -> crate::Result<()> {
+    let bytes = data.as_str().len();
+    if bytes <= BROADCAST_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "what is sent to those who watch has at most {BROADCAST_BYTES_MAX} bytes, this has {bytes}; nothing was \
+         sent; put it into the state, or send where it is"
+    );
+    Err(Error::new(Code::TooLarge, detail))
+}
+
 /// How much of what was sent an error repeats, in characters.
 const QUOTED_MAX: usize = 200;
 

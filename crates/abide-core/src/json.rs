@@ -20,12 +20,12 @@ impl Json {
     /// Encodes a value. Fails where the value's own `Serialize` does, where a map key is not text, and where a
     /// number is not finite: JSON has no NaN, and whoever reads `null` in its place is told something else.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
-        let seen = Cell::new(false);
-        let text = serde_json::to_string(&Noticed { value, seen: &seen })?;
-        if seen.get() {
-            return Err(Error::custom("a number in it is not finite (NaN or infinite), which JSON does not have"));
-        }
-        Ok(Self(text.into()))
+        finite(value, |value| serde_json::to_string(value)).map(|text| Self(text.into()))
+    }
+
+    /// Encodes a value as a dynamic one. Fails where [`Json::of`] does.
+    pub fn value_of<T: Serialize + ?Sized>(value: &T) -> Result<serde_json::Value, Error> {
+        finite(value, |value| serde_json::to_value(value))
     }
 
     /// Checks that `text` is one JSON value.
@@ -52,6 +52,19 @@ impl Json {
     pub fn value(&self) -> serde_json::Value {
         self.decode().unwrap_or_default()
     }
+}
+
+/// Writes a value, and refuses it if a number in it is not finite.
+fn finite<T: Serialize + ?Sized, R>(
+    value: &T,
+    write: impl FnOnce(&Noticed<'_, T>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let seen = Cell::new(false);
+    let written = write(&Noticed { value, seen: &seen })?;
+    if seen.get() {
+        return Err(Error::custom("a number in it is not finite (NaN or infinite), which JSON does not have"));
+    }
+    Ok(written)
 }
 
 impl fmt::Display for Json {

@@ -8,6 +8,7 @@ use std::{
 use abide_core::{
     Error, Event, Json, Key, Kind, Result, Timestamp,
     error::Code,
+    frame::fits_broadcast,
     port::store::{Alarm, AlarmWrite},
     schedule::Schedule,
 };
@@ -22,7 +23,6 @@ use crate::{
     clients::Recipients,
     effects::{Effects, Outgoing, Signal, TimerChange, TimerPlan, apply_alarms},
     handle::Handle,
-    hub::fits_broadcast,
     job::Chain,
     node::NodeCore,
     object::Object,
@@ -197,7 +197,7 @@ impl Context {
     /// is rolled back.
     pub fn emit(&mut self, kind: impl Into<String>, data: impl Serialize) {
         let id = self.fresh_ulid();
-        match Json::of(&data).and_then(|_| serde_json::to_value(data)) {
+        match Json::value_of(&data) {
             Ok(data) => self.emit_event(Event { id, kind: kind.into(), data, metadata: None }),
             Err(error) => self.fault("the data of an event", &error),
         }

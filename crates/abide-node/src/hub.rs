@@ -11,7 +11,7 @@ use std::{
 use abide_core::{
     ChangeRecord, Error, Json, Key, Result,
     error::Code,
-    frame::{BROADCAST_BYTES_MAX, SHOWN_BYTES_MAX},
+    frame::{SHOWN_BYTES_MAX, fits_broadcast},
 };
 use metrics::Gauge;
 use parking_lot::Mutex;
@@ -269,19 +269,6 @@ impl Watched {
     }
 }
 
-/// Refuses what is too long to be sent to whoever watches.
-pub(crate) fn fits_broadcast(data: &Json) -> Result<()> {
-    let bytes = data.as_str().len();
-    if bytes <= BROADCAST_BYTES_MAX {
-        return Ok(());
-    }
-    let detail = format!(
-        "what is sent to those who watch has at most {BROADCAST_BYTES_MAX} bytes, this has {bytes}; nothing was \
-         sent; put it into the state, or send where it is"
-    );
-    Err(Error::new(Code::TooLarge, detail))
-}
-
 /// A place at the hub; leaving it is dropping it.
 pub(crate) struct Subscription {
     reader: Option<Reader<Item>>,
@@ -361,7 +348,7 @@ impl Drop for Everything {
 
 #[cfg(test)]
 mod tests {
-    use abide_core::{Kind, Namespace};
+    use abide_core::{Kind, Namespace, frame::BROADCAST_BYTES_MAX};
     use futures_util::FutureExt;
 
     use super::*;

@@ -34,8 +34,9 @@ pub(super) struct Link {
 #[derive(Default)]
 struct State {
     live: Option<Live>,
-    /// The connection before, if it was lost: what was sent over it may still be on its way.
-    lost: Option<Peer>,
+    /// What the server calls the connection that was made last: what was sent over it may still be on its way when
+    /// it is lost.
+    peer: Option<Peer>,
     /// Connections made so far.
     made: u64,
     failures: u32,
@@ -47,11 +48,9 @@ struct State {
 struct Live {
     number: u64,
     connection: MultiplexedConnection,
-    peer: Option<Peer>,
 }
 
 /// What the server calls a connection.
-#[derive(Clone)]
 struct Peer {
     id: String,
     address: String,
@@ -72,10 +71,10 @@ impl Link {
             let why = "the Redis server could not be reached a moment ago".to_owned();
             return Err(Fault::Refused(StoreError::Unavailable(why)));
         }
-        match self.connect(state.lost.as_ref()).await {
+        match self.connect(state.peer.as_ref()).await {
             Ok((connection, peer)) => {
-                let live = Live { number: state.made, connection, peer };
-                *state = State { live: Some(live.clone()), made: state.made + 1, ..State::default() };
+                let live = Live { number: state.made, connection };
+                *state = State { live: Some(live.clone()), peer, made: state.made + 1, ..State::default() };
                 Ok(live)
             }
             Err(fault) => {
@@ -152,9 +151,7 @@ impl Link {
     /// That connection is of no more use; a later one is.
     async fn lost(&self, number: u64) {
         let mut state = self.state.lock().await;
-        if let Some(live) = state.live.take_if(|live| live.number == number) {
-            state.lost = live.peer;
-        }
+        state.live.take_if(|live| live.number == number);
     }
 }
 
