@@ -104,7 +104,7 @@ pub(crate) fn told(tally: &Tally) -> String {
 pub(crate) fn failed(error: &TransferError, backup: Option<&Path>) -> Failure {
     let code = match error {
         TransferError::Backup { .. } => "backup",
-        TransferError::Exists { .. } | TransferError::Same { .. } => "conflict",
+        TransferError::Exists { .. } | TransferError::Busy { .. } | TransferError::Same { .. } => "conflict",
         TransferError::Source(_) | TransferError::Target(_) => "store",
     };
     let failure = Failure::new(code, error.to_string());

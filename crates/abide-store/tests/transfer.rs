@@ -11,7 +11,7 @@ use abide_store::{
         fixture::{Owner, key},
         full::{reference, same, sorted},
     },
-    transfer::{Progress, TransferError, back_up, copy, restore, tally},
+    transfer::{Progress, TransferError, back_up, check, copy, restore, tally},
 };
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -108,6 +108,44 @@ async fn nothing_that_is_there_is_overwritten_unasked() {
     same(&sorted(&full).await, &sorted(&memory).await);
     let twin = memory.clone();
     assert!(matches!(copy(&memory, &twin, true, |_| {}).await, Err(TransferError::Same { .. })));
+}
+
+#[tokio::test]
+async fn two_backups_to_one_path_never_write_into_each_other() {
+    let folder = folder();
+    let (file, partial) = (folder.path().join("backup"), folder.path().join("backup.partial"));
+    let (memory, small) = (many(20_000).await, reference(4).await);
+    let moved = Notify::new();
+    let first = back_up(&memory, &file, true, |_| moved.notify_one());
+    tokio::pin!(first);
+    tokio::select! {
+        done = &mut first => panic!("it was over before another began: {done:?}"),
+        () = moved.notified() => {}
+    }
+    for replace in [false, true] {
+        let second = back_up(&small, &file, replace, |_| {}).await;
+        assert_eq!(second, Err(TransferError::Busy { path: file.clone() }));
+    }
+    let made = first.await.unwrap();
+    assert_eq!(check(&file, |_| {}).await.unwrap(), (made.about, made.tally));
+    assert!(!partial.exists());
+
+    // What a process left that was killed is in nobody's way.
+    fs::write(&partial, vec![7; 1 << 20]).unwrap();
+    let made = back_up(&small, &file, true, |_| {}).await.unwrap();
+    assert_eq!(check(&file, |_| {}).await.unwrap(), (made.about, made.tally));
+    assert!(!partial.exists());
+}
+
+#[tokio::test]
+async fn what_comes_to_its_path_while_a_backup_is_written_stays() {
+    let folder = folder();
+    let file = folder.path().join("backup");
+    let progress = |_| fs::write(&file, "mine").unwrap();
+    let refused = back_up(&many(50).await, &file, false, progress).await;
+    assert_eq!(refused, Err(TransferError::Exists { path: file.clone() }));
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[tokio::test]

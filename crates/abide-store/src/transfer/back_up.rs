@@ -1,7 +1,6 @@
 use std::{
-    fs::{self, File},
     io::{BufWriter, Write},
-    path::{Path, PathBuf},
+    path::Path,
     thread::Builder,
 };
 
@@ -14,7 +13,7 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::{AHEAD_PAGES, Progress, ROWS, TransferError};
+use super::{AHEAD_PAGES, Progress, ROWS, TransferError, partial::Partial};
 use crate::archive::{About, ArchiveError, Writer};
 
 /// A backup that was made.
@@ -29,7 +28,8 @@ pub struct BackedUp {
 }
 
 /// Writes everything that is in a store into a new file, while nodes work on it. The file has its name only
-/// when all of it is durable; until then it has `.partial` after it.
+/// when all of it is durable; until then it has `.partial` after it, and is locked: a second backup to the same
+/// path is refused until the first has ended.
 ///
 /// A backup cannot go on where another was broken off: it is of one moment, which is gone.
 ///
@@ -45,11 +45,11 @@ pub async fn back_up(
         return Err(TransferError::Exists { path: to.into() });
     }
     let source = TransferError::Source;
+    let partial = Partial::take(to)?;
     let mut export = store.export().await.map_err(source)?;
     let status = store.status().await.map_err(source)?;
     let about = About::new(store.name(), &status.id, store.shards(), export.of_one_moment(), export.total());
-    let partial = Partial::new(to);
-    let (pages, written) = start(&partial, to, &about);
+    let (pages, written) = start(partial, to, replace, &about);
     let mut done = 0;
     loop {
         let page = export.next(ROWS).await.map_err(source)?;
@@ -61,39 +61,23 @@ pub async fn back_up(
         done += rows;
         progress(Progress::Moved { done, total: export.total().max(done) });
     }
-    let failed = |error| TransferError::Backup { path: to.into(), error };
-    let stopped = Err(ArchiveError::Failed("the thread that wrote it has stopped".into()));
-    let (tally, bytes) = written.await.unwrap_or(stopped).map_err(failed)?;
+    let stopped = || ArchiveError::Failed("the thread that wrote it has stopped".into());
+    let stopped = |_| Err(TransferError::Backup { path: to.into(), error: stopped() });
+    let (tally, bytes) = written.await.unwrap_or_else(stopped)?;
     Ok(BackedUp { about, tally, bytes })
 }
 
-type Written = Result<(Tally, u64), ArchiveError>;
-
-/// A file that is not yet what it is to be; gone when this is dropped, unless it has got its name.
-struct Partial(PathBuf);
-
-impl Partial {
-    fn new(to: &Path) -> Self {
-        let mut name = to.as_os_str().to_owned();
-        name.push(".partial");
-        Self(name.into())
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
+type Written = Result<(Tally, u64), TransferError>;
 
 /// Writes on a thread of its own: compressing takes time, and a disk may make it wait. An empty page is the
 /// end; without it nothing gets its name.
-fn start(partial: &Partial, to: &Path, about: &About) -> (Sender<Vec<Row>>, oneshot::Receiver<Written>) {
+fn start(partial: Partial, to: &Path, replace: bool, about: &About) -> (Sender<Vec<Row>>, oneshot::Receiver<Written>) {
     let (sender, pages) = channel(AHEAD_PAGES);
     let (done, written) = oneshot::channel();
-    let (partial, to, about) = (partial.0.clone(), to.to_path_buf(), about.clone());
+    let (to, about) = (to.to_path_buf(), about.clone());
     let started = Builder::new().name("abide-backup".into()).spawn(move || {
-        let _ = done.send(write(&partial, &to, &about, pages));
+        let tally = write(&partial, &about, pages).map_err(|error| TransferError::Backup { path: to, error });
+        let _ = done.send(tally.and_then(|tally| Ok((tally, partial.keep(replace)?))));
     });
     if let Err(error) = started {
         tracing::error!(%error, "a thread could not be started");
@@ -101,12 +85,8 @@ fn start(partial: &Partial, to: &Path, about: &About) -> (Sender<Vec<Row>>, ones
     (sender, written)
 }
 
-fn write(partial: &Path, to: &Path, about: &About, mut pages: Receiver<Vec<Row>>) -> Written {
-    let failed = |error: std::io::Error| ArchiveError::Failed(error.to_string());
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed)?;
-    let file = File::create(partial).map_err(failed)?;
-    let mut writer = Writer::new(BufWriter::with_capacity(1 << 18, file), about)?;
+fn write(partial: &Partial, about: &About, mut pages: Receiver<Vec<Row>>) -> Result<Tally, ArchiveError> {
+    let mut writer = Writer::new(BufWriter::with_capacity(1 << 18, partial.file()), about)?;
     loop {
         match pages.blocking_recv() {
             Some(page) if page.is_empty() => break,
@@ -115,13 +95,6 @@ fn write(partial: &Path, to: &Path, about: &About, mut pages: Receiver<Vec<Row>>
         }
     }
     let (mut out, tally) = writer.finish()?;
-    out.flush().map_err(failed)?;
-    let file = out.into_inner().map_err(|error| ArchiveError::Failed(error.to_string()))?;
-    file.sync_all().map_err(failed)?;
-    let bytes = file.metadata().map_err(failed)?.len();
-    fs::rename(partial, to).map_err(failed)?;
-    if cfg!(unix) {
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    }
-    Ok((tally, bytes))
+    out.flush().map_err(|error| ArchiveError::Failed(error.to_string()))?;
+    Ok(tally)
 }

@@ -26,6 +26,13 @@ pub enum TransferError {
         /// Where the backup was to go.
         path: PathBuf,
     },
+    /// Another process, or another task of this one, is writing a backup to the same path.
+    #[cfg(feature = "archive")]
+    #[error("another backup to {} is being written: wait until it has ended, or give another path", path.display())]
+    Busy {
+        /// Where both were to go.
+        path: PathBuf,
+    },
     /// The backup cannot be read or written. No store was changed by what was found.
     #[cfg(feature = "archive")]
     #[error("the backup {}: {error}", path.display())]

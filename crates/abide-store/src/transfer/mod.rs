@@ -5,6 +5,8 @@ mod back_up;
 mod copy;
 mod error;
 #[cfg(feature = "archive")]
+mod partial;
+#[cfg(feature = "archive")]
 mod restore;
 mod tally;
 
