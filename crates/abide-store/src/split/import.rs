@@ -2,7 +2,8 @@
 //!
 //! A page may be in some databases and not yet in others when it is broken off. So the first database
 //! notes how far all of them are: up to there every row is in, and each database passes over what it has
-//! beyond.
+//! beyond. It notes only what is on the disks of all. A server that lost rows all the same (it does not wait
+//! for its disk, or a standby took its place) has fewer than were noted: then all of them begin again.
 
 use abide_core::{
     Key, StoreError,
@@ -19,6 +20,8 @@ use crate::import;
 
 /// The note that holds the progress.
 const NOTE: &str = "import";
+/// A note of each database: writing it waits until all that was written before is on the disk.
+const REACHED: &str = "import_reached";
 
 /// How far an import has come in all databases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,29 @@ pub(super) struct Progress {
     counts: Vec<u64>,
     /// All rows are in; databases are told one after the other.
     ending: bool,
+    /// How often all databases had to begin again.
+    #[serde(default)]
+    again: u32,
+}
+
+impl Progress {
+    fn new(source: String, databases: usize) -> Self {
+        Self { source, rows: 0, counts: vec![0; databases], ending: false, again: 0 }
+    }
+
+    /// What the databases call the source: another one each time, so that none goes on with what it has.
+    fn name(&self) -> String {
+        match self.again {
+            0 => self.source.clone(),
+            times => format!("{}, begun again {times}", self.source),
+        }
+    }
+
+    /// The same, when rows that were in are not there any more.
+    fn anew(self) -> Self {
+        let (databases, again) = (self.counts.len(), self.again + 1);
+        Self { again, ..Self::new(self.source, databases) }
+    }
 }
 
 /// An import under way.
@@ -56,38 +82,83 @@ pub(super) async fn begin(
 ) -> Result<u64, StoreError> {
     let mut importing = importing.lock().await;
     *importing = None;
-    let noted = progress(held).await?.filter(|noted| noted.source == source);
-    if let Some(noted) = noted.filter(|noted| noted.ending)
-        && is_unfinished(held).await?
-    {
-        let rows = noted.rows;
-        *importing = Some(noted);
-        return Ok(rows);
-    }
-    if !replace {
-        holds_nothing_else(held, &source).await?;
-    }
-    let mut fresh = true;
-    for held in held {
-        let rows = held.store.import_begin(source.clone(), replace).await.map_err(|error| named(&held.name, error))?;
-        fresh &= rows == 0;
-    }
-    let noted = progress(held).await?.filter(|noted| noted.source == source && !fresh);
-    let noted = noted.unwrap_or(Progress { source, rows: 0, counts: vec![0; held.len()], ending: false });
-    note(held, Some(&noted)).await?;
-    let rows = noted.rows;
-    *importing = Some(noted);
+    let noted = progress(held).await?.filter(|noted| noted.source == source && noted.counts.len() == held.len());
+    let now = match noted {
+        Some(noted) if noted.ending => match reached(held, &noted).await? {
+            End::Lost => begin_again(held, noted).await?,
+            End::Whole if replace => begin_all(held, Progress::new(source, held.len()), true).await?,
+            End::Whole | End::Unfinished => noted,
+        },
+        Some(noted) if noted.again > 0 => begin_all(held, noted, true).await?,
+        noted => {
+            if !replace {
+                holds_nothing_else(held, &source).await?;
+            }
+            begin_all(held, noted.unwrap_or_else(|| Progress::new(source, held.len())), replace).await?
+        }
+    };
+    note(held, Some(&now)).await?;
+    let rows = now.rows;
+    *importing = Some(now);
     Ok(rows)
 }
 
-/// Whether the end of an import has not reached all databases.
-async fn is_unfinished(held: &[Held]) -> Result<bool, StoreError> {
+/// Begins with all databases, or goes on.
+async fn begin_all(held: &[Held], now: Progress, replace: bool) -> Result<Progress, StoreError> {
+    let (mut fresh, mut lost) = (true, false);
+    for (held, count) in held.iter().zip(&now.counts) {
+        let begun = held.store.import_begin(now.name(), replace).await;
+        let rows = begun.map_err(|error| named(&held.name, error))?;
+        fresh &= rows == 0;
+        lost |= rows < *count;
+    }
+    match (fresh, lost) {
+        (true, _) => Ok(Progress { again: now.again, ..Progress::new(now.source, held.len()) }),
+        (false, true) => begin_again(held, now).await,
+        (false, false) => Ok(now),
+    }
+}
+
+/// Begins again with all databases: what one of them lost cannot be told from what it has.
+async fn begin_again(held: &[Held], lost: Progress) -> Result<Progress, StoreError> {
+    tracing::warn!("a database lost rows that were in: the import begins again");
+    let now = lost.anew();
+    note(held, Some(&now)).await?;
     for held in held {
-        if held.store.status().await?.importing.is_some() {
-            return Ok(true);
+        held.store.import_begin(now.name(), true).await.map_err(|error| named(&held.name, error))?;
+    }
+    Ok(now)
+}
+
+/// How far the end of an import has come.
+enum End {
+    /// All databases are whole.
+    Whole,
+    /// Some are not told yet.
+    Unfinished,
+    /// One that is not told yet lacks rows.
+    Lost,
+}
+
+async fn reached(held: &[Held], noted: &Progress) -> Result<End, StoreError> {
+    let mut end = End::Whole;
+    for (held, count) in held.iter().zip(&noted.counts) {
+        let status = held.store.status().await.map_err(|error| named(&held.name, error))?;
+        match status.importing {
+            Some(importing) if importing.rows < *count => return Ok(End::Lost),
+            Some(_) => end = End::Unfinished,
+            None => {}
         }
     }
-    Ok(false)
+    Ok(end)
+}
+
+/// Forgets an end that reached all databases and was not noted: from here on the store is written to.
+pub(super) async fn settle(held: &[Held]) -> Result<(), StoreError> {
+    match progress(held).await? {
+        Some(_) => note(held, None).await,
+        None => Ok(()),
+    }
 }
 
 /// Refuses before any database is begun with.
@@ -125,10 +196,12 @@ pub(super) async fn take(
     }
     for ((held, rows), count) in held.iter().zip(sorted).zip(&mut now.counts) {
         let (first, more) = (*count, rows.len() as u64);
+        *count += more;
         if more > 0 {
             held.store.import(first, rows).await.map_err(|error| named(&held.name, error))?;
+            let kept = held.store.set_note(REACHED, count.to_string(), true).await;
+            kept.map_err(|error| named(&held.name, error))?;
         }
-        *count += more;
     }
     note(held, Some(&now)).await?;
     *slot = Some(now);

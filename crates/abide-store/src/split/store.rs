@@ -145,6 +145,7 @@ impl Store for SplitStore {
             let claims =
                 self.held.iter().map(async |held| held.store.claim().await.map_err(|error| named(&held.name, error)));
             let claimed = futures_util::future::try_join_all(claims).await?;
+            import::settle(&self.held).await?;
             let of_part = |(held, epochs): (&Held, Vec<Epoch>)| {
                 let range = held.range.start as usize..held.range.end as usize;
                 epochs.get(range).map(<[Epoch]>::to_vec).unwrap_or_default()

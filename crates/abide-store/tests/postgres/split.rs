@@ -2,17 +2,21 @@ use std::sync::Arc;
 
 use abide_core::{
     Key, Store, StoreError,
-    port::{BoxFuture, store::Committed},
+    port::{
+        BoxFuture,
+        store::{Committed, Row},
+    },
 };
 use abide_services::{
     Postgres,
     postgres::{Options, Shared, shared},
 };
 use abide_store::{
-    OpenError,
+    MemoryStore, OpenError,
     contract::{
         Subject,
         fixture::{Owner, alarm, at, key},
+        full::{rows, same, sorted},
     },
     join, open,
 };
@@ -113,4 +117,103 @@ async fn a_database_that_is_away_takes_only_its_own_objects_with_it() {
     })
     .await;
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
+}
+
+/// The rows of so many objects.
+async fn many(objects: u64) -> (MemoryStore, Vec<Row>) {
+    let memory = MemoryStore::new(16);
+    let owner = Owner::claim(Arc::new(memory.clone())).await;
+    owner.done((0..objects).map(|n| owner.put(&key(&n.to_string()), 0)).collect()).await;
+    let rows = rows(&memory, 500).await;
+    (memory, rows)
+}
+
+async fn take(store: &dyn Store, rows: &[Row], from: usize, to: usize) -> Result<(), StoreError> {
+    for first in (from..to).step_by(100) {
+        store.import(first as u64, rows[first..to.min(first + 100)].to_vec()).await?;
+    }
+    Ok(())
+}
+
+async fn begin(store: &dyn Store) -> usize {
+    usize::try_from(store.import_begin("a backup".into(), false).await.unwrap()).unwrap()
+}
+
+async fn ends_well(store: &dyn Store, memory: &MemoryStore, count: usize) {
+    store.import_done(count as u64).await.unwrap();
+    assert_eq!(store.status().await.unwrap().importing, None);
+    same(&sorted(store).await, &sorted(memory).await);
+    assert_eq!(store.verify(9).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_goes_on_where_it_was_after_one_of_the_servers_crashed() {
+    // Long enough that nothing but a commit that waits for it writes the log to the disk.
+    let options = || Options { fsync: false, ..Options::default() }.with("wal_writer_delay", "10s");
+    let (one, mut other) = (Postgres::start_with(&options()).unwrap(), Postgres::start_with(&options()).unwrap());
+    let url = |server: &Postgres| format!("{}?shards=16", server.url());
+    let store = open(&join(&[url(&one), url(&other)])).await.unwrap();
+    let (memory, rows) = many(1_000).await;
+    assert_eq!(begin(&*store).await, 0);
+    take(&*store, &rows, 0, 1_000).await.unwrap();
+    other.kill9().unwrap();
+    other.start_again().unwrap();
+    let from = well("the import", async || store.import_begin("a backup".into(), false).await.ok()).await;
+    assert_eq!(from, 1_000);
+    take(&*store, &rows, 1_000, rows.len()).await.unwrap();
+    ends_well(&*store, &memory, rows.len()).await;
+}
+
+#[tokio::test]
+async fn a_restore_begins_again_when_a_database_lost_rows_that_were_in() {
+    let (a, b) = (shared().unwrap(), shared().unwrap());
+    let store = open(&both(&a, &b)).await.unwrap();
+    let (memory, rows) = many(400).await;
+    let lose = |to: &str| {
+        b.sql("TRUNCATE objects, log").unwrap();
+        b.sql(&format!("UPDATE meta SET value = '{to}' WHERE name IN ('import_rows', 'import_open')")).unwrap();
+    };
+    assert_eq!(begin(&*store).await, 0);
+    take(&*store, &rows, 0, 500).await.unwrap();
+    lose("0");
+    assert_eq!(begin(&*store).await, 0);
+    assert_eq!(a.sql("SELECT count(*) FROM objects").unwrap().trim(), "0");
+    take(&*store, &rows, 0, 300).await.unwrap();
+    assert_eq!(begin(&*store).await, 300);
+    take(&*store, &rows, 300, rows.len()).await.unwrap();
+    // Once more, when the end has reached the first database.
+    lose("0");
+    store.import_done(rows.len() as u64).await.unwrap_err();
+    assert_eq!(begin(&*store).await, 0);
+    take(&*store, &rows, 0, rows.len()).await.unwrap();
+    assert_eq!(begin(&*store).await, rows.len());
+    ends_well(&*store, &memory, rows.len()).await;
+    store.claim().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_end_that_reached_all_databases_and_was_not_noted_is_an_end() {
+    let (a, b) = (shared().unwrap(), shared().unwrap());
+    let store = open(&both(&a, &b)).await.unwrap();
+    let (memory, rows) = many(100).await;
+    begin(&*store).await;
+    take(&*store, &rows, 0, rows.len()).await.unwrap();
+    let noted = a.sql("SELECT value FROM meta WHERE name = 'note_import'").unwrap();
+    let ending = noted.trim().replace("\"ending\":false", "\"ending\":true");
+    assert_ne!(noted.trim(), ending);
+    let broken_off = || a.sql(&format!("UPDATE meta SET value = '{ending}' WHERE name = 'note_import'")).unwrap();
+    ends_well(&*store, &memory, rows.len()).await;
+    broken_off();
+    assert_eq!(begin(&*store).await, rows.len());
+    ends_well(&*store, &memory, rows.len()).await;
+    // Once the store is used, it is one that holds something.
+    broken_off();
+    store.claim().await.unwrap();
+    let refused = store.import_begin("a backup".into(), false).await;
+    assert!(matches!(&refused, Err(StoreError::Unsupported(text)) if text.contains("holds something")), "{refused:?}");
+    // And whoever asks for all of it to be replaced gets that.
+    broken_off();
+    assert_eq!(store.import_begin("a backup".into(), true).await, Ok(0));
+    take(&*store, &rows, 0, rows.len()).await.unwrap();
+    ends_well(&*store, &memory, rows.len()).await;
 }
