@@ -1,31 +1,14 @@
 //! A thousand updates each way.
 
-use abide::{After, Change, Update, prelude::*};
+use abide::{Change, prelude::*};
 use abide_services::Redis;
 
 use crate::{
     program::Program,
-    user::{User, node, soon},
+    user::{User, changes_until, node, soon},
 };
 
 const UPDATES: u64 = 1_000;
-
-/// Every change of a user, up to the one after which it has had so many visits.
-async fn changes_until(user: &Ref<User>, visits: u64) -> Vec<Change> {
-    let mut stream = user.changes(After::Start).await.unwrap();
-    let mut changes: Vec<Change> = Vec::new();
-    soon("the last update", async {
-        while changes.last().is_none_or(|last| last.patch.get("visits").is_none_or(|found| *found != visits)) {
-            match stream.next().await.unwrap().unwrap() {
-                update @ Update::Change(_) => changes.push(update.change().unwrap()),
-                reset @ Update::Reset { .. } => panic!("all changes are kept: {reset:?}"),
-            }
-        }
-    })
-    .await;
-    assert!((1..).zip(&changes).all(|(seq, change)| change.seq.number() == seq), "the log is dense");
-    changes
-}
 
 fn visits(changes: &[Change]) -> Vec<u64> {
     changes.iter().filter_map(|change| change.patch.get("visits")?.as_u64()).collect()

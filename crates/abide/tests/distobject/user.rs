@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use abide::prelude::*;
+use abide::{After, Change, Update, prelude::*};
 use abide_services::Redis;
 
 /// How long a test waits for anything.
@@ -22,6 +22,11 @@ impl User {
     #[handler]
     pub(crate) fn sign_up(&mut self, name: String, email: Option<String>) {
         (self.name, self.email) = (name, email);
+    }
+
+    #[handler]
+    pub(crate) fn rename(&mut self, name: String) {
+        self.name = name;
     }
 
     #[handler]
@@ -56,4 +61,21 @@ pub(crate) async fn node(redis: &Redis) -> Abide {
 /// Waits for what has to come.
 pub(crate) async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, coming).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+}
+
+/// Every change of a user, up to the one after which it has had so many visits.
+pub(crate) async fn changes_until(user: &Ref<User>, visits: u64) -> Vec<Change> {
+    let mut stream = user.changes(After::Start).await.unwrap();
+    let mut changes: Vec<Change> = Vec::new();
+    soon("the last update", async {
+        while changes.last().is_none_or(|last| last.patch.get("visits").is_none_or(|found| *found != visits)) {
+            match stream.next().await.unwrap().unwrap() {
+                update @ Update::Change(_) => changes.push(update.change().unwrap()),
+                reset @ Update::Reset { .. } => panic!("all changes are kept: {reset:?}"),
+            }
+        }
+    })
+    .await;
+    assert!((1..).zip(&changes).all(|(seq, change)| change.seq.number() == seq), "the log is dense");
+    changes
 }

@@ -42,7 +42,8 @@ pub(super) async fn look(
     }
     let found: Result<[Reply; 3], _> = reply::list(looked?)?.try_into();
     let [object, found, seen] = found.map_err(|_| damaged("a look at an object is incomplete"))?;
-    let news = foreign(&reply::hash(found)?, &reply::hash(seen)?);
+    let seen = reply::hash(seen)?;
+    let news = foreign(&reply::hash(found)?, &seen);
     if news.is_empty() {
         return Ok(None);
     }
@@ -54,11 +55,20 @@ pub(super) async fn look(
         return send(shared, key, &remove).await.map(|_| None);
     }
     match &notice.said {
-        // Its news was taken in before, or overwritten.
-        Some(said) if !said.keys().any(|field| news.contains_key(field)) => Ok(None),
-        Some(said) => Ok(Some(said.clone())),
+        Some(said) => {
+            let counts = |(field, text): &(&String, &String)| is_news(field, text, &news, &seen);
+            let said: Strings = said.iter().filter(counts).map(|(field, text)| (field.clone(), text.clone())).collect();
+            Ok(Some(said).filter(|said| !said.is_empty()))
+        }
         None => Ok(Some(news)),
     }
+}
+
+/// Whether what a message says of a field was neither taken in before nor overwritten. After Abide wrote over
+/// something that it had not taken in, messages may still say that; then only what stands there counts.
+fn is_news(field: &str, text: &str, news: &Strings, seen: &Strings) -> bool {
+    let Some(now) = news.get(field) else { return false };
+    now == text || !seen.contains_key(&format!("\0{field}"))
 }
 
 /// The channel on which looks are marked.

@@ -272,7 +272,8 @@ local function write_indexes(object, kinds, id, set)
 end
 
 -- What programs of distobject see: a flat hash of strings, and a message for each update. `:d:` holds
--- what of it Abide wrote or took in last.
+-- what of it Abide wrote or took in last; and NUL and a field's name, where Abide wrote over what it had
+-- not taken in: messages that are on their way say older things of that field.
 local function write_flat(s, name, buried)
   local mode = take()
   if mode == '' then return end
@@ -281,6 +282,7 @@ local function write_flat(s, name, buried)
     for _ = 1, number() do
       local field, text = take(), take()
       call('HSET', seen_key, field, text)
+      if call('HGET', flat, field) == text then call('HDEL', seen_key, '\0' .. field) end
     end
     return
   end
@@ -293,13 +295,14 @@ local function write_flat(s, name, buried)
     local field, text = take(), take()
     there[field] = true
     if seen[field] ~= text then
+      if (call('HGET', flat, field) or nil) ~= seen[field] then call('HSET', seen_key, '\0' .. field, '') end
       call('HSET', flat, field, text)
       call('HSET', seen_key, field, text)
       parts[#parts + 1] = cjson.encode(field) .. ':' .. cjson.encode(text)
     end
   end
   for field in pairs(seen) do
-    if not there[field] then
+    if not there[field] and string.byte(field, 1) ~= 0 then
       call('HDEL', flat, field)
       call('HDEL', seen_key, field)
     end
