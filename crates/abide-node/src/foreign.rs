@@ -26,15 +26,29 @@ pub(crate) fn share(store: &dyn Store, kinds: &Kinds) -> Result<Option<Arc<dyn S
     let shared: Vec<SharedKind> =
         kinds.all().into_iter().map(|kind| shared(kind)).collect::<Result<Vec<_>>>()?.concat();
     for (n, one) in shared.iter().enumerate() {
-        if let Some(other) = shared[..n].iter().find(|other| other.prefix == one.prefix) {
-            let detail = format!("kinds {} and {} have the same prefix {:?}", other.kind, one.kind, one.prefix);
-            return Err(Error::bad_request(detail));
-        }
+        shared[..n].iter().try_for_each(|other| apart(other, one))?;
     }
     if shared.is_empty() {
         return Ok(None);
     }
     Ok(Some(store.share(shared)?))
+}
+
+/// No key may be of both kinds: ids can have colons.
+fn apart(one: &SharedKind, other: &SharedKind) -> Result<()> {
+    let begins = |short: &str, long: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with(':'));
+    let kinds = format!("kinds {} and {}", one.kind, other.kind);
+    if one.prefix == other.prefix {
+        return Err(Error::bad_request(format!("{kinds} have the same prefix {:?}", one.prefix)));
+    }
+    if begins(&one.prefix, &other.prefix) || begins(&other.prefix, &one.prefix) {
+        return Err(Error::bad_request(format!(
+            "{kinds} have prefixes of which one begins the other, {:?} and {:?}: the keys of the one would be the \
+             other's, too; give one of them another prefix",
+            one.prefix, other.prefix
+        )));
+    }
+    Ok(())
 }
 
 fn shared(kind: &KindEntry) -> Result<Vec<SharedKind>> {

@@ -2,6 +2,8 @@
 
 #[path = "distobject/meeting.rs"]
 mod meeting;
+#[path = "distobject/prefixes.rs"]
+mod prefixes;
 #[path = "distobject/program.rs"]
 mod program;
 #[path = "distobject/refusals.rs"]

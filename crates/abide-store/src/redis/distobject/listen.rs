@@ -193,7 +193,7 @@ impl Listener {
             let mut found = read::many(&shared, &commands).await?.into_iter();
             for key in keys {
                 let (Some(flat), Some(seen)) = (found.next(), found.next()) else { break };
-                compared.push((key.clone(), look::foreign(&reply::hash(flat)?, &reply::hash(seen)?)));
+                compared.push((key.clone(), look::foreign(key, &reply::hash(flat)?, &reply::hash(seen)?)));
             }
         }
         Ok(compared)

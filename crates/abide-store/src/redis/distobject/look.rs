@@ -14,8 +14,12 @@ use crate::redis::{
     writer::Shared,
 };
 
-/// The fields of a flat hash that Abide neither wrote nor took in.
-pub(super) fn foreign(flat: &Strings, seen: &Strings) -> Strings {
+/// The fields of a flat hash that Abide neither wrote nor took in. Programs of distobject give ids without a
+/// colon; where an object has one, and Abide wrote none of it, the hash is of somebody with a longer prefix.
+pub(super) fn foreign(key: &Key, flat: &Strings, seen: &Strings) -> Strings {
+    if seen.is_empty() && key.id().contains(':') {
+        return Strings::new();
+    }
     let foreign = flat.iter().filter(|(field, text)| seen.get(*field) != Some(text));
     foreign.map(|(field, text)| (field.clone(), text.clone())).collect()
 }
@@ -43,7 +47,7 @@ pub(super) async fn look(
     let found: Result<[Reply; 3], _> = reply::list(looked?)?.try_into();
     let [object, found, seen] = found.map_err(|_| damaged("a look at an object is incomplete"))?;
     let seen = reply::hash(seen)?;
-    let news = foreign(&reply::hash(found)?, &seen);
+    let news = foreign(key, &reply::hash(found)?, &seen);
     if news.is_empty() {
         return Ok(None);
     }
