@@ -10,6 +10,7 @@ use abide_core::{
         store::{AlarmWrite, Commit, Committed, Write},
     },
 };
+use futures_util::{StreamExt, stream};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::time::Instant;
@@ -21,6 +22,8 @@ use crate::{
 
 /// The most commits in one batch.
 const BATCH_MAX: usize = 4096;
+/// How many objects are read back at a time to know what became of their commits.
+const READ_BACK_AT_A_TIME: usize = 512;
 
 type Answer = Result<Vec<Committed>, StoreError>;
 
@@ -298,13 +301,15 @@ impl Pipeline {
         for (_, mark) in issued.iter().filter(|(_, mark)| mark.doomed.is_none()) {
             last.insert(mark.key.clone(), (mark.id, mark.moves));
         }
-        let mut durable: FxHashMap<Key, bool> = FxHashMap::default();
-        for (key, (id, moves)) in last {
+        let is_there = async |(key, (id, moves)): (Key, (u64, bool))| {
             let found = self.load_patiently(&key).await;
             let of_ours = |found: u64| found == id || moves && node.is_later_commit(found, id);
             let applied = matches!(&found, Ok(Some(found)) if of_ours(found.commit_id));
-            durable.insert(key, applied);
-        }
+            (key, applied)
+        };
+        // Side by side: while the store is away each takes its time.
+        let durable: FxHashMap<Key, bool> =
+            stream::iter(last).map(is_there).buffer_unordered(READ_BACK_AT_A_TIME).collect().await;
         let error = Error::new(
             Code::Unavailable,
             format!("{cause}; the effect may be there: read before you retry, or use an idempotency key"),

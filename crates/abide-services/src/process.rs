@@ -18,24 +18,38 @@ const GONE_WITHIN: Duration = Duration::from_secs(30);
 const WATCHER: &str = r#"
 read -r line && exit 0
 children=$(cat "/proc/$1/task/$1/children" 2>/dev/null)
-kill -9 "$1" $children 2>/dev/null
+kill -s "$3" "$1" 2>/dev/null
+kill -s CONT "$1" $children 2>/dev/null
+for tenth in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  kill -s 0 "$1" 2>/dev/null || break
+  sleep 0.1
+done
+kill -s KILL "$1" $children 2>/dev/null
 if [ -n "$2" ]; then sleep 0.2; rm -rf "$2"; fi
 "#;
+/// How long a server may take to end by the signal that it knows, before it is killed.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
-/// A server's process with the processes that it started. It is killed when this is dropped, and also
-/// when the process that dropped nothing was killed itself.
+/// A server's process with the processes that it started. It ends when this is dropped, and also when the
+/// process that dropped nothing was killed itself.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
     watcher: Child,
+    last: Option<&'static str>,
 }
 
 impl Process {
-    /// Starts a server. `folder` goes with it if this process is killed.
+    /// Starts a server. `folder` goes with it if this process is killed. `last` is the signal by which it ends
+    /// at once and gives back to the system what does not go with its processes, if it has such: shared memory.
     ///
     /// # Errors
     /// That the program cannot be started, with its name.
-    pub fn spawn(command: &mut Command, folder: Option<&Path>) -> Result<Self, ServiceError> {
+    pub fn spawn(
+        command: &mut Command,
+        folder: Option<&Path>,
+        last: Option<&'static str>,
+    ) -> Result<Self, ServiceError> {
         let name = command.get_program().display().to_string();
         let child = command
             .stdin(Stdio::null())
@@ -45,12 +59,13 @@ impl Process {
             .args(["-c", WATCHER, "watcher"])
             .arg(child.id().to_string())
             .arg(folder.unwrap_or(Path::new("")))
+            .arg(last.unwrap_or("KILL"))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
         match watcher {
-            Ok(watcher) => Ok(Self { child, watcher }),
+            Ok(watcher) => Ok(Self { child, watcher, last }),
             Err(error) => {
                 let mut child = child;
                 let _ = child.kill();
@@ -124,6 +139,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if let (Some(last), Ok(None)) = (self.last, self.ended()) {
+            let _ = self.signal(last);
+            // A stopped one could not end.
+            let _ = self.signal_all("CONT");
+            let _ = self.wait(ENDS_WITHIN);
+        }
         let _ = self.kill9();
         if let Some(mut input) = self.watcher.stdin.take() {
             let _ = input.write_all(b"done\n");
@@ -166,7 +187,7 @@ mod tests {
 
     fn sleeper(with_child: bool) -> Process {
         let script = if with_child { "sleep 600 & sleep 600; true" } else { "exec sleep 600" };
-        Process::spawn(Command::new("sh").args(["-c", script]), None).unwrap()
+        Process::spawn(Command::new("sh").args(["-c", script]), None, None).unwrap()
     }
 
     #[test]

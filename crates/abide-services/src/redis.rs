@@ -102,7 +102,7 @@ impl Redis {
         for (name, value) in &self.settings {
             command.arg(format!("--{name}")).arg(value);
         }
-        let mut process = Process::spawn(&mut command, self.folder.to_remove())?;
+        let mut process = Process::spawn(&mut command, self.folder.to_remove(), None)?;
         let port = self.port;
         until("the start of redis-server", READY_WITHIN, || {
             if let Some(status) = process.ended()? {

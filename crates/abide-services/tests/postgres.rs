@@ -1,7 +1,7 @@
 //! The kit against a real PostgreSQL.
 #![allow(clippy::disallowed_methods, reason = "a real server takes real time")]
 
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use abide_services::postgres::{Options, Postgres, shared};
 
@@ -46,4 +46,20 @@ fn a_shared_server_gives_every_test_a_schema_of_its_own() {
     }
     one.sql("INSERT INTO t VALUES (1)").unwrap();
     assert_eq!(two.sql("SELECT count(*) FROM t").unwrap().trim(), "0");
+}
+
+/// A system has few of these: a suite that leaves some behind on each run ends by not running at all.
+#[test]
+fn a_dropped_server_leaves_no_shared_memory() {
+    let server = Postgres::start_with(&Options { fsync: false, ..Options::default() }).unwrap();
+    let lock = fs::read_to_string(server.folder().join("data/postmaster.pid")).unwrap();
+    let segment = lock.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)).unwrap().to_owned();
+    let is_there = || {
+        let all = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+        all.lines().any(|line| line.split_whitespace().nth(1) == Some(&*segment))
+    };
+    assert!(is_there());
+    server.pause().unwrap();
+    drop(server);
+    assert!(!is_there());
 }

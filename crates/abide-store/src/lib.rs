@@ -7,6 +7,8 @@
 #[cfg(feature = "archive")]
 pub mod archive;
 pub mod contract;
+#[cfg(feature = "postgres")]
+mod doubt;
 mod error;
 #[cfg(feature = "sqlite")]
 mod filter;

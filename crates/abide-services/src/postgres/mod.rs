@@ -25,6 +25,8 @@ use programs::{Programs, run};
 
 /// How long a server may take to come up, which after a crash includes recovery.
 const UP_WITHIN: Duration = Duration::from_secs(60);
+/// The signal for a shutdown without an orderly end of anything but its shared memory.
+const AT_ONCE: &str = "QUIT";
 /// How long a server may take to stop when asked to.
 const DOWN_WITHIN: Duration = Duration::from_secs(60);
 
@@ -120,7 +122,7 @@ impl Postgres {
         let mut command = self.programs.command("postgres");
         command.arg("-D").arg(&self.data).args(["-p", &self.port.to_string()]);
         command.stdout(Stdio::null()).stderr(out);
-        let mut process = Process::spawn(&mut command, self.folder.to_remove())?;
+        let mut process = Process::spawn(&mut command, self.folder.to_remove(), Some(AT_ONCE))?;
         let port = self.port;
         until("the start of PostgreSQL", UP_WITHIN, || {
             if process.ended()?.is_some() {

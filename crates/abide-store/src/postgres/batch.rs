@@ -32,6 +32,8 @@ pub(super) struct Place {
     pub(super) oid: i64,
     pub(super) head: Seq,
     pub(super) floor: Seq,
+    /// Its last commit.
+    pub(super) commit_id: u64,
 }
 
 /// What the commits of one transaction do to objects, gathered so that each row is written once.
@@ -54,8 +56,9 @@ pub(super) struct Touched<'g> {
     pub(super) shard: Shard,
     /// Its row; `None` if it has none yet.
     pub(super) oid: Option<i64>,
-    /// Its head as it is stored.
+    /// Its head and its last commit as they are stored.
     pub(super) before: Seq,
+    pub(super) commit_before: u64,
     pub(super) head: Seq,
     pub(super) floor: Seq,
     pub(super) incarnation: u64,
@@ -142,6 +145,7 @@ impl<'g> Gathered<'g> {
             shard: commit.shard,
             oid: place.map(|place| place.oid),
             before: head,
+            commit_before: place.map_or(0, |place| place.commit_id),
             head,
             floor: place.map_or(Seq::ZERO, |place| place.floor),
             incarnation: 0,

@@ -21,6 +21,7 @@ use super::{
     hints::Hints,
     options::{PostgresOptions, Target},
 };
+use crate::doubt::Doubts;
 
 /// The first pause between two attempts to connect; each further one is up to twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(25);
@@ -39,6 +40,7 @@ pub(super) struct Connector {
     pub(super) options: PostgresOptions,
     tls: MakeRustlsConnect,
     pub(super) hints: Arc<Hints>,
+    pub(super) doubts: Doubts,
     /// Tells the connections of this store from others, so that it ends none but its own.
     application: String,
 }
@@ -61,7 +63,7 @@ impl Connector {
         let tls = super::tls::connector(&target.tls, target.client.as_ref())?;
         let application = format!("abide {}", ulid::Ulid::generate());
         let hints = Arc::new(Hints::new(&target.schema));
-        Ok(Self { target, options, tls, hints, application })
+        Ok(Self { target, options, tls, hints, doubts: Doubts::new(), application })
     }
 
     /// Connects to the first server that is there and accepts writes.
@@ -161,10 +163,18 @@ impl Connector {
     /// Ends a process of this store at the server that may still be at work, and waits until it is gone.
     pub(super) async fn end(&self, conn: &Conn, process: i32) -> Result<()> {
         let gone = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND application_name = $2";
-        while !conn.query(gone, &[&process, &self.application]).await?.is_empty() {
-            sleep(PAUSE_FIRST).await;
-        }
-        Ok(())
+        let wait = self.options.wait;
+        let ended = async {
+            while !conn.query(gone, &[&process, &self.application]).await?.is_empty() {
+                sleep(PAUSE_FIRST).await;
+            }
+            Ok(())
+        };
+        timeout(wait, ended).await.unwrap_or_else(|_| {
+            Err(Fault::Lost(format!(
+                "PostgreSQL still runs process {process}, which lost its connection, after {wait:?}"
+            )))
+        })
     }
 }
 

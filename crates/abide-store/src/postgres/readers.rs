@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use abide_core::StoreError;
+use abide_core::{Key, StoreError};
 use tokio::sync::Mutex;
 
 use super::{
@@ -44,9 +44,10 @@ impl Readers {
     }
 
     /// Reads when it is its turn, and again where the connection was lost: a read may be repeated. What is
-    /// given up before its turn is not read.
+    /// given up before its turn is not read. What is in doubt, of the object that is read or of all, waits.
     pub(super) async fn read<T, F>(
         self: &Arc<Self>,
+        of: Option<Key>,
         read: impl Fn(SharedConn) -> F + Send + Sync + 'static,
     ) -> Result<T, StoreError>
     where
@@ -54,7 +55,12 @@ impl Readers {
         F: Future<Output = Result<T>> + Send,
     {
         let readers = Arc::clone(self);
-        self.turns.run(async move { readers.read_now(read).await }).await
+        let doubts = async |connector: &Connector| connector.doubts.settled(of.as_ref(), connector.options.wait).await;
+        doubts(&self.connector).await?;
+        let found = self.turns.run(async move { readers.read_now(read).await }).await;
+        // Doubt may have come up while it was read.
+        doubts(&self.connector).await?;
+        found
     }
 
     async fn read_now<T, F: Future<Output = Result<T>>>(

@@ -80,7 +80,7 @@ impl Remembered {
             self.shards.insert(*shard, (known.epoch(*shard), *position));
         }
         for (object, oid) in gathered.objects.iter().zip(oids) {
-            let place = Place { oid: *oid, head: object.head, floor: object.floor };
+            let place = Place { oid: *oid, head: object.head, floor: object.floor, commit_id: object.commit_id };
             self.places.insert(object.key, (known.epoch(object.shard.number()), place));
         }
     }

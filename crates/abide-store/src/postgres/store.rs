@@ -101,13 +101,13 @@ impl PostgresStore {
     }
 
     /// Reads one object.
-    fn point<T, F>(&self, read: impl Fn(SharedConn) -> F + Send + Sync + 'static) -> Answered<T>
+    fn point<T, F>(&self, key: &Key, read: impl Fn(SharedConn) -> F + Send + Sync + 'static) -> Answered<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send,
     {
-        let readers = Arc::clone(&self.readers);
-        Box::pin(async move { readers.read(read).await })
+        let (readers, key) = (Arc::clone(&self.readers), key.clone());
+        Box::pin(async move { readers.read(Some(key), read).await })
     }
 
     /// Reads what may be much, beside the reads of single objects.
@@ -117,7 +117,7 @@ impl PostgresStore {
         F: Future<Output = Result<T>> + Send,
     {
         let scans = Arc::clone(&self.scans);
-        Box::pin(async move { scans.read(read).await })
+        Box::pin(async move { scans.read(None, read).await })
     }
 
     /// Reads what the node looks for by itself, beside what callers ask for.
@@ -127,7 +127,7 @@ impl PostgresStore {
         F: Future<Output = Result<T>> + Send,
     {
         let rounds = Arc::clone(&self.rounds);
-        Box::pin(async move { rounds.read(read).await })
+        Box::pin(async move { rounds.read(None, read).await })
     }
 }
 
@@ -145,8 +145,8 @@ impl Store for PostgresStore {
     }
 
     fn load(&self, key: &Key) -> Answered<Option<Loaded>> {
-        let key = key.clone();
-        self.point(move |conn| objects::load(conn, key.clone()))
+        let of = key.clone();
+        self.point(key, move |conn| objects::load(conn, of.clone()))
     }
 
     fn commit(&self, commits: Vec<Commit>) -> Answered<Vec<Committed>> {
@@ -158,13 +158,13 @@ impl Store for PostgresStore {
     }
 
     fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {
-        let key = key.clone();
-        self.point(move |conn| objects::changes(conn, key.clone(), after, limit))
+        let of = key.clone();
+        self.point(key, move |conn| objects::changes(conn, of.clone(), after, limit))
     }
 
     fn snapshot(&self, key: &Key, at: Seq) -> Answered<Option<(Seq, Json)>> {
-        let key = key.clone();
-        self.point(move |conn| objects::snapshot(conn, key.clone(), at))
+        let of = key.clone();
+        self.point(key, move |conn| objects::snapshot(conn, of.clone(), at))
     }
 
     fn feed(&self, shard: Option<Shard>, after: FeedPosition, limit: usize) -> Answered<FeedPage> {
@@ -203,12 +203,12 @@ impl Store for PostgresStore {
 
     fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Answered<Option<Outcome>> {
         let wanted = messages::Wanted { key: key.clone(), caller: caller.into(), call_key: call_key.into(), now };
-        self.point(move |conn| messages::outcome(conn, wanted.clone()))
+        self.point(key, move |conn| messages::outcome(conn, wanted.clone()))
     }
 
     fn received(&self, key: &Key, sender: &Key) -> Answered<u64> {
-        let (key, sender) = (key.clone(), sender.clone());
-        self.point(move |conn| messages::received(conn, key.clone(), sender.clone()))
+        let (of, sender) = (key.clone(), sender.clone());
+        self.point(key, move |conn| messages::received(conn, of.clone(), sender.clone()))
     }
 
     fn list(&self, query: ListQuery) -> Answered<ListPage> {

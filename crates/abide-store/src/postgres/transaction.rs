@@ -183,7 +183,8 @@ impl Begun {
         }
         for row in &self.heads {
             let key = recalled.keys.get((number(row, 0)? as usize).wrapping_sub(1)).ok_or(Fault::Moved)?;
-            let place = Place { oid: row.try_get(1)?, head: seq(row, 2)?, floor: seq(row, 3)? };
+            let place =
+                Place { oid: row.try_get(1)?, head: seq(row, 2)?, floor: seq(row, 3)?, commit_id: number(row, 4)? };
             known.places.insert((*key).clone(), place);
         }
         for row in &self.positions {
@@ -249,7 +250,7 @@ async fn join_in_order<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output>
 const FENCE: &str = "SELECT shard, epoch FROM shards WHERE shard = ANY($1::bigint[]) ORDER BY shard FOR SHARE";
 
 const HEADS: &str = "
-    SELECT u.place, o.oid, o.head, o.floor
+    SELECT u.place, o.oid, o.head, o.floor, o.commit_id
     FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u (namespace, kind, id, place)
     JOIN objects o ON o.namespace = u.namespace AND o.kind = u.kind AND o.id = u.id";
 

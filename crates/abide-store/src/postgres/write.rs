@@ -252,24 +252,25 @@ fn insert_object<'g>(object: &Touched<'g>, oid: i64, rows: &mut Columns<'g>) {
 fn put_object<'g>(object: &Touched<'g>, oid: i64, rows: &mut Columns<'g>) {
     let put = object.put.unwrap_or_default();
     head_of(object, oid, rows);
-    rows.optional_number(6, put.version.map(i64::from));
-    rows.optional_number(7, put.created_at);
-    rows.optional_number(8, object.updated_at);
-    state(put.state, 9, rows);
+    rows.optional_number(7, put.version.map(i64::from));
+    rows.optional_number(8, put.created_at);
+    rows.optional_number(9, object.updated_at);
+    state(put.state, 10, rows);
 }
 
 fn keep_object<'g>(object: &Touched<'g>, oid: i64, rows: &mut Columns<'g>) {
     head_of(object, oid, rows);
-    rows.optional_number(6, object.updated_at);
+    rows.optional_number(7, object.updated_at);
 }
 
 fn head_of<'g>(object: &Touched<'g>, oid: i64, rows: &mut Columns<'g>) {
     rows.number(0, oid);
     rows.number(1, object.before.number().cast_signed());
-    rows.number(2, object.head.number().cast_signed());
-    rows.number(3, object.floor.number().cast_signed());
-    rows.number(4, object.incarnation.cast_signed());
-    rows.number(5, object.commit_id.cast_signed());
+    rows.number(2, object.commit_before.cast_signed());
+    rows.number(3, object.head.number().cast_signed());
+    rows.number(4, object.floor.number().cast_signed());
+    rows.number(5, object.incarnation.cast_signed());
+    rows.number(6, object.commit_id.cast_signed());
 }
 
 fn state<'g>(state: Option<&'g Json>, column: usize, rows: &mut Columns<'g>) {
@@ -304,16 +305,18 @@ const INSERT_OBJECTS: &str = "
       AS u (oid, namespace, kind, id, shard, head, floor, incarnation, version, created_at,
             updated_at, commit_id, state, exact)";
 
-/// Fails, by a division by zero, if not every object is as it was found.
+/// Fails, by a division by zero, if not every object is as it was found: its last commit is compared, too, because
+/// some leave the head where it is.
 const PUT_OBJECTS: &str = "
     WITH done AS (
       UPDATE objects AS o SET head = u.head, floor = u.floor, incarnation = u.incarnation, commit_id = u.commit_id,
         version = coalesce(u.version, o.version), created_at = coalesce(u.created_at, o.created_at),
         updated_at = coalesce(u.updated_at, o.updated_at), state = u.state::jsonb, exact = u.exact
       FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                  $8::bigint[], $9::bigint[], $10::text[], $11::text[])
-        AS u (oid, before, head, floor, incarnation, commit_id, version, created_at, updated_at, state, exact)
-      WHERE o.oid = u.oid AND o.head = u.before
+                  $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[])
+        AS u (oid, before, commit_before, head, floor, incarnation, commit_id, version, created_at, updated_at, state,
+              exact)
+      WHERE o.oid = u.oid AND o.head = u.before AND o.commit_id = u.commit_before
       RETURNING 1
     )
     SELECT 1 / (CASE WHEN (SELECT count(*) FROM done) = array_length($1::bigint[], 1) THEN 1 ELSE 0 END)";
@@ -322,9 +325,10 @@ const KEEP_OBJECTS: &str = "
     WITH done AS (
       UPDATE objects AS o SET head = u.head, floor = u.floor, incarnation = u.incarnation, commit_id = u.commit_id,
         updated_at = coalesce(u.updated_at, o.updated_at)
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-        AS u (oid, before, head, floor, incarnation, commit_id, updated_at)
-      WHERE o.oid = u.oid AND o.head = u.before
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+                  $8::bigint[])
+        AS u (oid, before, commit_before, head, floor, incarnation, commit_id, updated_at)
+      WHERE o.oid = u.oid AND o.head = u.before AND o.commit_id = u.commit_before
       RETURNING 1
     )
     SELECT 1 / (CASE WHEN (SELECT count(*) FROM done) = array_length($1::bigint[], 1) THEN 1 ELSE 0 END)";

@@ -1,7 +1,10 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use abide_core::{Epoch, StoreError, port::store::Committed};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_postgres::Row;
 
 use super::{
@@ -22,6 +25,8 @@ use crate::{
 const GROUP_MAX: Limits = Limits { rows: 4_096, bytes: 16 << 20 };
 /// How often a transaction that met another one, or found its connection gone, is done again.
 const TRIES_MAX: usize = 5;
+/// The pause before the end of what was lost is looked for again, if nobody asks before.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 pub(super) enum Request {
@@ -61,7 +66,7 @@ impl Writer {
         loop {
             let request = match waiting.take() {
                 Some(request) => request,
-                None => match queue.recv().await {
+                None => match self.next(&mut queue).await {
                     Some(request) => request,
                     None => return,
                 },
@@ -89,6 +94,25 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// What is asked next. As long as nothing is, the end of what was lost is looked for.
+    async fn next(&mut self, queue: &mut mpsc::Receiver<Request>) -> Option<Request> {
+        while self.connector.doubts.are_any() {
+            if let Ok(request) = queue.try_recv() {
+                return Some(request);
+            }
+            match self.connected().await {
+                Ok(conn) => self.conn = Some(conn),
+                Err(fault) => {
+                    tracing::warn!(error = %fault.sentence(), "it is not known yet what became of the last commits");
+                    if let Ok(request) = timeout(PAUSE, queue.recv()).await {
+                        return request;
+                    }
+                }
+            }
+        }
+        queue.recv().await
     }
 
     /// Writes a group and answers each of its batches.
@@ -129,6 +153,10 @@ impl Writer {
                 Err(failure) => failure,
             };
             let again = !failure.maybe && (failure.fault.is_collision() || failure.fault.is_lost());
+            if failure.maybe {
+                // Before anybody is told, and reads back.
+                self.connector.doubts.raise(group.iter().flat_map(Batch::commits).map(|commit| &commit.key));
+            }
             self.failed(conn, &failure).await;
             if !again || tries >= TRIES_MAX {
                 return Err(failure);
@@ -141,11 +169,6 @@ impl Writer {
         self.ledgers.forget();
         if failure.fault.is_lost() || conn.is_closed() || conn.run("ROLLBACK").await.is_err() {
             self.lost = Some(conn.process);
-            drop(conn);
-            if failure.maybe {
-                // Whoever reads back to know should find what stays so.
-                self.conn = self.connected().await.ok();
-            }
         } else {
             self.conn = Some(conn);
         }
@@ -154,7 +177,7 @@ impl Writer {
     /// A connection, and nothing of an earlier one at work behind it.
     async fn connected(&mut self) -> Result<Conn> {
         let mut tries = 0;
-        loop {
+        let conn = loop {
             tries += 1;
             let conn = match self.conn.take().filter(|conn| !conn.is_closed()) {
                 Some(conn) => conn,
@@ -166,11 +189,19 @@ impl Writer {
                 }
             };
             match self.ready(&conn).await {
-                Ok(()) => return Ok(conn),
+                Ok(()) => break conn,
                 Err(fault) if fault.is_lost() && tries < TRIES_MAX => {}
                 Err(fault) => return Err(fault),
             }
+        };
+        if self.connector.doubts.are_any() {
+            if let Err(fault) = conn.query(BARRIER, &[]).await {
+                self.lost = Some(conn.process);
+                return Err(fault);
+            }
+            self.connector.doubts.settle();
         }
+        Ok(conn)
     }
 
     async fn ready(&mut self, conn: &Conn) -> Result<()> {
@@ -230,6 +261,11 @@ fn epochs(rows: &[Row]) -> Result<Vec<Epoch>> {
     numbered.sort_unstable_by_key(|(shard, _)| *shard);
     Ok(numbered.into_iter().map(|(_, epoch)| epoch).collect())
 }
+
+/// Waits, as any commit does, until what was committed before is as durable as the server is told to make it: a
+/// commit that waited for a standby is seen by others as soon as its process is ended. A row that is locked is
+/// written for that.
+const BARRIER: &str = "SELECT 1 FROM meta WHERE name = 'schema' FOR KEY SHARE";
 
 const CLAIM: &str = "
     WITH held AS (SELECT shard FROM shards ORDER BY shard FOR UPDATE)

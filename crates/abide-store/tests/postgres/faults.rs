@@ -54,6 +54,66 @@ async fn a_server_that_stands_still_is_given_up_in_time_and_gives_no_wrong_answe
     assert!(told.unknown + told.unavailable > 0, "{told:?}");
 }
 
+/// What a commit found may have been changed by one before it whose answer was lost, even where the head stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_is_not_done_where_another_has_come_in_between_that_left_the_head() {
+    let server = Postgres::start_with(&Options { fsync: false, ..Options::default() }).unwrap();
+    let owner = Owner::claim(open(&server.url(), options()).await).await;
+    for (refused, next) in [Owner::keep, Owner::put].into_iter().enumerate() {
+        let key = key(&refused.to_string());
+        owner.grow(&key, 1).await;
+        server.sql("UPDATE abide.objects SET commit_id = 99").unwrap();
+        assert_eq!(server.log().matches("division by zero").count(), refused);
+        assert_eq!(owner.commit(vec![next(&owner, &key, 1)]).await, [Committed::Done], "built on what is there now");
+        assert_eq!(server.log().matches("division by zero").count(), refused + 1);
+    }
+}
+
+/// A COMMIT that waits for a standby shows as soon as nobody waits for it any more, and would be gone after a
+/// failover: until the standby has it, nobody is told that it is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_waits_for_a_standby_is_not_told_of_before_the_standby_has_it() {
+    let mut server = Postgres::start().unwrap();
+    let short =
+        PostgresOptions { statement_timeout: Duration::from_secs(1), wait: Duration::from_secs(3), ..options() };
+    let owner = Owner::claim(open(&server.url(), short).await).await;
+    let (a, b) = (key("a"), key("b"));
+    owner.grow(&b, 1).await;
+    let waits_for = |server: &Postgres, standbys: &str| {
+        server.sql(&format!("ALTER SYSTEM SET synchronous_standby_names = '{standbys}'")).unwrap();
+        server.sql("SELECT pg_reload_conf()").unwrap();
+    };
+    waits_for(&server, "nobody");
+    // The server's processes hear of it one after the other.
+    let mut head = 0;
+    let lost = loop {
+        let commit = owner.put(&a, head);
+        match owner.store.commit(vec![commit.clone()]).await {
+            Ok(answers) => assert_eq!(answers, [Committed::Done]),
+            Err(StoreError::Unknown(_)) => break commit,
+            Err(error) => panic!("{error}"),
+        }
+        head += 1;
+    };
+    for crash in [false, true] {
+        if crash {
+            server.kill9().unwrap();
+            server.start_again().unwrap();
+        }
+        let told = owner.store.load(&a).await;
+        assert!(matches!(&told, Err(StoreError::Unavailable(_))), "{told:?}");
+        let told = owner.store.outbox(None, 9).await;
+        assert!(matches!(&told, Err(StoreError::Unavailable(_))), "{told:?}");
+        let told = owner.store.commit(vec![owner.put(&b, 1)]).await;
+        assert!(matches!(&told, Err(StoreError::Unavailable(_))), "{told:?}");
+        assert_eq!(owner.head(&b).await, 1, "no doubt is about it");
+    }
+    waits_for(&server, "");
+    let head = settled(&owner, &a, head, &lost).await;
+    assert_eq!(owner.commit(vec![owner.put(&a, head), owner.put(&b, 1)]).await, [Committed::Done; 2]);
+    assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
+}
+
 /// Wherever the connection breaks, the answer is right: Done is there, Unavailable is not, and Unknown
 /// is settled by reading back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

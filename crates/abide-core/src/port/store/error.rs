@@ -9,7 +9,8 @@ pub enum StoreError {
     /// The store is full or read-only; nothing changed; it needs an operator.
     #[error("{0}; nothing was changed; free some space or make the store writable")]
     Full(String),
-    /// The batch may or may not be durable: read back to know.
+    /// The batch may or may not be durable: read back to know. A read of its objects answers what stays so, or
+    /// that the store is unavailable.
     #[error("{0}; the batch may or may not be durable")]
     Unknown(String),
     /// What is stored cannot be read.
