@@ -16,6 +16,7 @@ mod import;
 #[cfg(feature = "postgres")]
 mod known;
 pub mod memory;
+mod moments;
 mod news;
 mod page;
 #[cfg(feature = "postgres")]

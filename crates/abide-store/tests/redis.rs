@@ -10,5 +10,7 @@ mod contract;
 mod hints;
 #[path = "redis/hurt.rs"]
 mod hurt;
+#[path = "redis/moving.rs"]
+mod moving;
 #[path = "redis/open.rs"]
 mod open;

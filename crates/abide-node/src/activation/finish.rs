@@ -426,15 +426,12 @@ pub(super) fn weigh(
     }
 }
 
-/// The seq that a message's number is made of leaves room for this many messages a turn.
-const MESSAGE_BITS: u32 = 16;
-
 fn outgoing(sender: &Key, expected: Seq, turned: &mut Turned, envelope: &Envelope) -> Vec<OutboxMessage> {
     if turned.effects.messages.is_empty() {
         return Vec::new();
     }
     let principal = envelope.principal.as_deref().map(Principal::kept);
-    let base = expected.next().number() << MESSAGE_BITS;
+    let base = expected.next().number() << MessageId::TURN_BITS;
     let messages = std::mem::take(&mut turned.effects.messages);
     let number = |(index, message): (u64, crate::effects::Outgoing)| OutboxMessage {
         id: MessageId { sender: sender.clone(), n: base + index },

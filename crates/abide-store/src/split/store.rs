@@ -14,7 +14,7 @@ use futures_util::future::{join_all, select_all};
 use tokio::sync::Mutex;
 
 use super::{
-    export::Chain,
+    export::chained,
     import::{self, Sorted},
     merge::{all, first, list, named, place_of, reachable, sum},
 };
@@ -297,10 +297,15 @@ impl Store for SplitStore {
     }
 
     fn export(&self) -> Answered<Box<dyn Export>> {
-        let held = Arc::clone(&self.held);
+        let (held, shards) = (Arc::clone(&self.held), self.shards);
         Box::pin(async move {
-            let exports = all(&held, |held| held.store.export()).await?;
-            Ok(Box::new(Chain::new(exports)) as Box<dyn Export>)
+            // Each is of a later moment than those before it.
+            let mut exports = Vec::with_capacity(held.len());
+            for held in held.iter() {
+                exports.push(held.store.export().await.map_err(|error| named(&held.name, error))?);
+            }
+            let of = move |key: &Key| part(&held, key.shard(shards));
+            Ok(Box::new(chained(exports, of)) as Box<dyn Export>)
         })
     }
 

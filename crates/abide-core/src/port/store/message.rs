@@ -11,6 +11,17 @@ pub struct MessageId {
     pub n: u64,
 }
 
+impl MessageId {
+    /// A number is the seq of the turn that sent it, followed by this many bits for its place in that turn.
+    pub const TURN_BITS: u32 = 16;
+
+    /// The highest number that an object whose head is `head` can have sent.
+    #[must_use]
+    pub const fn last_of(head: u64) -> u64 {
+        head << Self::TURN_BITS | ((1 << Self::TURN_BITS) - 1)
+    }
+}
+
 /// A durable message from one object to another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutboxMessage {

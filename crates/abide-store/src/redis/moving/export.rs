@@ -13,13 +13,16 @@ use abide_core::{
 use redis::Value;
 
 use super::whole;
-use crate::redis::{
-    codec,
-    fault::damaged,
-    names,
-    read::{self, objects},
-    reply, script,
-    writer::Shared,
+use crate::{
+    moments::Moments,
+    redis::{
+        codec,
+        fault::damaged,
+        names::{self, Names},
+        read::{self, objects},
+        reply, script,
+        writer::Shared,
+    },
 };
 
 /// How many objects, or messages, are read together at most.
@@ -64,7 +67,21 @@ pub(in crate::redis) async fn export(shared: Arc<Shared>) -> Result<Box<dyn Expo
         total += reply::number(found)?;
     }
     let low = b"-".to_vec();
-    Ok(Box::new(Rows { shared, total, part: 0, stage: Stage::Objects, low, ready: VecDeque::new() }))
+    let rows = Rows { shared: Arc::clone(&shared), total, part: 0, stage: Stage::Objects, low, ready: VecDeque::new() };
+    Ok(Box::new(Moments::new(rows, move |row, sender| was_read(&shared.names, row, sender))))
+}
+
+/// Whether a sender's place comes before that of a row.
+fn was_read(names: &Names, row: &Row, sender: &Key) -> bool {
+    match row {
+        Row::Received { key, .. } => {
+            let place = |key| (names.part(key), names::name(key));
+            place(sender) < place(key)
+        }
+        // They are read after all objects of the part, and their senders are in it.
+        Row::Message(_) => true,
+        Row::Object(_) | Row::Change { .. } | Row::Alarm { .. } | Row::Outcome { .. } => false,
+    }
 }
 
 impl Export for Rows {
