@@ -457,6 +457,9 @@ impl Node {
     }
 }
 
+/// How often an earlier state is looked for anew where its history was dropped meanwhile.
+const STATE_AT_TRIES: usize = 8;
+
 impl NodeCore {
     pub(crate) fn epoch(&self, shard: Shard) -> Epoch {
         self.epochs.get(shard.number() as usize).copied().unwrap_or_default()
@@ -549,29 +552,39 @@ impl NodeCore {
         if seq > page.head || seq == Seq::ZERO {
             return Err(gone(format!("{key} has no seq {seq}: its last one is {}", page.head)));
         }
-        let Some((mut at, start)) = self.store.snapshot(key, seq).await? else {
-            return Err(gone(format!(
-                "the state of {key} at seq {seq} is not kept: its history begins after seq {}",
-                page.floor
-            )));
-        };
+        for _ in 0..STATE_AT_TRIES {
+            let Some((from, start)) = self.store.snapshot(key, seq).await? else {
+                let floor = self.store.changes(key, seq, 1).await?.floor;
+                return Err(gone(format!(
+                    "the state of {key} at seq {seq} is not kept: its history begins after seq {floor}"
+                )));
+            };
+            if let Some(found) = self.replayed(key, from, &start, seq).await? {
+                return Ok(found);
+            }
+        }
+        let detail = format!("the history of {key} is dropped faster than it is read; nothing was changed; try again");
+        Err(Error::unavailable(detail))
+    }
+
+    /// The state of an object at `seq`: a snapshot, which is its state at `from`, and the changes after it. `None` if
+    /// some of them were dropped meanwhile.
+    async fn replayed(&self, key: &Key, from: Seq, start: &Json, seq: Seq) -> Result<Option<Snapshot<Json>>> {
         let serde_json::Value::Object(mut state) = start.value() else {
-            return Err(Error::internal(format!("the snapshot of {key} at seq {at} is not an object")));
+            return Err(Error::internal(format!("the snapshot of {key} at seq {from} is not an object")));
         };
-        let mut updated_at = None;
-        let before = at.minus(1);
-        at = before;
+        let mut updated_at = Timestamp::EPOCH;
+        let mut at = from.minus(1);
         while at < seq {
             // A snapshot is never far below: a page is what leads from it to here.
             let missing = usize::try_from(seq.number() - at.number()).unwrap_or(usize::MAX);
             let page = self.store.changes(key, at, missing.min(256)).await?;
-            let Some(last) = page.changes.last() else {
-                break;
-            };
-            let end = last.seq;
-            for record in page.changes.iter().filter(|record| record.seq <= seq) {
-                updated_at = Some(record.at);
-                if record.seq == before.next() {
+            for record in page.changes.iter().take_while(|record| record.seq <= seq) {
+                if record.seq != at.next() {
+                    return Ok(None);
+                }
+                (at, updated_at) = (record.seq, record.at);
+                if at == from {
                     continue;
                 }
                 let damaged = |e: &dyn std::fmt::Display| {
@@ -580,12 +593,13 @@ impl NodeCore {
                 let change = record.decode().map_err(|e| damaged(&e))?;
                 change.apply(&mut state).map_err(|e| damaged(&e))?;
             }
-            at = end;
+            if page.changes.first().is_none_or(|first| first.seq > seq) {
+                return Ok(None);
+            }
         }
         let state = Json::of(&state).map_err(|e| Error::internal(e.to_string()))?;
-        let updated_at = updated_at.unwrap_or(Timestamp::EPOCH);
         let created_at = self.store.load(key).await?.map_or(updated_at, |loaded| loaded.created_at);
-        Ok(Snapshot { seq, state, created_at, updated_at })
+        Ok(Some(Snapshot { seq, state, created_at, updated_at }))
     }
 
     pub(crate) async fn delete(self: &Arc<Self>, key: &Key, principal: Option<Arc<Principal>>) -> Result<bool> {
@@ -611,13 +625,13 @@ impl NodeCore {
 
     /// Removes what has expired, a little at a time, until the node closes.
     async fn clean_store(self: Arc<Self>) {
-        const LIMIT: usize = 10_000;
+        const LIMIT: usize = 4_000;
         loop {
             let removed = self.store.clean(self.clock.now(), LIMIT).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "expired outcomes cannot be removed; trying again");
                 0
             });
-            let pause = if removed >= LIMIT as u64 { Duration::from_secs(1) } else { Duration::from_secs(60) };
+            let pause = if removed >= LIMIT as u64 { Duration::from_millis(100) } else { Duration::from_secs(60) };
             tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,

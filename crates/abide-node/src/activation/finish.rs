@@ -263,7 +263,8 @@ impl NodeCore {
         turned: &mut Turned,
         deleted: bool,
     ) -> ChangeRecord {
-        if !cell.exists {
+        let is_first = !cell.exists;
+        if is_first {
             cell.incarnation = cell.incarnation.next();
             cell.created_at = turned.now;
         }
@@ -280,9 +281,11 @@ impl NodeCore {
             deleted,
         };
         let json = text.write();
-        let due = !deleted && snapshot_due(activation.kind.options.history, cell.head);
+        let history = activation.kind.options.history;
+        // What a deleted object was is gone: the first change of its next life leads from nothing.
+        let due = !deleted && (snapshot_due(history, cell.head) || is_first && kept(history));
         if due {
-            cell.mark_snapshot(turned.now, activation.kind.options.history);
+            cell.mark_snapshot(turned.now, history);
         }
         ChangeRecord { seq: cell.head, at: turned.now, json, snapshot: due.then(|| live.encoded.json()) }
     }

@@ -274,7 +274,8 @@ impl Model for PostgresModel {
 
     fn commit(&self, mut tx: PostgresTx) -> BoxFuture<'_, Result<(), ModelError>> {
         Box::pin(async move {
-            tx.batch_execute("COMMIT").await.map_err(said)?;
+            // A COMMIT of what an error has ended is answered as if it were one: a SELECT is refused there.
+            tx.batch_execute("SELECT 1; COMMIT").await.map_err(said)?;
             self.0.idle.lock().extend(tx.link.take());
             Ok(())
         })

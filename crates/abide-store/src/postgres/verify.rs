@@ -168,6 +168,7 @@ const CHECKS: &[Check] = &[
     ),
     (
         "SELECT o.namespace, o.kind, o.id, max(l.seq), o.head FROM log l JOIN objects o ON o.oid = l.oid
+         JOIN shards h ON h.shard = l.shard WHERE l.pos > h.feed_floor
          GROUP BY o.oid, o.namespace, o.kind, o.id, o.head HAVING max(l.seq) <> o.head LIMIT 100",
         |row| Ok(format!("{}: the log leads to {}, its head is {}", key(row, 0)?, number(row, 3)?, number(row, 4)?)),
     ),

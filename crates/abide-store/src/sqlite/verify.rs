@@ -205,7 +205,9 @@ fn steps(conn: &Connection, faults: &mut Faults) -> Result<()> {
         Ok(())
     })?;
     let ends = "SELECT o.namespace, o.kind, o.id, max(l.seq), o.head
-                FROM log l JOIN objects o USING (oid) GROUP BY l.oid HAVING max(l.seq) != o.head";
+                FROM log l JOIN objects o USING (oid)
+                WHERE l.pos > (SELECT value FROM meta WHERE name = 'feed_floor')
+                GROUP BY l.oid HAVING max(l.seq) != o.head";
     faults.rows(conn, ends, |row, faults| {
         let (last, head): (i64, i64) = (row.get(3)?, row.get(4)?);
         faults.add(format!("{}: the log leads to {last}, its head is {head}", key(row, 0)?));

@@ -7,7 +7,7 @@ use abide_core::{
 use rusqlite::Connection;
 
 use super::{
-    clean,
+    clean::Cleaner,
     fault::{Fault, Result},
     group::Group,
     import, index,
@@ -48,7 +48,7 @@ pub(super) struct Writer<'c> {
     /// be right; it moves when another connection commits.
     known_version: Option<i64>,
     group: u64,
-    feed_keep: u64,
+    cleaner: Cleaner,
     news: Arc<News>,
 }
 
@@ -64,7 +64,7 @@ impl<'c> Writer<'c> {
             next_pos: 1,
             known_version: None,
             group: 0,
-            feed_keep: options.feed_keep.max(1),
+            cleaner: Cleaner::new(options.feed_keep.max(1)),
             news,
         })
     }
@@ -171,7 +171,7 @@ impl<'c> Writer<'c> {
     }
 
     fn clean(&mut self, now: Timestamp, limit: usize) -> Result<u64> {
-        self.transaction(|writer| clean::clean(writer.conn, now, limit, writer.feed_keep))
+        self.transaction(|writer| writer.cleaner.clean(writer.conn, now, limit))
     }
 
     /// Refuses what needs all of a store while only a part is there.

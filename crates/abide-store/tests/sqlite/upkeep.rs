@@ -37,8 +37,8 @@ async fn clean_bounds_the_log_and_spares_what_is_still_history() {
         assert!(now <= 50);
         removed += now;
     }
-    // Kept: all 300 of the one, 5 of the other, and the last 10 entries for the feed.
     assert_eq!(removed, 900 - rows(&path).unsigned_abs());
+    // Kept: all 300 of the one, 5 of the other, and the last 10 entries for the feed.
     assert!((305..=315).contains(&rows(&path)), "{} rows are left", rows(&path));
     assert_eq!(owner.seqs(&all, 0, 999).await, (1..=300).collect::<Vec<_>>());
     assert_eq!(owner.seqs(&some, 0, 999).await, (296..=300).collect::<Vec<_>>());
@@ -50,6 +50,32 @@ async fn clean_bounds_the_log_and_spares_what_is_still_history() {
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
     owner.done(vec![owner.put(&all, 300)]).await;
     assert_eq!(owner.store.feed(None, feed.next, 9).await.unwrap().entries.len(), 1);
+}
+
+/// What was needed when it was looked at may be dead later, and somebody writes all the time.
+#[tokio::test]
+async fn clean_bounds_the_log_also_while_it_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("abide.db");
+    let options = SqliteOptions { feed_keep: 10, ..options() };
+    let owner = Owner::claim(Arc::new(SqliteStore::open(&path, options).unwrap())).await;
+    let keys: Vec<_> = (0..20).map(|n| key(&n.to_string())).collect();
+    // Each keeps 30 changes or a few more: most of what is looked at first is still needed then.
+    for head in 0..400 {
+        let trim = (head % 10 == 0).then(|| Seq::new(head).minus(30));
+        owner.done(keys.iter().map(|key| Commit { trim, ..owner.put(key, head) }).collect()).await;
+        for _ in 0..10 {
+            if owner.store.clean(at(0), 10).await.unwrap() < 10 {
+                break;
+            }
+        }
+        if head % 40 == 0 {
+            assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
+        }
+    }
+    let (there, needed) = (rows(&path), 20 * 40);
+    assert!(there < 3 * needed, "{there} rows are left of 8,000, and {needed} are needed");
+    assert_eq!(owner.seqs(&keys[0], 0, 999).await.last(), Some(&400));
 }
 
 #[tokio::test]

@@ -105,6 +105,61 @@ async fn an_earlier_state_can_be_read_within_history() {
 }
 
 #[tokio::test]
+async fn the_states_of_an_object_that_came_back_can_be_read_from_its_first_on() {
+    let abide = memory().await;
+    let counter = abide.object::<Counter>("a");
+    counter.increment(5).await.unwrap();
+    counter.delete().await.unwrap();
+    let key = counter.key().unwrap().clone();
+    for count in 1..=3 {
+        let seq = counter.increment(1).reply().await.unwrap().seq;
+        let then: serde_json::Value = abide.state_at(&key, seq).await.unwrap().state.value();
+        assert_eq!(then["count"], count, "{then}");
+    }
+    let first: serde_json::Value = abide.state_at(&key, abide::Seq::new(3)).await.unwrap().state.value();
+    assert_eq!(first["count"], 1, "{first}");
+    for gone in [1, 2] {
+        assert_eq!(abide.state_at(&key, abide::Seq::new(gone)).await.unwrap_err().code(), Code::NotFound);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_earlier_state_that_is_dropped_while_it_is_read_is_never_another_one() {
+    let abide = memory().await;
+    let counter = abide.object::<Counter>("a");
+    let key = counter.key().unwrap().clone();
+    let writing = {
+        let counter = counter.clone();
+        tokio::spawn(async move {
+            for _ in 0..20_000 {
+                counter.increment(1).await.unwrap();
+            }
+        })
+    };
+    let (mut read, mut dropped) = (0, 0);
+    while !writing.is_finished() {
+        let head = counter.peek().await.unwrap().map_or(0, |now| now.seq.number());
+        for back in 8..16 {
+            let Some(seq) = head.checked_sub(back).filter(|seq| *seq > 0) else { continue };
+            match abide.state_at(&key, abide::Seq::new(seq)).await {
+                Ok(then) => {
+                    let state: serde_json::Value = then.state.value();
+                    assert_eq!(state["count"], seq, "{state}");
+                    assert!(then.updated_at > abide::Timestamp::EPOCH);
+                    read += 1;
+                }
+                Err(error) => {
+                    assert!(matches!(error.code(), Code::NotFound | Code::Unavailable), "{error}");
+                    dropped += 1;
+                }
+            }
+        }
+    }
+    writing.await.unwrap();
+    assert!(read > 0 && dropped > 0, "{read} read, {dropped} dropped");
+}
+
+#[tokio::test]
 async fn idle_objects_hibernate_and_are_there_again() {
     let abide = memory().await;
     for id in 0..100 {

@@ -206,7 +206,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Removes outcomes that expired at or before `now` and feed entries beyond what is kept; at most
-    /// `limit` rows at once. Returns how many it removed.
+    /// `limit` rows at once. Returns how many it removed, or `limit` if there is more to do than can wait.
     fn clean(&self, now: Timestamp, limit: usize) -> BoxFuture<'static, Result<u64, StoreError>>;
 
     /// What is in the store.
