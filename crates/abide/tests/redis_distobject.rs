@@ -1,5 +1,7 @@
 //! Programs of distobject beside a node of Abide, on a real Redis server.
 
+#[path = "distobject/loud.rs"]
+mod loud;
 #[path = "distobject/meeting.rs"]
 mod meeting;
 #[path = "distobject/prefixes.rs"]

@@ -25,6 +25,10 @@ use crate::redis::{fault::Fault, names, read, reply, writer::Shared};
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// How long the channels have to be quiet before hashes are compared with what messages said.
 const QUIET: Duration = Duration::from_millis(20);
+/// How often they are compared on channels that are never quiet.
+const LOUD: Duration = Duration::from_secs(3);
+/// How many objects wait to be compared; more are found by a later sweep.
+const TOUCHED_MAX: usize = 16_384;
 /// How often all hashes are compared, for messages that never came; less often if that takes long.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const SWEEP_SHARE: u32 = 20;
@@ -38,8 +42,22 @@ struct Message {
     seq: Option<u64>,
 }
 
-/// Objects to be compared when it is quiet, each with how it differed when it was compared last.
-type Touched = BTreeMap<Key, Strings>;
+/// Objects to be compared, each with how it differed before.
+type Touched = BTreeMap<Key, Differed>;
+
+/// How a hash differed from what was taken in.
+#[derive(Default)]
+struct Differed {
+    /// When it was quiet last, since the last message of the object.
+    quiet: Strings,
+    /// When it was compared last without a quiet moment.
+    loud: Strings,
+}
+
+fn touch(touched: &mut Touched, key: Key) -> Option<&mut Differed> {
+    let room = touched.len() < TOUCHED_MAX || touched.contains_key(&key);
+    room.then(|| touched.entry(key).or_default())
+}
 
 /// What the listener works with.
 struct Listener {
@@ -112,22 +130,31 @@ impl Listener {
         self.sweep(None).await?;
         let mut sweep_at = Instant::now() + SWEEP_EVERY;
         let mut touched = Touched::new();
+        let mut compared = Instant::now();
         loop {
             if Instant::now() >= sweep_at {
                 let began = Instant::now();
                 self.sweep(Some(&mut touched)).await?;
-                sweep_at = Instant::now() + SWEEP_EVERY.max(began.elapsed() * SWEEP_SHARE);
+                compared = Instant::now();
+                sweep_at = compared + SWEEP_EVERY.max(began.elapsed() * SWEEP_SHARE);
             }
-            match timeout(QUIET, messages.next()).await {
+            let heard = timeout(QUIET, messages.next()).await;
+            let quiet = heard.is_err();
+            match heard {
                 Ok(Some(message)) if message.get_channel_name() == looks => self.mark(&message)?,
                 Ok(Some(message)) => {
-                    if let Some(key) = self.take(&message).await? {
-                        touched.insert(key, Strings::new());
+                    if let Some(differed) = self.take(&message).await?.and_then(|key| touch(&mut touched, key)) {
+                        differed.quiet.clear();
                     }
                 }
                 Ok(None) => return Err(StoreError::Unavailable("the subscription ended".into()).into()),
-                Err(_) if touched.is_empty() => {}
-                Err(_) => self.compare_touched(&mut touched).await?,
+                Err(_) => {}
+            }
+            if quiet || compared.elapsed() >= LOUD {
+                if !touched.is_empty() {
+                    self.compare_touched(&mut touched, quiet).await?;
+                }
+                compared = Instant::now();
             }
         }
     }
@@ -159,17 +186,25 @@ impl Listener {
     }
 
     /// Tells of objects whose hashes differ from what was taken in, in the same way as when they were compared
-    /// last: no message is on its way that explains it.
-    async fn compare_touched(&self, touched: &mut Touched) -> Result<(), End> {
+    /// last: no message is on its way that explains it. Where it is never quiet, other fields may differ
+    /// because of messages that are; one that stays the same for so long has none.
+    async fn compare_touched(&self, touched: &mut Touched, quiet: bool) -> Result<(), End> {
         let keys: Vec<Key> = touched.keys().filter(|key| !self.order.waits(key)).cloned().collect();
         for (key, news) in self.compare(&keys).await? {
+            let Some(differed) = touched.get_mut(&key) else { continue };
+            let stays = match quiet {
+                true => differed.quiet == news,
+                false => news.iter().any(|(field, text)| differed.loud.get(field) == Some(text)),
+            };
             if news.is_empty() {
                 touched.remove(&key);
-            } else if touched.get(&key) == Some(&news) {
+            } else if stays {
                 touched.remove(&key);
                 self.tell(Notice::compare(key)).await?;
+            } else if quiet {
+                differed.quiet = news;
             } else {
-                touched.insert(key, news);
+                differed.loud = news;
             }
         }
         Ok(())
@@ -217,7 +252,11 @@ impl Listener {
                     for (key, news) in self.compare(&keys).await? {
                         match &mut touched {
                             _ if news.is_empty() => {}
-                            Some(touched) => drop(touched.insert(key, news)),
+                            Some(touched) => {
+                                if let Some(differed) = touch(touched, key) {
+                                    differed.quiet = news;
+                                }
+                            }
                             None => self.tell(Notice::compare(key)).await?,
                         }
                     }
