@@ -31,8 +31,9 @@ pub(super) async fn look(
     order: &Order,
     notice: &Notice,
 ) -> Result<Option<Strings>, StoreError> {
+    let is_old = order.is_old(notice);
     order.looked(notice);
-    if order.is_old(notice) {
+    if is_old {
         return Ok(None);
     }
     let key = &notice.key;

@@ -1,6 +1,6 @@
 //! Which messages say something new.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use abide_core::{Key, port::store::Notice};
 use parking_lot::Mutex;
@@ -20,9 +20,16 @@ struct State {
     number: u64,
     /// Marks so far.
     marks: u64,
+    /// Of objects of which something may wait that is old.
     floors: HashMap<Key, Floor>,
-    /// Messages that were told and not yet looked at.
+    /// With how many floors they are looked through next.
+    crowded: usize,
+    /// Messages that were told over this connection and not yet looked at.
     told: HashMap<Key, u32>,
+    /// Messages up to this one were told over connections before.
+    begun: u64,
+    /// Objects with such messages, which may still be looked at, or were refused.
+    past: HashSet<Key>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -37,6 +44,28 @@ enum Floor {
 const WAITING_MAX: u64 = 16_384;
 /// How many floors there may be before those are removed that matter no more.
 const FLOORS: usize = 1_024;
+/// How many there may be at all. Where so many marks have not come, the connection does not bring them.
+const FLOORS_MAX: usize = 65_536;
+
+impl State {
+    /// Whether messages of this object may wait to be looked at.
+    fn may_wait(&self, key: &Key) -> bool {
+        self.told.contains_key(key) || self.past.contains(key)
+    }
+
+    /// Removes floors that matter no more, now and then.
+    fn make_room(&mut self) {
+        if self.floors.len() < self.crowded.max(FLOORS) {
+            return;
+        }
+        let past = self.number.saturating_sub(WAITING_MAX);
+        self.floors.retain(|_, floor| !matches!(floor, Floor::At(number) if *number < past));
+        if self.floors.len() >= FLOORS_MAX {
+            self.floors.retain(|_, floor| matches!(floor, Floor::At(_)));
+        }
+        self.crowded = (2 * self.floors.len()).min(FLOORS_MAX);
+    }
+}
 
 impl Order {
     pub(super) fn new() -> Self {
@@ -54,11 +83,20 @@ impl Order {
     /// A message is looked at.
     pub(super) fn looked(&self, notice: &Notice) {
         let mut state = self.state.lock();
-        if let (Some(told), Some(_)) = (state.told.get_mut(&notice.key), &notice.said) {
+        let key = &notice.key;
+        if notice.said.is_none() || notice.number <= state.begun {
+            return;
+        }
+        // What was told before it was looked at before it.
+        state.past.remove(key);
+        if let Some(told) = state.told.get_mut(key) {
             *told -= 1;
             if *told == 0 {
-                state.told.remove(&notice.key);
+                state.told.remove(key);
             }
+        }
+        if !state.may_wait(key) && matches!(state.floors.get(key), Some(Floor::At(_))) {
+            state.floors.remove(key);
         }
     }
 
@@ -84,10 +122,7 @@ impl Order {
         let mut state = self.state.lock();
         state.marks += 1;
         let mark = state.marks;
-        if state.floors.len() >= FLOORS {
-            let past = state.number.saturating_sub(WAITING_MAX);
-            state.floors.retain(|_, floor| !matches!(floor, Floor::At(number) if *number < past));
-        }
+        state.make_room();
         state.floors.insert(key.clone(), Floor::Mark(mark));
         format!("{}:{mark}", self.origin)
     }
@@ -103,8 +138,13 @@ impl Order {
         let Some(key) = keys(flat) else { return };
         let mut state = self.state.lock();
         let number = state.number;
-        if state.floors.get(&key) == Some(&Floor::Mark(mark)) {
+        if state.floors.get(&key) != Some(&Floor::Mark(mark)) {
+            return;
+        }
+        if state.may_wait(&key) {
             state.floors.insert(key, Floor::At(number));
+        } else {
+            state.floors.remove(&key);
         }
     }
 
@@ -116,10 +156,17 @@ impl Order {
     /// A new connection: marks of the one before do not come any more.
     pub(super) fn begin(&self) {
         let mut state = self.state.lock();
-        let number = state.number;
+        let State { number, floors, told, begun, past, .. } = &mut *state;
+        *begun = *number;
+        if past.len() + told.len() > WAITING_MAX as usize {
+            past.clear();
+        }
         // Those that were refused would be waited for for ever.
-        state.told.clear();
-        state.floors.values_mut().for_each(|floor| *floor = Floor::At(number));
+        past.extend(told.drain().map(|(key, _)| key));
+        floors.retain(|key, floor| {
+            *floor = Floor::At(*number);
+            past.contains(key)
+        });
     }
 }
 
@@ -129,6 +176,10 @@ mod tests {
 
     fn key() -> Key {
         Key::parse("default", "User", "a:b").unwrap()
+    }
+
+    fn user(n: u32) -> Key {
+        Key::parse("default", "User", &n.to_string()).unwrap()
     }
 
     fn message(number: u64) -> Notice {
@@ -150,6 +201,51 @@ mod tests {
         let third = message(order.tell(&key()));
         assert!(order.is_old(&second) && !order.is_old(&third));
         assert!(!order.is_old(&Notice::compare(key())));
+    }
+
+    fn floors(order: &Order) -> usize {
+        order.state.lock().floors.len()
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_objects_of_which_nothing_waits() {
+        let order = Order::new();
+        for n in 0..5_000 {
+            let mark = format!("{}:user:{n}", order.mark(&user(n)));
+            order.marked(&mark, |_| Some(user(n)));
+        }
+        assert_eq!(floors(&order), 0);
+        let first = message(order.tell(&key()));
+        let mark = format!("{}:user:a:b", order.mark(&key()));
+        order.marked(&mark, |_| Some(key()));
+        assert!(order.is_old(&first) && floors(&order) == 1);
+        order.looked(&first);
+        assert_eq!(floors(&order), 0);
+        assert!(!order.is_old(&message(order.tell(&key()))));
+    }
+
+    #[test]
+    fn marks_that_never_come_fill_a_bounded_number_of_places() {
+        let order = Order::new();
+        for n in 0..200_000 {
+            drop(order.mark(&user(n)));
+            assert!(floors(&order) <= FLOORS_MAX);
+        }
+    }
+
+    #[test]
+    fn what_was_told_over_the_connection_before_stays_old_until_something_newer_is_looked_at() {
+        let order = Order::new();
+        let first = message(order.tell(&key()));
+        order.begin();
+        let mark = format!("{}:user:a:b", order.mark(&key()));
+        order.marked(&mark, |_| Some(key()));
+        assert!(order.is_old(&first));
+        order.looked(&first);
+        let second = message(order.tell(&key()));
+        assert!(!order.is_old(&second));
+        order.looked(&second);
+        assert_eq!(floors(&order), 0);
     }
 
     #[test]
