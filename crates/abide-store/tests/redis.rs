@@ -14,3 +14,5 @@ mod hurt;
 mod moving;
 #[path = "redis/open.rs"]
 mod open;
+#[path = "redis/verify.rs"]
+mod verify;

@@ -1,7 +1,5 @@
 //! Checks over everything that is stored.
 
-use std::collections::BTreeMap;
-
 use abide_core::{Json, Key, StoreError, filter::Path};
 use redis::Value;
 
@@ -16,8 +14,11 @@ use super::{
 
 /// How many keys the server is asked to look at for one page.
 const SCAN: usize = 500;
+/// How often an object that changes meanwhile is looked at.
+const LOOKS: usize = 100;
 
-/// The faults found, at most `limit`. The store may be in use: each object is looked at by itself.
+/// The faults found, at most `limit`. The store may be in use: each object is looked at by itself,
+/// and again where it changes meanwhile.
 pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>, StoreError> {
     let mut faults = Vec::new();
     if let Some(underway) = moving::underway(shared).await? {
@@ -32,8 +33,11 @@ pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>,
             let answer = link.send(&[&scan]).await.pop().unwrap_or(Ok(Value::Nil));
             let mut answer = reply::list(answer.map_err(Fault::into_read_error)?)?.into_iter();
             cursor = reply::text(answer.next().unwrap_or_default())?;
-            for name in reply::list(answer.next().unwrap_or(Value::Array(Vec::new())))? {
-                object(shared, &reply::text(name)?, &mut faults).await?;
+            for key in reply::list(answer.next().unwrap_or(Value::Array(Vec::new())))? {
+                let key = reply::text(key)?;
+                if let Some(name) = object_name(shared.names.prefix(), &key) {
+                    object(shared, &key, name, &mut faults).await?;
+                }
             }
             if cursor == "0" || faults.len() >= limit {
                 break;
@@ -48,20 +52,55 @@ pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>,
     Ok(faults)
 }
 
-async fn object(shared: &Shared, name: &str, faults: &mut Vec<String>) -> Result<(), StoreError> {
-    let Some(key) = name.split_once("}:o:").and_then(|(_, name)| names::parse_name(name)) else {
-        faults.push(format!("{name}: it is no object's key"));
+/// The name of the object whose hash is at this key; `None` if the key is something else, or of a store with
+/// a longer prefix. Names can have anything in them.
+fn object_name<'k>(prefix: &str, key: &'k str) -> Option<&'k str> {
+    let (part, rest) = key.strip_prefix('{')?.strip_prefix(prefix)?.strip_prefix(':')?.split_once('}')?;
+    let is_number = !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    rest.strip_prefix(":o:").filter(|_| is_number)
+}
+
+async fn object(shared: &Shared, stored_at: &str, name: &str, faults: &mut Vec<String>) -> Result<(), StoreError> {
+    let Some(key) = names::parse_name(name) else {
+        faults.push(format!("{stored_at}: it is no object's key"));
         return Ok(());
     };
-    if name != shared.names.of('o', &key) {
-        let belongs = shared.names.of('o', &key);
-        faults.push(format!("{key}: it is stored at {name}, its hash belongs to {belongs}"));
+    let belongs = shared.names.of('o', &key);
+    if stored_at != belongs {
+        faults.push(format!("{key}: it is stored at {stored_at}, its hash belongs to {belongs}"));
         return Ok(());
     }
-    let slot = shared.names.slot(shared.names.part(&key));
+    let mut found = Vec::new();
+    for _ in 0..LOOKS {
+        found.clear();
+        let before = look(shared, &key, &mut found).await?;
+        // What was read one after the other belongs together if nothing was committed meanwhile.
+        if found.is_empty() || before == last_commit(shared, &key).await? {
+            break;
+        }
+    }
+    faults.append(&mut found);
+    Ok(())
+}
+
+/// What is different after each commit.
+type LastCommit = [Option<String>; 2];
+
+async fn last_commit(shared: &Shared, key: &Key) -> Result<LastCommit, StoreError> {
+    let mut cmd = redis::cmd("HMGET");
+    cmd.arg(shared.names.of('o', key)).arg("@commit").arg("@head");
+    let [found] = read::all(shared, [(shared.names.slot(shared.names.part(key)), cmd)]).await?;
+    let mut found = reply::list(found)?.into_iter();
+    let mut next = || reply::maybe(found.next().unwrap_or_default());
+    Ok([next()?, next()?])
+}
+
+/// The faults of an object, and by which commit its hash was.
+async fn look(shared: &Shared, key: &Key, faults: &mut Vec<String>) -> Result<LastCommit, StoreError> {
+    let slot = shared.names.slot(shared.names.part(key));
     let command = |name: &str, letter| {
         let mut cmd = redis::cmd(name);
-        cmd.arg(shared.names.of(letter, &key));
+        cmd.arg(shared.names.of(letter, key));
         (slot, cmd)
     };
     let (_, mut entries) = command("LRANGE", 'c');
@@ -69,15 +108,16 @@ async fn object(shared: &Shared, name: &str, faults: &mut Vec<String>) -> Result
     let kept = [command("HGETALL", 'o'), (slot, entries)];
     let [hash, entries] = read::all(shared, kept).await?;
     let fields = reply::hash(hash.clone())?;
+    let by = ["@commit", "@head"].map(|field| fields.get(field).cloned());
     let loaded = match objects::loaded(hash) {
         Ok(Some(loaded)) => loaded,
         Ok(None) => {
             faults.push(format!("{key}: it has no head"));
-            return Ok(());
+            return Ok(by);
         }
         Err(error) => {
             faults.push(format!("{key}: {error}"));
-            return Ok(());
+            return Ok(by);
         }
     };
     let entries = reply::list(entries)?;
@@ -100,7 +140,8 @@ async fn object(shared: &Shared, name: &str, faults: &mut Vec<String>) -> Result
     if loaded.state.is_none() && loaded.head.number() > 0 && !loaded.alarms.is_empty() {
         faults.push(format!("{key}: it is deleted and has {} alarms", loaded.alarms.len()));
     }
-    places(shared, &key, &loaded, &fields, faults).await
+    places(shared, key, &loaded, faults).await?;
+    Ok(by)
 }
 
 /// What is kept about an object outside its hash says the same.
@@ -108,7 +149,6 @@ async fn places(
     shared: &Shared,
     key: &Key,
     loaded: &abide_core::port::store::Loaded,
-    fields: &BTreeMap<String, String>,
     faults: &mut Vec<String>,
 ) -> Result<(), StoreError> {
     let part = shared.names.part(key);
@@ -142,7 +182,6 @@ async fn places(
             commands.push(score(&format!("x:{kinds}:{path}"), member));
         }
     }
-    debug_assert!(fields.contains_key("@head"));
     for ((place, wanted), found) in wanted.into_iter().zip(read::many(shared, &commands).await?) {
         let found = !matches!(found, Value::Nil);
         if found != wanted {
@@ -193,4 +232,23 @@ async fn listed(shared: &Shared, limit: usize, faults: &mut Vec<String>) -> Resu
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hashes_of_objects_of_this_store_are_looked_at() {
+        for (key, name) in [
+            ("{abide:0}:o:default:Counter:a", Some("default:Counter:a")),
+            ("{abide:12}:o:default:Counter:x}:o:y", Some("default:Counter:x}:o:y")),
+            ("{abide:0}:c:default:Counter:x}:o:y", None),
+            ("{abide:eu:0}:o:default:Counter:a", None),
+            ("{abide:}:o:default:Counter:a", None),
+            ("{abide}:o:default:Counter:a", None),
+        ] {
+            assert_eq!(object_name("abide", key), name, "{key}");
+        }
+    }
 }
