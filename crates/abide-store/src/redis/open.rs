@@ -6,7 +6,7 @@ use redis::{Client, Cmd, ConnectionInfo, IntoConnectionInfo, Value, io::tcp::Tcp
 use super::{
     link::Servers,
     names::Names,
-    options::{Durability, RedisOptions, without_password},
+    options::{Durability, RedisOptions, check_prefix, without_password},
     reply,
 };
 use crate::error::OpenError;
@@ -44,6 +44,7 @@ impl Refusal<'_> {
 
 pub(super) async fn open(url: &str, base: &str, options: &RedisOptions) -> Result<Opened, OpenError> {
     let refusal = Refusal { url };
+    check_prefix(&options.prefix).map_err(|why| refusal.bad(why))?;
     let info: ConnectionInfo = base.into_connection_info().map_err(|error| refusal.bad(error.to_string()))?;
     // A small round would wait in the kernel until the one before it is answered.
     let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));

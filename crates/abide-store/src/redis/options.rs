@@ -84,6 +84,7 @@ impl RedisOptions {
                 if value.is_empty() || value.len() > 64 || !value.chars().all(legal) {
                     return Err(bad("1 to 64 letters, digits, `_`, `-`, `.` and `:`"));
                 }
+                check_prefix(value)?;
                 self.prefix = value.into();
             }
             "shards" => self.shards = Some(number().ok_or_else(|| bad("a number from 1 to 65536"))?),
@@ -103,6 +104,19 @@ impl RedisOptions {
             }
         }
         Ok(())
+    }
+}
+
+/// A store calls its parts by its prefix, a colon and a number: no other store may be called so.
+pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
+    match prefix.rsplit_once(':') {
+        Some((parent, number)) if !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()) => {
+            Err(format!(
+                "`prefix={prefix}` ends with a colon and a number, and so do the keys of the store `prefix={parent}`: \
+             two stores would write into each other; take `prefix={parent}-{number}`"
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -129,9 +143,13 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_an_option_is_said_without_the_password() {
-        for (query, named) in
-            [("prefx=a", "`prefix`"), ("prefix={a}", "letters"), ("durability=1", "`everysec`"), ("shards=0", "from 1")]
-        {
+        for (query, named) in [
+            ("prefix=a:0", "`prefix=a-0`"),
+            ("prefx=a", "`prefix`"),
+            ("prefix={a}", "letters"),
+            ("durability=1", "`everysec`"),
+            ("shards=0", "from 1"),
+        ] {
             let error = RedisOptions::parse(&format!("redis://me:secret@h?{query}")).unwrap_err().to_string();
             assert!(error.contains(named) && !error.contains("secret"), "{error}");
         }

@@ -8,7 +8,7 @@ use abide_core::{
 };
 use abide_services::Redis;
 use abide_store::{
-    RedisStore,
+    RedisOptions, RedisStore,
     contract::fixture::{Owner, alarm, at, json, key},
 };
 
@@ -47,6 +47,23 @@ async fn what_stands_in_the_way_of_opening_is_said_in_a_sentence() {
     assert!(unauthenticated.contains("NOAUTH"), "{unauthenticated}");
     let inside = url.replace("redis://", "redis://:secret@");
     RedisStore::open(&format!("{inside}?prefix=other")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_prefix_that_a_part_of_another_store_has_is_refused() {
+    let redis = Redis::start().unwrap();
+    let store = RedisStore::open(&redis.url()).await.unwrap();
+    let owner = Owner::claim(std::sync::Arc::new(store)).await;
+    for prefix in ["abide:0", "abide:7"] {
+        let sentence = refusal(&format!("{}?prefix={prefix}", redis.url())).await;
+        assert!(sentence.contains("write into each other"), "{sentence}");
+        let options = RedisOptions { prefix: prefix.into(), ..RedisOptions::default() };
+        let refused = RedisStore::open_with(&redis.url(), options).await.map(|store| store.name());
+        assert!(refused.unwrap_err().to_string().contains("write into each other"));
+    }
+    RedisStore::open(&format!("{}?prefix=abide:0:eu", redis.url())).await.unwrap();
+    owner.done(vec![owner.put(&key("a"), 0)]).await;
+    assert_eq!(redis.ask(&["HKEYS", "{abide:0}:meta"]).unwrap(), "changes");
 }
 
 fn put(owner: &Owner, id: &str, expected: u64, state: &str) -> Commit {
