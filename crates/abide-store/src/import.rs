@@ -35,6 +35,15 @@ pub(crate) fn not_begun() -> StoreError {
     StoreError::Unsupported("rows came without the beginning of an import".into())
 }
 
+/// Rows that a server had and has no more.
+#[cfg(feature = "redis")]
+pub(crate) fn lost() -> StoreError {
+    StoreError::Unsupported(
+        "rows that were in are gone: a server lost its last writes; begin the import once more, and it begins again"
+            .into(),
+    )
+}
+
 /// A row of an object that is not there.
 pub(crate) fn without_object(key: &Key) -> StoreError {
     StoreError::Unsupported(format!("the rows to import are out of order: {key} is not among those before"))

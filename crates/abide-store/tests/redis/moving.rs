@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use abide_core::{
-    Key, Seq,
+    Key, Seq, Store, StoreError,
     port::store::{Commit, Row},
 };
-use abide_services::SharedRedis;
+use abide_services::{Redis, SharedRedis};
 use abide_store::{
-    RedisStore,
-    contract::fixture::{Owner, key, message},
+    MemoryStore, RedisStore,
+    contract::{
+        fixture::{Owner, key, message},
+        full::{rows, same, sorted},
+    },
 };
 
 /// How many objects are surely read after the first ones.
@@ -53,4 +56,95 @@ async fn a_backup_while_nodes_run_knows_of_no_message_that_its_sender_has_not_se
     assert_eq!(heads, [(early.clone(), Seq::new(1)), (late.clone(), Seq::new(2))]);
     assert_eq!(received, [(early, 1 << 16 | 0xffff), (fresh, 0xffff), (late, 1 << 16)]);
     assert_eq!(messages, [1 << 16]);
+}
+
+/// A server of a store in four parts, into which a backup is being restored.
+struct Restoring {
+    redis: Redis,
+    store: RedisStore,
+    memory: MemoryStore,
+    rows: Vec<Row>,
+}
+
+impl Restoring {
+    async fn begin() -> Self {
+        let redis = Redis::start().unwrap();
+        let store = RedisStore::open(&format!("{}?shards=16&parts=4", redis.url())).await.unwrap();
+        let memory = MemoryStore::new(16);
+        let owner = Owner::claim(Arc::new(memory.clone())).await;
+        owner.done((0..200).map(|n| owner.put(&key(&n.to_string()), 0)).collect()).await;
+        let rows = rows(&memory, 100).await;
+        let restoring = Self { redis, store, memory, rows };
+        assert_eq!(restoring.again().await, 0);
+        restoring
+    }
+
+    /// Begins, or goes on.
+    async fn again(&self) -> usize {
+        usize::try_from(self.store.import_begin("a backup".into(), false).await.unwrap()).unwrap()
+    }
+
+    async fn take(&self, from: usize, to: usize) -> Result<(), StoreError> {
+        for first in (from..to).step_by(50) {
+            self.store.import(first as u64, self.rows[first..to.min(first + 50)].to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// What becomes of the part 2 when its server comes back as it was just after the beginning.
+    fn lose(&self) {
+        let found = self.redis.ask(&["KEYS", "{abide:2}:*"]).unwrap();
+        let rows = found.split_whitespace().filter(|name| !name.ends_with(":meta") && !name.ends_with(":epochs"));
+        let rows: Vec<&str> = rows.collect();
+        assert!(rows.len() > 2, "{found}");
+        self.redis.ask(&[&["DEL"], &rows[..]].concat()).unwrap();
+        self.redis.ask(&["HSET", "{abide:2}:meta", "imported", "0", "changes", "0"]).unwrap();
+    }
+
+    async fn ends_well(&self) {
+        self.store.import_done(self.rows.len() as u64).await.unwrap();
+        same(&sorted(&self.store).await, &sorted(&self.memory).await);
+        assert_eq!(self.store.verify(9).await.unwrap(), Vec::<String>::new());
+        let left = self.redis.ask(&["HKEYS", "{abide}:meta"]).unwrap();
+        assert!(!left.contains("import") && !left.contains("ending"), "{left}");
+    }
+}
+
+fn gone(answer: &Result<(), StoreError>) {
+    assert!(matches!(answer, Err(StoreError::Unsupported(text)) if text.contains("are gone")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_restore_begins_again_when_the_server_of_a_part_lost_rows_that_were_in() {
+    let restoring = Restoring::begin().await;
+    let all = restoring.rows.len();
+    // Between two commands.
+    restoring.take(0, 150).await.unwrap();
+    restoring.lose();
+    assert_eq!(restoring.again().await, 0);
+    // Between two pages of one.
+    restoring.take(0, 150).await.unwrap();
+    assert_eq!(restoring.again().await, 150);
+    restoring.lose();
+    gone(&restoring.take(150, all).await);
+    assert_eq!(restoring.again().await, 0);
+    // After the last page.
+    restoring.take(0, all).await.unwrap();
+    restoring.lose();
+    gone(&restoring.store.import_done(all as u64).await);
+    assert_eq!(restoring.again().await, 0);
+    restoring.take(0, all).await.unwrap();
+    restoring.ends_well().await;
+}
+
+#[tokio::test]
+async fn an_end_of_a_restore_that_reached_some_parts_goes_on() {
+    let restoring = Restoring::begin().await;
+    let all = restoring.rows.len();
+    restoring.take(0, all).await.unwrap();
+    restoring.redis.ask(&["HSET", "{abide}:meta", "ending", "1"]).unwrap();
+    restoring.redis.ask(&["HDEL", "{abide:0}:meta", "import", "imported"]).unwrap();
+    assert_eq!(restoring.again().await, all);
+    restoring.ends_well().await;
+    restoring.store.claim().await.unwrap();
 }

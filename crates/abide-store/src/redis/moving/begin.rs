@@ -1,7 +1,7 @@
 use abide_core::StoreError;
 use redis::{Cmd, Value};
 
-use super::{said, underway};
+use super::{import::kept, reached, said, underway};
 use crate::redis::{
     fault::Fault,
     names::{self, Names},
@@ -15,17 +15,25 @@ const SCAN: usize = 1_000;
 /// Begins an import, or goes on with it: how many rows are in.
 pub(in crate::redis) async fn begin(shared: &Shared, source: String, replace: bool) -> Result<u64, StoreError> {
     match underway(shared).await? {
-        Some(found) if found.importing.source == source && found.cleared => return Ok(found.importing.rows),
-        Some(found) if found.importing.source == source => clear(shared, &found.id).await?,
+        Some(found) if found.importing.source == source && !found.cleared => clear(shared, &found.id).await?,
+        Some(found) if found.importing.source == source => {
+            if kept(shared, &found).await?.is_some() {
+                return Ok(found.importing.rows);
+            }
+            tracing::warn!("a server lost rows that were in: the import begins again");
+            anew(shared, &source).await?;
+        }
         Some(found) if !replace => return Err(said::another(&found.importing)),
         None if !replace && holds_something(shared).await? => return Err(said::not_empty()),
-        Some(_) | None => {
-            let id = ulid::Ulid::generate().to_string();
-            announce(shared, &source, &id).await?;
-            clear(shared, &id).await?;
-        }
+        Some(_) | None => anew(shared, &source).await?,
     }
     Ok(0)
+}
+
+async fn anew(shared: &Shared, source: &str) -> Result<(), StoreError> {
+    let id = ulid::Ulid::generate().to_string();
+    announce(shared, source, &id).await?;
+    clear(shared, &id).await
 }
 
 async fn holds_something(shared: &Shared) -> Result<bool, StoreError> {
@@ -51,7 +59,10 @@ async fn announce(shared: &Shared, source: &str, id: &str) -> Result<(), StoreEr
     set.arg(&meta).arg("import").arg(id).arg("importing").arg(source).arg("imported").arg(0);
     set.arg("id").arg(ulid::Ulid::generate().to_string());
     let mut not_yet = redis::cmd("HDEL");
-    not_yet.arg(&meta).arg("cleared");
+    not_yet.arg(&meta).arg("cleared").arg("ending");
+    for part in 0..shared.names.parts {
+        not_yet.arg(reached(part));
+    }
     send(shared, vec![(slot, set), (slot, not_yet)]).await
 }
 

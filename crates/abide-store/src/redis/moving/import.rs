@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use abide_core::{Key, Seq, StoreError, port::store::Row};
 use redis::{Cmd, Value};
@@ -7,7 +7,7 @@ use super::{
     Underway,
     begin::send,
     place::{key_of, place},
-    said, underway,
+    reached, said, underway,
 };
 use crate::redis::{
     fault::{Fault, damaged},
@@ -22,7 +22,8 @@ const DECLARED_TRIES: usize = 3;
 /// How many objects are looked at together.
 const PAGE: usize = 500;
 
-/// Takes rows in. Each part notes for itself which rows are in; when all have, the store does.
+/// Takes rows in. Each part notes for itself which rows are in; when all have, the store does, and which
+/// parts had some of them: a part's server that loses its last writes loses its own note with them.
 pub(in crate::redis) async fn import(shared: &Shared, from: u64, rows: Vec<Row>) -> Result<(), StoreError> {
     let under = underway(shared).await?.ok_or_else(said::not_begun)?;
     let first = under.importing.rows.max(from);
@@ -30,13 +31,18 @@ pub(in crate::redis) async fn import(shared: &Shared, from: u64, rows: Vec<Row>)
     if rows.is_empty() {
         return Ok(());
     }
-    check(shared, first, &rows).await?;
+    let done = kept(shared, &under).await?.ok_or_else(said::lost)?;
+    check(shared, &done, first, &rows).await?;
     let end = first + rows.len() as u64;
     for _ in 0..DECLARED_TRIES {
         if take_in(shared, &under, first, &rows).await? {
             let (meta, slot) = Names::meta(shared.names.prefix());
             let mut set = redis::cmd("HSET");
             set.arg(meta).arg("imported").arg(end);
+            let parts: BTreeSet<u32> = rows.iter().map(|row| shared.names.part(key_of(row))).collect();
+            for part in parts {
+                set.arg(reached(part)).arg(end);
+            }
             return send(shared, vec![(slot, set)]).await;
         }
         indexing::reload(shared).await?;
@@ -54,7 +60,7 @@ async fn take_in(shared: &Shared, under: &Underway, first: u64, rows: &[Row]) ->
         let cmd = parts.entry(part).or_insert_with(|| {
             let tag = shared.names.tag(part);
             let mut cmd = script::IMPORT.call(tag);
-            cmd.arg(tag).arg(&under.id).arg(end).arg(declared.generation);
+            cmd.arg(tag).arg(&under.id).arg(end).arg(declared.generation).arg(under.reached[part as usize]);
             cmd
         });
         for words in place(&shared.names, &declared, row) {
@@ -67,6 +73,7 @@ async fn take_in(shared: &Shared, under: &Underway, first: u64, rows: &[Row]) ->
         match reply::texts(&answer.map_err(Fault::into_error)?)?.first().map(String::as_str) {
             Some("D") => {}
             Some("I") => in_all = false,
+            Some("L") => return Err(said::lost()),
             _ => return Err(said::not_begun()),
         }
     }
@@ -81,8 +88,7 @@ struct Place {
 }
 
 /// Refuses rows that do not follow what is in.
-async fn check(shared: &Shared, first: u64, rows: &[Row]) -> Result<(), StoreError> {
-    let done = imported(shared).await?;
+async fn check(shared: &Shared, done: &[u64], first: u64, rows: &[Row]) -> Result<(), StoreError> {
     let fresh: Vec<&Row> = rows
         .iter()
         .zip(first..)
@@ -107,14 +113,26 @@ async fn check(shared: &Shared, first: u64, rows: &[Row]) -> Result<(), StoreErr
     Ok(())
 }
 
-/// How many rows each part has.
-async fn imported(shared: &Shared) -> Result<Vec<u64>, StoreError> {
+/// Which rows each part has; nothing if one of them lacks some that it had.
+pub(super) async fn kept(shared: &Shared, under: &Underway) -> Result<Option<Vec<u64>>, StoreError> {
     let get = |tag: &str| {
-        let mut cmd = redis::cmd("HGET");
-        cmd.arg(format!("{tag}:meta")).arg("imported");
+        let mut cmd = redis::cmd("HMGET");
+        cmd.arg(format!("{tag}:meta")).arg("import").arg("imported");
         cmd
     };
-    read::parts(shared, get).await?.into_iter().map(reply::number).collect()
+    let mut done = Vec::with_capacity(under.reached.len());
+    for (found, reached) in read::parts(shared, get).await?.into_iter().zip(&under.reached) {
+        let mut found = reply::list(found)?.into_iter();
+        let id = reply::maybe(found.next().unwrap_or(Value::Nil))?;
+        let imported = reply::number(found.next().unwrap_or(Value::Nil))?;
+        match id {
+            Some(id) if id == under.id && imported >= *reached => done.push(imported),
+            // It was told of the end, and what came before that is there as well.
+            None if under.ending => done.push(*reached),
+            Some(_) | None => return Ok(None),
+        }
+    }
+    Ok(Some(done))
 }
 
 /// The objects of rows that are in already.
@@ -158,6 +176,7 @@ pub(in crate::redis) async fn done(shared: &Shared, rows: u64) -> Result<(), Sto
     if under.importing.rows != rows {
         return Err(said::miscounted(&under.importing, rows));
     }
+    kept(shared, &under).await?.ok_or_else(said::lost)?;
     for part in 0..shared.names.parts {
         logs_lead_to_heads(shared, part).await?;
     }
@@ -169,8 +188,14 @@ pub(in crate::redis) async fn done(shared: &Shared, rows: u64) -> Result<(), Sto
         (shared.names.slot(part), cmd)
     };
     let (meta, slot) = Names::meta(shared.names.prefix());
+    let mut ending = redis::cmd("HSET");
+    ending.arg(&meta).arg("ending").arg(1);
+    send(shared, vec![(slot, ending)]).await?;
     let mut whole = redis::cmd("HDEL");
-    whole.arg(meta).arg("import").arg("importing").arg("imported").arg("cleared");
+    whole.arg(meta).arg("import").arg("importing").arg("imported").arg("cleared").arg("ending");
+    for part in parts.clone() {
+        whole.arg(reached(part));
+    }
     send(shared, parts.map(end).collect()).await?;
     send(shared, vec![(slot, whole)]).await
 }

@@ -21,20 +21,35 @@ pub(super) struct Underway {
     id: String,
     /// Whether everything from before is gone.
     cleared: bool,
+    /// Whether all rows are in, and the parts are told one after the other.
+    ending: bool,
+    /// Of each part, the number behind the last page that brought it rows.
+    reached: Vec<u64>,
+}
+
+/// The field of the store's meta that holds what a part has reached.
+fn reached(part: u32) -> String {
+    format!("imported:{part}")
 }
 
 /// The import that is under way, if there is one.
 pub(super) async fn underway(shared: &Shared) -> Result<Option<Underway>, StoreError> {
     let (meta, slot) = Names::meta(shared.names.prefix());
     let mut get = redis::cmd("HMGET");
-    get.arg(meta).arg(&["import", "importing", "imported", "cleared"]);
+    get.arg(meta).arg(&["import", "importing", "imported", "cleared", "ending"]);
+    for part in 0..shared.names.parts {
+        get.arg(reached(part));
+    }
     let [found] = read::all(shared, [(slot, get)]).await?;
     let mut found = reply::list(found)?.into_iter().map(reply::maybe);
     let mut next = || found.next().unwrap_or(Ok(None));
-    let (id, source, rows, cleared) = (next()?, next()?, next()?, next()?);
+    let (id, source, rows, cleared, ending) = (next()?, next()?, next()?, next()?, next()?);
     let (Some(id), Some(source)) = (id, source) else { return Ok(None) };
-    let rows = rows.map_or(Ok(0), |rows| reply::digits(&rows))?;
-    Ok(Some(Underway { importing: Importing { source, rows }, id, cleared: cleared.is_some() }))
+    let number = |found: Option<String>| found.map_or(Ok(0), |found| reply::digits(&found));
+    let rows = number(rows)?;
+    let reached = (0..shared.names.parts).map(|_| number(next()?)).collect::<Result<_, StoreError>>()?;
+    let (cleared, ending) = (cleared.is_some(), ending.is_some());
+    Ok(Some(Underway { importing: Importing { source, rows }, id, cleared, ending, reached }))
 }
 
 /// Refuses what needs all of a store while only a part is there.
