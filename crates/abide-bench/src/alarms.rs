@@ -92,7 +92,7 @@ async fn fire_all(path: &Path, alarms: usize) -> anyhow::Result<f64> {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let any = AlarmsQuery { key: None, namespace: Namespace::default(), dead: false, after: None, limit: 1 };
-    while !abide.alarms(any.clone()).await?.is_empty() {
+    while !abide.alarms(any.clone()).await?.alarms.is_empty() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let took = before.elapsed().as_secs_f64();

@@ -11,7 +11,7 @@ use std::{
 use abide_core::{
     Clock, Epoch, Error, Json, Key, Namespace, Result, Seq, Shard, Store, Timestamp,
     error::Code,
-    port::store::{AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListPage, ListQuery, Sharing, Status},
+    port::store::{AlarmsPage, AlarmsQuery, ChangesPage, FeedPage, ListPage, ListQuery, Sharing, Status},
     seq::FeedPosition,
 };
 use serde::Serialize;
@@ -309,8 +309,8 @@ impl Node {
         Find::new(self.clone())
     }
 
-    /// Alarms of an object, or of all.
-    pub async fn alarms(&self, query: AlarmsQuery) -> Result<Vec<DueAlarm>> {
+    /// A page of the alarms of an object, or of all.
+    pub async fn alarms(&self, query: AlarmsQuery) -> Result<AlarmsPage> {
         Ok(self.core.store.alarms(query).await?)
     }
 

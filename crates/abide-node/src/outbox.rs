@@ -56,6 +56,8 @@ struct Lanes {
     known: FxHashSet<MessageId>,
     /// How many lanes are stuck, each with one message in memory.
     stuck: usize,
+    /// How many of the delivered ones are in a part of the store that is away.
+    held_up: usize,
     /// Messages exist in the store that are not in memory: new ones must not overtake them.
     in_store: bool,
     /// Since when messages wait in the store because there is no room for them.
@@ -88,9 +90,10 @@ struct Lane {
 }
 
 impl Lanes {
-    /// How much of a `limit` is used up. Stuck lanes take no room from others, up to as many as fit into the limit.
+    /// How much of a `limit` is used up. Stuck lanes, and what a part of the store holds up that is away, take no
+    /// room from others, up to as many as fit into the limit.
     fn taken(&self, limit: usize) -> usize {
-        self.known.len().saturating_sub(self.stuck.min(limit))
+        self.known.len().saturating_sub((self.stuck + self.held_up).min(limit))
     }
 
     /// Whether messages of the pair have to stay in the store for now. Then they are read later.
@@ -241,17 +244,20 @@ impl Outbox {
         more
     }
 
-    /// The first so many delivered messages are out of the store.
-    fn forget(&self, count: usize) {
+    /// The first so many delivered messages are out of the store, but for those that are left.
+    fn forget(&self, count: usize, left: Vec<MessageId>) {
         let mut lanes = self.lanes.lock();
-        let Lanes { known, delivered, gone, reading, .. } = &mut *lanes;
-        for id in delivered.drain(..count) {
+        let Lanes { known, delivered, gone, reading, held_up, .. } = &mut *lanes;
+        let left: FxHashSet<MessageId> = left.into_iter().collect();
+        for id in delivered.drain(..count).filter(|id| !left.contains(id)) {
             if *reading {
                 gone.push(id);
             } else {
                 known.remove(&id);
             }
         }
+        *held_up = left.len();
+        delivered.extend(left);
     }
 
     /// Of a page of the store, what may be taken in.
@@ -348,14 +354,15 @@ impl NodeCore {
     async fn read_outbox(&self, room: usize) -> Result<(Vec<OutboxMessage>, bool), Error> {
         let mut pass = Vec::new();
         let mut after = None;
-        let mut more = true;
+        let (mut more, mut partial) = (true, false);
         while more && pass.len() < room {
             let page = self.store.outbox(after.take(), PAGE).await?;
-            more = page.len() == PAGE;
-            after = page.last().map(|message| message.id.clone());
-            self.outbox.keep_news(&mut pass, page);
+            partial |= page.partial;
+            after = page.messages.last().map(|message| message.id.clone());
+            more = page.more && after.is_some();
+            self.outbox.keep_news(&mut pass, page.messages);
         }
-        more |= pass.len() > room;
+        more |= partial || pass.len() > room;
         pass.truncate(room);
         Ok((pass, more))
     }
@@ -458,15 +465,24 @@ impl NodeCore {
                     lanes.delivered.clone()
                 };
                 let count = batch.len();
-                if let Err(error) = node.store.acknowledge(batch).await {
-                    tracing::warn!(%error, "delivered messages stay in the outbox for now");
+                let again = match node.store.acknowledge(batch).await {
+                    Ok(left) => {
+                        let again = !left.is_empty();
+                        node.outbox.forget(count, left);
+                        again
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "delivered messages stay in the outbox for now");
+                        true
+                    }
+                };
+                if again {
                     tokio::select! {
                         biased;
                         () = node.closing.cancelled() => return,
-                        () = sleep(Duration::from_secs(1)) => continue,
+                        () = sleep(Duration::from_secs(1)) => {}
                     }
                 }
-                node.outbox.forget(count);
             }
         });
     }

@@ -139,22 +139,25 @@ impl NodeCore {
     async fn fire_due(self: &Arc<Self>) -> Result<Timestamp, Error> {
         *self.scheduler.earlier.lock() = None;
         let mut after: Option<AlarmCursor> = None;
+        let mut partial = false;
         loop {
             let now = self.clock.now();
             let until = now.plus(HORIZON);
             let page = self.store.due_alarms(until, after.take(), PAGE).await?;
-            let full = page.len() == PAGE;
-            for due in page {
+            partial |= page.partial;
+            // What a part of the store holds that is away is looked for soon, whenever the next alarm is due.
+            let next = |next: Timestamp| if partial { next.min(now.plus(GLANCE)) } else { next };
+            for due in page.alarms {
                 if due.alarm.due > now {
-                    return Ok(due.alarm.due);
+                    return Ok(next(due.alarm.due));
                 }
-                after = Some(AlarmCursor { due: due.alarm.due, key: due.key.clone(), name: due.alarm.name.clone() });
+                after = Some(due.place());
                 if self.scheduler.begin(&due) {
                     self.fire(due, now).await;
                 }
             }
-            if !full {
-                return Ok(until);
+            if !page.more || after.is_none() {
+                return Ok(next(until));
             }
         }
     }

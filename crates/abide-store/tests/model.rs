@@ -242,7 +242,7 @@ async fn everything(store: &dyn Store, objects: &[Key]) -> String {
         for (of, dead) in [(Some(key), false), (Some(key), true), (None, false), (None, true)] {
             let query =
                 AlarmsQuery { key: of.cloned(), namespace: key.namespace().clone(), dead, after: None, limit: 5 };
-            add("alarms", &store.alarms(query).await.unwrap());
+            add("alarms", &store.alarms(query).await.unwrap().alarms);
         }
         for filter in [None].into_iter().chain(FILTERS.map(Some)) {
             let query = ListQuery {
@@ -261,11 +261,11 @@ async fn everything(store: &dyn Store, objects: &[Key]) -> String {
         }
     }
     let after = AlarmCursor { due: at(2), key: objects[1].clone(), name: "alarm 1".into() };
-    add("due", &store.due_alarms(at(3), None, 99).await.unwrap());
-    add("due", &store.due_alarms(at(4), Some(after), 3).await.unwrap());
-    add("outbox", &store.outbox(None, 99).await.unwrap());
+    add("due", &store.due_alarms(at(3), None, 99).await.unwrap().alarms);
+    add("due", &store.due_alarms(at(4), Some(after), 3).await.unwrap().alarms);
+    add("outbox", &store.outbox(None, 99).await.unwrap().messages);
     let after = MessageId { sender: objects[0].clone(), n: 3 };
-    add("outbox", &store.outbox(Some(after), 2).await.unwrap());
+    add("outbox", &store.outbox(Some(after), 2).await.unwrap().messages);
     let status = store.status().await.unwrap();
     add("status", &(status.objects, status.changes, status.alarms, status.dead_alarms));
     add("status", &(status.outbox, status.outcomes));

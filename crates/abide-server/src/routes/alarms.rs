@@ -56,13 +56,12 @@ async fn page(shared: &Shared, caller: &Caller, key: Option<Key>, query: Option<
     let limit = query.limit(USUAL, shared.limits.page_items)?;
     query.finish()?;
     let of_one = key.is_some();
-    let ask = AlarmsQuery { key, namespace: caller.namespace().clone(), dead, after, limit: limit + 1 };
-    let mut found = shared.node.alarms(ask).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let cursor = found.last().filter(|_| more).map(write);
+    let ask = AlarmsQuery { key, namespace: caller.namespace().clone(), dead, after, limit };
+    let found = shared.node.alarms(ask).await?;
+    let more = found.more && !found.alarms.is_empty();
+    let cursor = found.alarms.last().filter(|_| more).map(write);
     let mut alarms = Text::list();
-    for alarm in &found {
+    for alarm in &found.alarms {
         // What an alarm carries is of the object, as its state is.
         let shown = of_one || shared.shows(caller, &alarm.key);
         alarms.item(&whole(alarm, of_one, shown).finish());

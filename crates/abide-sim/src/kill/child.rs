@@ -199,7 +199,7 @@ async fn settle(node: &Node, store: &Arc<dyn Store>) -> Result<(), String> {
         let query = AlarmsQuery { key: None, namespace: Namespace::default(), dead: false, after: None, limit: 1 };
         let alarms = store.alarms(query).await.map_err(|error| error.to_string())?;
         let messages = store.outbox(None, 1).await.map_err(|error| error.to_string())?;
-        if alarms.is_empty() && messages.is_empty() && node.messages_under_way() == 0 {
+        if alarms.alarms.is_empty() && messages.messages.is_empty() && node.messages_under_way() == 0 {
             node.shutdown().await.map_err(|error| error.to_string())?;
             say(&Line::Settled);
             return Ok(());

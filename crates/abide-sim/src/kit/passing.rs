@@ -72,7 +72,7 @@ impl TestWorld {
     /// The alarm that is due next, of any object.
     fn next_alarm(&self) -> Option<DueAlarm> {
         let pending = ready(self.disk.data().due_alarms(Timestamp::MAX, None, 1));
-        pending.ok()?.into_iter().next()
+        pending.ok()?.alarms.into_iter().next()
     }
 
     async fn pass(&self, by: Duration) {
@@ -98,7 +98,7 @@ impl TestWorld {
     /// The pending alarms of all objects of a namespace, the next one first; those given up are not among them.
     pub fn all_alarms(&self, namespace: &Namespace) -> Vec<DueAlarm> {
         let query = AlarmsQuery { key: None, namespace: namespace.clone(), dead: false, after: None, limit: 10_000 };
-        let mut alarms = ready(self.disk.data().alarms(query)).unwrap_or_default();
+        let mut alarms = self.pending(query);
         alarms.retain(|due| due.alarm.dead.is_none());
         alarms
     }

@@ -1,8 +1,8 @@
 use std::{fmt, sync::Arc};
 
 use abide_core::{
-    Change, Error, Json, Key, Kind, Namespace, Seq, Store,
-    port::store::{Alarm, AlarmsQuery, Loaded, OutboxMessage},
+    Change, ChangeRecord, Error, Json, Key, Kind, Namespace, Seq, Store,
+    port::store::{Alarm, AlarmsQuery, DueAlarm, Loaded, OutboxMessage},
     state::decode,
 };
 use abide_node::{DynamicCall, Node, Object};
@@ -13,6 +13,9 @@ use crate::{
     dice::Dice,
     world::{Disk, Fate, Faults, Host, InFlight, SimClock, Up, ready},
 };
+
+/// How many rows are read at a time.
+const READ_ROWS: usize = 10_000;
 
 /// A running node under a virtual clock, over a store in memory that fails when it is told to.
 ///
@@ -172,8 +175,7 @@ impl TestWorld {
     pub fn alarms<O: Object>(&self, id: &str) -> Vec<Alarm> {
         let (key, namespace) = (Some(key::<O>(id)), Namespace::default());
         let query = AlarmsQuery { key, namespace, dead: false, after: None, limit: 10_000 };
-        let alarms = ready(self.disk.data().alarms(query)).unwrap_or_default();
-        alarms.into_iter().map(|due| due.alarm).collect()
+        self.pending(query).into_iter().map(|due| due.alarm).collect()
     }
 
     /// The object's kept changes, oldest first.
@@ -181,14 +183,43 @@ impl TestWorld {
     /// # Panics
     /// If the id is not one, or a change cannot be decoded.
     pub fn changes<O: Object>(&self, id: &str) -> Vec<Change> {
-        let page = ready(self.disk.data().changes(&key::<O>(id), Seq::ZERO, 100_000)).unwrap_or_default();
-        let decoded = page.changes.iter().map(|record| record.decode());
+        let (key, mut changes) = (key::<O>(id), Vec::new());
+        loop {
+            let after = changes.last().map_or(Seq::ZERO, |last: &ChangeRecord| last.seq);
+            let page = ready(self.disk.data().changes(&key, after, READ_ROWS)).unwrap_or_default();
+            if page.changes.is_empty() {
+                break;
+            }
+            changes.extend(page.changes);
+        }
+        let decoded = changes.iter().map(|record| record.decode());
         decoded.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("a stored change cannot be decoded: {error}"))
     }
 
     /// Durable messages that were not delivered yet.
     pub fn messages(&self) -> Vec<OutboxMessage> {
-        ready(self.disk.data().outbox(None, 100_000)).unwrap_or_default()
+        let mut messages = Vec::new();
+        loop {
+            let after = messages.last().map(|last: &OutboxMessage| last.id.clone());
+            let page = ready(self.disk.data().outbox(after, READ_ROWS)).unwrap_or_default();
+            messages.extend(page.messages);
+            if !page.more {
+                return messages;
+            }
+        }
+    }
+
+    /// All alarms of a query, whatever its limit.
+    pub(super) fn pending(&self, mut query: AlarmsQuery) -> Vec<DueAlarm> {
+        let mut alarms = Vec::new();
+        loop {
+            query.after = alarms.last().map(DueAlarm::place);
+            let page = ready(self.disk.data().alarms(query.clone())).unwrap_or_default();
+            alarms.extend(page.alarms);
+            if !page.more {
+                return alarms;
+            }
+        }
     }
 
     /// Faults in the store itself: always none, unless Abide has a bug.

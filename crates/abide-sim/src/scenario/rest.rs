@@ -47,10 +47,10 @@ pub(super) async fn converge(scene: &Arc<Scene>) -> Result<(), String> {
 /// What is still under way.
 fn unrest(scene: &Scene) -> Vec<String> {
     let mut restless = Vec::new();
-    let messages = ready(scene.disk.data().outbox(None, 10)).unwrap_or_default();
+    let messages = ready(scene.disk.data().outbox(None, 10)).unwrap_or_default().messages;
     restless.extend(messages.iter().map(|m| format!("message {} of {} to {}", m.id.n, m.id.sender, m.target)));
     let query = AlarmsQuery { key: None, namespace: Namespace::default(), dead: false, after: None, limit: 10 };
-    let alarms = ready(scene.disk.data().alarms(query)).unwrap_or_default();
+    let alarms = ready(scene.disk.data().alarms(query)).unwrap_or_default().alarms;
     let pending = alarms.iter().filter(|due| due.key.kind().as_str() != Metronome::KIND && due.alarm.dead.is_none());
     restless.extend(pending.map(|due| format!("alarm {} of {}", due.alarm.name, due.key)));
     if let Some(up) = scene.host.up() {

@@ -13,8 +13,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, FeedPage, KindIndexes, ListPage,
-            ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Status,
+            AlarmCursor, AlarmsPage, AlarmsQuery, ChangesPage, Commit, Committed, FeedPage, KindIndexes, ListPage,
+            ListQuery, Loaded, MessageId, OutboxPage, Outcome, Status,
         },
     },
 };
@@ -280,7 +280,7 @@ impl Store for FaultyStore {
         })
     }
 
-    fn acknowledge(&self, messages: Vec<MessageId>) -> BoxFuture<'static, Result<(), StoreError>> {
+    fn acknowledge(&self, messages: Vec<MessageId>) -> BoxFuture<'static, Result<Vec<MessageId>, StoreError>> {
         let lost = self.disk.draw(|faults, dice| dice.chance(faults.commits_unknown));
         self.operate(move |data| {
             let done = ready(data.acknowledge(messages));
@@ -325,19 +325,15 @@ impl Store for FaultyStore {
         until: Timestamp,
         after: Option<AlarmCursor>,
         limit: usize,
-    ) -> BoxFuture<'static, Result<Vec<DueAlarm>, StoreError>> {
+    ) -> BoxFuture<'static, Result<AlarmsPage, StoreError>> {
         self.operate(move |data| data.due_alarms(until, after, limit))
     }
 
-    fn alarms(&self, query: AlarmsQuery) -> BoxFuture<'static, Result<Vec<DueAlarm>, StoreError>> {
+    fn alarms(&self, query: AlarmsQuery) -> BoxFuture<'static, Result<AlarmsPage, StoreError>> {
         self.operate(move |data| data.alarms(query))
     }
 
-    fn outbox(
-        &self,
-        after: Option<MessageId>,
-        limit: usize,
-    ) -> BoxFuture<'static, Result<Vec<OutboxMessage>, StoreError>> {
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> BoxFuture<'static, Result<OutboxPage, StoreError>> {
         self.operate(move |data| data.outbox(after, limit))
     }
 

@@ -67,19 +67,19 @@ pub async fn an_alarm_knows_on_whose_behalf_it_fires(subject: &mut dyn Subject) 
     let owner = Owner::open(subject).await;
     assert_eq!(everywhere(&owner, &a).await, then);
     let query = AlarmsQuery { key: None, namespace: a.namespace().clone(), dead: true, after: None, limit: 9 };
-    let buried = owner.store.alarms(query).await.unwrap();
+    let buried = owner.store.alarms(query).await.unwrap().alarms;
     assert_eq!(buried, [DueAlarm { key: a, alarm: dead }]);
 }
 
 /// The live alarms of an object, by due time: the same from every place that gives alarms.
 async fn everywhere(owner: &Owner, key: &Key) -> Vec<Alarm> {
-    let due = owner.store.due_alarms(at(99), None, 9).await.unwrap();
+    let due = owner.store.due_alarms(at(99), None, 9).await.unwrap().alarms;
     let mut loaded = owner.load(key).await.alarms;
     loaded.retain(|alarm| alarm.dead.is_none());
     loaded.sort_by_key(|alarm| alarm.due);
     for of in [Some(key.clone()), None] {
         let query = AlarmsQuery { key: of, namespace: key.namespace().clone(), dead: false, after: None, limit: 9 };
-        let mut listed = owner.store.alarms(query).await.unwrap();
+        let mut listed = owner.store.alarms(query).await.unwrap().alarms;
         listed.retain(|listed| listed.alarm.dead.is_none());
         assert_eq!(listed, due);
     }
@@ -106,7 +106,7 @@ pub async fn alarms_are_ordered_and_paged(subject: &mut dyn Subject) {
         let mut found: Vec<AlarmCursor> = Vec::new();
         loop {
             let after = found.last().cloned();
-            let page = owner.store.due_alarms(at(10), after, limit).await.unwrap();
+            let page = owner.store.due_alarms(at(10), after, limit).await.unwrap().alarms;
             assert!(page.len() <= limit);
             if page.is_empty() {
                 break;
@@ -159,7 +159,7 @@ pub async fn alarms_are_listed_by_object_namespace_and_death(subject: &mut dyn S
 }
 
 async fn listed(owner: &Owner, query: AlarmsQuery) -> Vec<String> {
-    let alarms = owner.store.alarms(query).await.unwrap();
+    let alarms = owner.store.alarms(query).await.unwrap().alarms;
     let name = |due: &DueAlarm| format!("{} {}", due.alarm.name, due.key.id());
     alarms.iter().map(name).collect()
 }
@@ -169,7 +169,7 @@ fn cursor(key: &Key, alarm: &Alarm) -> AlarmCursor {
 }
 
 async fn due(owner: &Owner, until: i64, after: Option<AlarmCursor>, limit: usize) -> Vec<(i64, String, String)> {
-    let alarms = owner.store.due_alarms(at(until), after, limit).await.unwrap();
+    let alarms = owner.store.due_alarms(at(until), after, limit).await.unwrap().alarms;
     let triple = |due: DueAlarm| {
         let millis = due.alarm.due.as_millis() - at(0).as_millis();
         (millis, due.key.id().to_owned(), due.alarm.name.to_string())

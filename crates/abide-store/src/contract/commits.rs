@@ -71,10 +71,10 @@ pub async fn a_failed_commit_leaves_nothing_of_itself(subject: &mut dyn Subject)
     assert_eq!(owner.commit(vec![commit]).await, [Committed::Conflict { head }]);
     let store = &owner.store;
     assert_eq!(owner.load(&a).await, before);
-    assert_eq!(store.outbox(None, 10).await.unwrap(), []);
+    assert_eq!(store.outbox(None, 10).await.unwrap().messages, []);
     assert_eq!(store.received(&a, &sender).await.unwrap(), 0);
     assert_eq!(store.outcome(&a, "me", "k", at(0)).await.unwrap(), None);
-    assert_eq!(store.due_alarms(at(9), None, 10).await.unwrap(), []);
+    assert_eq!(store.due_alarms(at(9), None, 10).await.unwrap().alarms, []);
 }
 
 /// Each commit of a batch sees the one before it, also on an object that the batch creates or deletes.
@@ -130,7 +130,7 @@ pub async fn the_batch_is_durable_after_reopen(subject: &mut dyn Subject) {
     let store = &owner.store;
     assert_eq!((owner.load(&a).await, owner.load(&b).await), before);
     assert_eq!(owner.seqs(&a, 0, 10).await, [1]);
-    assert_eq!(store.outbox(None, 10).await.unwrap(), [message(&a, 1, &b)]);
+    assert_eq!(store.outbox(None, 10).await.unwrap().messages, [message(&a, 1, &b)]);
     assert_eq!(store.received(&a, &b).await.unwrap(), 4);
     assert!(store.outcome(&a, "me", "k", at(0)).await.unwrap().is_some());
     assert_eq!(store.claim().await.unwrap()[0], Epoch::new(3));

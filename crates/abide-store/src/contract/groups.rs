@@ -80,10 +80,10 @@ pub async fn a_failed_group_leaves_nothing_of_itself(subject: &mut dyn Subject) 
     assert_eq!(answers, [Committed::LeftOut, Committed::Conflict { head: Seq::ZERO }]);
     let store = &owner.store;
     assert_eq!(store.load(&a).await.unwrap(), None);
-    assert_eq!(store.outbox(None, 9).await.unwrap(), []);
+    assert_eq!(store.outbox(None, 9).await.unwrap().messages, []);
     assert_eq!(store.received(&a, &b).await.unwrap(), 0);
     assert_eq!(store.outcome(&a, "me", "k", at(0)).await.unwrap(), None);
-    assert_eq!(store.due_alarms(at(9), None, 9).await.unwrap(), []);
+    assert_eq!(store.due_alarms(at(9), None, 9).await.unwrap().alarms, []);
     assert_eq!(owner.seqs(&a, 0, 9).await, [0u64; 0]);
     assert_eq!(store.feed_heads().await.unwrap(), []);
     owner.done(vec![owner.put(&a, 0)]).await;

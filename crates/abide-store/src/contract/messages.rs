@@ -33,7 +33,7 @@ pub async fn outbox_is_ordered_by_sender_and_number_and_paged(subject: &mut dyn 
     for limit in [1, 3, 99] {
         let mut found: Vec<MessageId> = Vec::new();
         loop {
-            let page = owner.store.outbox(found.last().cloned(), limit).await.unwrap();
+            let page = owner.store.outbox(found.last().cloned(), limit).await.unwrap().messages;
             assert!(page.len() <= limit);
             if page.is_empty() {
                 break;
@@ -42,7 +42,7 @@ pub async fn outbox_is_ordered_by_sender_and_number_and_paged(subject: &mut dyn 
         }
         assert_eq!(found, expected, "limit {limit}");
     }
-    assert_eq!(owner.store.outbox(None, 0).await.unwrap(), []);
+    assert_eq!(owner.store.outbox(None, 0).await.unwrap().messages, []);
 }
 
 /// An acknowledged message is gone; acknowledging it again, or one that never was, does no harm.
@@ -54,12 +54,12 @@ pub async fn a_message_is_acknowledged_once_and_again_without_harm(subject: &mut
     for _ in 0..2 {
         let ids = vec![id(&a, 1), id(&a, 3), id(&a, 77), id(&b, 2), id(&key("never"), 1)];
         owner.store.acknowledge(ids).await.unwrap();
-        assert_eq!(owner.store.outbox(None, 9).await.unwrap(), [message(&a, 2, &b)]);
+        assert_eq!(owner.store.outbox(None, 9).await.unwrap().messages, [message(&a, 2, &b)]);
     }
     let call = owner.store.acknowledge(vec![id(&a, 2)]);
     drop(call);
     owner.done(vec![owner.put(&a, 1)]).await;
-    assert_eq!(owner.store.outbox(None, 9).await.unwrap(), []);
+    assert_eq!(owner.store.outbox(None, 9).await.unwrap().messages, []);
 }
 
 /// Target, handler, arguments, principal and time come back as they were sent.
@@ -76,7 +76,7 @@ pub async fn a_message_keeps_all_it_was_sent_with(subject: &mut dyn Subject) {
     };
     let send = Commit { outbox: vec![full.clone()], ..owner.put(&a, 0) };
     owner.done(vec![send]).await;
-    assert_eq!(owner.store.outbox(None, 9).await.unwrap(), [full]);
+    assert_eq!(owner.store.outbox(None, 9).await.unwrap().messages, [full]);
 }
 
 /// The last number of each sender is kept with the commit that applied it.

@@ -36,6 +36,7 @@ pub mod lists;
 pub mod messages;
 pub mod objects;
 pub mod orders;
+pub mod pages;
 pub mod upkeep;
 
 use std::sync::Arc;
@@ -118,6 +119,10 @@ macro_rules! store_contract {
             orders::numbers_are_compared_by_their_exact_value,
             orders::pages_join_without_loss_or_double_while_objects_change,
             orders::ties_are_in_the_order_of_the_bytes_of_ids,
+            pages::a_list_ends_a_page_with_its_bytes,
+            pages::alarms_end_a_page_with_their_bytes,
+            pages::changes_end_a_page_with_its_bytes,
+            pages::the_outbox_ends_a_page_with_its_bytes,
             upkeep::clean_removes_at_most_its_limit,
             upkeep::status_counts_what_is_there,
             upkeep::the_store_keeps_the_id_it_was_created_with,
@@ -168,6 +173,7 @@ mod tests {
             ("messages", include_str!("messages.rs")),
             ("objects", include_str!("objects.rs")),
             ("orders", include_str!("orders.rs")),
+            ("pages", include_str!("pages.rs")),
             ("upkeep", include_str!("upkeep.rs")),
         ];
         let listed = include_str!("mod.rs");

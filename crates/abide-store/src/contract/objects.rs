@@ -106,8 +106,8 @@ pub async fn delete_leaves_a_grave_and_drops_alarms_and_changes_only(subject: &m
     assert_eq!((grave.state, grave.updated_at), (None, at(2)));
     assert_eq!((grave.incarnation, grave.alarms), (Incarnation::new(1), vec![]));
     assert_eq!(owner.seqs(&a, 0, 9).await, [0u64; 0]);
-    assert_eq!(store.due_alarms(at(9), None, 9).await.unwrap(), []);
-    assert_eq!(store.outbox(None, 9).await.unwrap(), [message(&a, 1, &b)]);
+    assert_eq!(store.due_alarms(at(9), None, 9).await.unwrap().alarms, []);
+    assert_eq!(store.outbox(None, 9).await.unwrap().messages, [message(&a, 1, &b)]);
     assert_eq!(store.received(&a, &b).await.unwrap(), 3);
     for call_key in ["k", "delete"] {
         let outcome = store.outcome(&a, "me", call_key, at(0)).await.unwrap();
@@ -176,9 +176,9 @@ pub async fn ids_of_any_character_are_told_apart(subject: &mut dyn Subject) {
     }
     let mut sorted = ids.map(key);
     sorted.sort();
-    let due = owner.store.due_alarms(at(9), None, 99).await.unwrap();
+    let due = owner.store.due_alarms(at(9), None, 99).await.unwrap().alarms;
     assert_eq!(due.into_iter().map(|due| due.key).collect::<Vec<_>>(), sorted);
-    let outbox = owner.store.outbox(None, 99).await.unwrap();
+    let outbox = owner.store.outbox(None, 99).await.unwrap().messages;
     assert_eq!(outbox.into_iter().map(|m| m.target).collect::<Vec<_>>(), sorted);
 }
 
@@ -193,7 +193,7 @@ pub async fn namespaces_never_meet(subject: &mut dyn Subject) {
     for (namespace, alarms) in [(&ours, 1), (&theirs, 0)] {
         let query =
             AlarmsQuery { key: None, namespace: namespace.namespace().clone(), dead: false, after: None, limit: 9 };
-        assert_eq!(owner.store.alarms(query).await.unwrap().len(), alarms);
+        assert_eq!(owner.store.alarms(query).await.unwrap().alarms.len(), alarms);
     }
 }
 

@@ -22,8 +22,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes,
-            ListPage, ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, Status,
+            AlarmCursor, AlarmsPage, AlarmsQuery, ChangesPage, Commit, Committed, Export, FeedPage, KindIndexes,
+            ListPage, ListQuery, Loaded, MessageId, OutboxPage, Outcome, Row, Status,
         },
     },
 };
@@ -86,13 +86,13 @@ impl Store for MemoryStore {
         answers
     }
 
-    fn acknowledge(&self, messages: Vec<MessageId>) -> Answer<()> {
+    fn acknowledge(&self, messages: Vec<MessageId>) -> Answer<Vec<MessageId>> {
         self.attempt(|data| {
             data.whole()?;
             for id in &messages {
                 data.outbox.remove(id);
             }
-            Ok(())
+            Ok(Vec::new())
         })
     }
 
@@ -120,15 +120,15 @@ impl Store for MemoryStore {
         self.answer(|data| data.feed_heads())
     }
 
-    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answer<Vec<DueAlarm>> {
+    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answer<AlarmsPage> {
         self.answer(|data| data.due_alarms(until, after.as_ref(), limit))
     }
 
-    fn alarms(&self, query: AlarmsQuery) -> Answer<Vec<DueAlarm>> {
+    fn alarms(&self, query: AlarmsQuery) -> Answer<AlarmsPage> {
         self.answer(|data| data.alarms(&query))
     }
 
-    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answer<Vec<OutboxMessage>> {
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answer<OutboxPage> {
         self.answer(|data| data.outbox(after, limit))
     }
 

@@ -6,8 +6,8 @@ use std::{
 use abide_core::{
     FeedPosition, Json, Key, Namespace, Seq, Shard, Timestamp,
     port::store::{
-        AlarmCursor, AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListCursor, ListPage, ListQuery, Listed, Loaded,
-        MessageId, OutboxMessage, Outcome, Status,
+        AlarmCursor, AlarmsPage, AlarmsQuery, ChangesPage, DueAlarm, FeedPage, ListCursor, ListPage, ListQuery, Listed,
+        Loaded, MessageId, OutboxPage, Outcome, Room, Status,
     },
 };
 use serde_json::Value;
@@ -42,8 +42,10 @@ impl Data {
             return ChangesPage::default();
         };
         let kept = object.changes.range((Bound::Excluded(after), Bound::Unbounded));
+        let kept = kept.map(|(_, change)| without_snapshot(change));
+        let mut room = Room::of(limit);
         ChangesPage {
-            changes: kept.take(limit).map(|(_, change)| without_snapshot(change)).collect(),
+            changes: kept.take_while(|change| room.takes(change.bytes())).collect(),
             head: object.head,
             floor: object.floor,
         }
@@ -71,14 +73,10 @@ impl Data {
         page
     }
 
-    pub(super) fn due_alarms(&self, until: Timestamp, after: Option<&AlarmCursor>, limit: usize) -> Vec<DueAlarm> {
+    pub(super) fn due_alarms(&self, until: Timestamp, after: Option<&AlarmCursor>, limit: usize) -> AlarmsPage {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.due
-            .range((start, Bound::Unbounded))
-            .take_while(|place| place.due <= until)
-            .take(limit)
-            .filter_map(|place| self.alarm(place))
-            .collect()
+        let due = self.due.range((start, Bound::Unbounded)).take_while(|place| place.due <= until);
+        page_of(due.filter_map(|place| self.alarm(place)), limit)
     }
 
     fn alarm(&self, place: &AlarmCursor) -> Option<DueAlarm> {
@@ -86,7 +84,7 @@ impl Data {
         Some(DueAlarm { key: place.key.clone(), alarm: alarm.clone() })
     }
 
-    pub(super) fn alarms(&self, query: &AlarmsQuery) -> Vec<DueAlarm> {
+    pub(super) fn alarms(&self, query: &AlarmsQuery) -> AlarmsPage {
         let mut places: BTreeMap<AlarmCursor, DueAlarm> = BTreeMap::new();
         for (key, object) in &self.objects {
             let of_key = query.key.as_ref().is_none_or(|wanted| wanted == key);
@@ -102,13 +100,20 @@ impl Data {
                 }
             }
         }
-        places.into_values().take(query.limit).collect()
+        page_of(places.into_values(), query.limit)
     }
 
-    pub(super) fn outbox(&self, after: Option<MessageId>, limit: usize) -> Vec<OutboxMessage> {
+    pub(super) fn outbox(&self, after: Option<MessageId>, limit: usize) -> OutboxPage {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let messages = self.outbox.range((start, Bound::Unbounded));
-        messages.take(limit).map(|(_, m)| m.clone()).collect()
+        let (mut page, mut room) = (OutboxPage::default(), Room::of(limit));
+        for (_, message) in self.outbox.range((start, Bound::Unbounded)) {
+            page.more = !room.takes(message.bytes());
+            if page.more {
+                break;
+            }
+            page.messages.push(message.clone());
+        }
+        page
     }
 
     pub(super) fn outcome(&self, key: &Key, caller: &str, call_key: &str, now: Timestamp) -> Option<Outcome> {
@@ -147,11 +152,12 @@ impl Data {
             let place = (&after.ordered(), after.id.as_str());
             found.retain(|(value, id, _)| compare((value, id), place).is_gt());
         }
-        let limit = query.limit.max(1);
-        let next = found.get(limit - 1).filter(|_| found.len() > limit);
-        let next = next.map(|(value, id, _)| ListCursor::after_value(*id, value));
-        let objects = found.iter().take(limit).filter_map(|(_, id, object)| listed(id, object));
-        ListPage { objects: objects.collect(), next }
+        let mut room = Room::of(query.limit.max(1));
+        let objects = found.iter().filter_map(|(_, id, object)| listed(id, object));
+        let objects: Vec<Listed> = objects.take_while(|object| room.takes(object.bytes())).collect();
+        let last = objects.len().checked_sub(1).filter(|last| last + 1 < found.len());
+        let next = last.map(|last| ListCursor::after_value(found[last].1, &found[last].0));
+        ListPage { objects, next }
     }
 
     pub(super) fn namespaces(&self, after: Option<&Namespace>, limit: usize) -> Vec<Namespace> {
@@ -187,6 +193,19 @@ impl Data {
         status.objects = kinds.into_iter().map(|(k, n)| (k.into(), n)).collect();
         status
     }
+}
+
+/// The first alarms, as a page.
+fn page_of(alarms: impl Iterator<Item = DueAlarm>, limit: usize) -> AlarmsPage {
+    let (mut page, mut room) = (AlarmsPage::default(), Room::of(limit));
+    for alarm in alarms {
+        page.more = !room.takes(alarm.bytes());
+        if page.more {
+            break;
+        }
+        page.alarms.push(alarm);
+    }
+    page
 }
 
 fn listed(id: &str, object: &Object) -> Option<Listed> {

@@ -8,8 +8,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes,
-            ListPage, ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, Status,
+            AlarmCursor, AlarmsPage, AlarmsQuery, ChangesPage, Commit, Committed, Export, FeedPage, KindIndexes,
+            ListPage, ListQuery, Loaded, MessageId, OutboxPage, Outcome, Row, Status,
         },
     },
 };
@@ -153,8 +153,9 @@ impl Store for PostgresStore {
         self.ask(|answer| Request::Batch(Batch::commit(commits, answer)))
     }
 
-    fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<()> {
-        self.ask(|answer| Request::Batch(Batch::Acknowledge { messages, answer }))
+    fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<Vec<MessageId>> {
+        let done: Answered<()> = self.ask(|answer| Request::Batch(Batch::Acknowledge { messages, answer }));
+        Box::pin(async move { done.await.map(|()| Vec::new()) })
     }
 
     fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {
@@ -189,15 +190,15 @@ impl Store for PostgresStore {
         self.scan(feed::heads)
     }
 
-    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
+    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<AlarmsPage> {
         self.round(move |conn| alarms::due(conn, until, after.clone(), limit))
     }
 
-    fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
+    fn alarms(&self, query: AlarmsQuery) -> Answered<AlarmsPage> {
         self.scan(move |conn| alarms::list(conn, query.clone()))
     }
 
-    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<OutboxPage> {
         self.round(move |conn| messages::outbox(conn, after.clone(), limit))
     }
 

@@ -24,6 +24,13 @@ pub(super) fn list(value: Value) -> Result<Vec<Value>, StoreError> {
     }
 }
 
+/// Rows, and the number behind them: how many there would have been.
+pub(super) fn counted(value: Value) -> Result<(Vec<Value>, usize), StoreError> {
+    let mut rows = list(value)?;
+    let found = rows.pop().map_or(Ok(0), number)?;
+    Ok((rows, usize::try_from(found).unwrap_or(usize::MAX)))
+}
+
 pub(super) fn bytes(value: Value) -> Result<Vec<u8>, StoreError> {
     match value {
         Value::BulkString(bytes) => Ok(bytes),

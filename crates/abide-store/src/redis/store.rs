@@ -5,8 +5,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes,
-            ListPage, ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, SharedKind, Shares, Status,
+            AlarmCursor, AlarmsPage, AlarmsQuery, ChangesPage, Commit, Committed, Export, FeedPage, KindIndexes,
+            ListPage, ListQuery, Loaded, MessageId, OutboxPage, Outcome, Row, SharedKind, Shares, Status,
         },
     },
 };
@@ -190,7 +190,7 @@ impl Store for RedisStore {
         self.ask(|answer| Request::Commit { batch, answer })
     }
 
-    fn acknowledge(&self, mut messages: Vec<MessageId>) -> Answered<()> {
+    fn acknowledge(&self, mut messages: Vec<MessageId>) -> Answered<Vec<MessageId>> {
         let names = &self.shared.names;
         messages.sort_by_cached_key(|id| names.part(&id.sender));
         let commands = messages.chunk_by(|left, right| names.part(&left.sender) == names.part(&right.sender));
@@ -207,8 +207,8 @@ impl Store for RedisStore {
         let shared = self.shared.clone();
         Box::pin(async move {
             match run.await?.into_iter().any(|answer| answer == Value::Int(-1)) {
-                true => moving::whole(&shared).await,
-                false => Ok(()),
+                true => moving::whole(&shared).await.map(|()| Vec::new()),
+                false => Ok(Vec::new()),
             }
         })
     }
@@ -243,15 +243,15 @@ impl Store for RedisStore {
         self.read(async move |shared| feed::heads(&shared).await)
     }
 
-    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
+    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<AlarmsPage> {
         self.read(async move |shared| alarms::due(&shared, until, after.as_ref(), limit).await)
     }
 
-    fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
+    fn alarms(&self, query: AlarmsQuery) -> Answered<AlarmsPage> {
         self.read(async move |shared| alarms::list(&shared, &query).await)
     }
 
-    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<OutboxPage> {
         self.read(async move |shared| messages::outbox(&shared, after.as_ref(), limit).await)
     }
 

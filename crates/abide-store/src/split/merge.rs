@@ -6,13 +6,13 @@ use abide_core::{
     StoreError,
     port::{
         BoxFuture,
-        store::{AlarmCursor, DueAlarm, ListPage, ListQuery, Status},
+        store::{AlarmsPage, DueAlarm, ListPage, ListQuery, OutboxPage, Status},
     },
 };
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 
 use super::store::Held;
-use crate::page::Page;
+use crate::page::{Page, Part, join};
 
 /// Asks all databases at once.
 pub(super) async fn all<T>(
@@ -26,47 +26,31 @@ pub(super) async fn all<T>(
     try_join_all(named).await
 }
 
-/// Asks all databases at once, and takes what those say that are there; an error only if none of them is.
-pub(super) async fn reachable<T>(
-    held: &[Held],
-    ask: impl Fn(&Held) -> BoxFuture<'static, Result<T, StoreError>>,
-) -> Result<Vec<T>, StoreError> {
-    let mut answers = Vec::with_capacity(held.len());
-    let mut trouble = None;
-    for (held, answer) in held.iter().zip(join_all(held.iter().map(ask)).await) {
-        match answer {
-            Ok(answer) => answers.push(answer),
-            Err(error) => {
-                let error = named(&held.name, error);
-                tracing::warn!(%error, "a database is left out");
-                trouble = Some(error);
-            }
-        }
-    }
-    match trouble {
-        Some(error) if answers.is_empty() => Err(error),
-        _ => Ok(answers),
-    }
+/// The first of several pages of alarms, as one.
+pub(super) fn alarms(pages: Vec<AlarmsPage>, limit: usize, partial: bool) -> AlarmsPage {
+    let parts = pages.into_iter().map(|page| {
+        let end = page.alarms.last().filter(|_| page.more).map(DueAlarm::place);
+        Part { rows: page.alarms, end }
+    });
+    let (alarms, more) = join(parts.collect(), limit, DueAlarm::place, DueAlarm::bytes);
+    AlarmsPage { alarms, more, partial }
 }
 
-/// The first of several sorted pages, as one.
-pub(super) fn first<T, K: Ord>(pages: Vec<Vec<T>>, limit: usize, place: impl Fn(&T) -> K) -> Vec<T> {
-    let mut all: Vec<T> = pages.into_iter().flatten().collect();
-    all.sort_by_cached_key(place);
-    all.truncate(limit);
-    all
-}
-
-pub(super) fn place_of(due: &DueAlarm) -> AlarmCursor {
-    AlarmCursor { due: due.alarm.due, key: due.key.clone(), name: due.alarm.name.clone() }
+/// The first of several pages of messages, as one.
+pub(super) fn messages(pages: Vec<OutboxPage>, limit: usize, partial: bool) -> OutboxPage {
+    let parts = pages.into_iter().map(|page| {
+        let end = page.messages.last().filter(|_| page.more).map(|message| message.id.clone());
+        Part { rows: page.messages, end }
+    });
+    let (messages, more) = join(parts.collect(), limit, |message| message.id.clone(), |message| message.bytes());
+    OutboxPage { messages, more, partial }
 }
 
 /// A page of a list over all databases.
 pub(super) async fn list(held: Arc<[Held]>, query: ListQuery) -> Result<ListPage, StoreError> {
-    // One more from each, so that it is known whether there is more.
-    let one_more = ListQuery { limit: query.limit.max(1).saturating_add(1), ..query.clone() };
-    let pages = all(&held, |held| held.store.list(one_more.clone())).await?;
+    let pages = all(&held, |held| held.store.list(query.clone())).await?;
     let mut page = Page::new(&query);
+    let ends: Vec<_> = pages.iter().filter_map(|page| page.next.clone()).collect();
     for object in pages.into_iter().flat_map(|page| page.objects) {
         let value = match &query.order {
             Some(order) => order.value(&object.state.value()).into_owned(),
@@ -76,6 +60,8 @@ pub(super) async fn list(held: Arc<[Held]>, query: ListQuery) -> Result<ListPage
             page.take(value, object);
         }
     }
+    // Behind the end of one database's page there may be more of it.
+    ends.into_iter().for_each(|end| page.end_behind(end));
     Ok(page.finish())
 }
 

@@ -9,6 +9,7 @@
 //!
 //! It works over any store that keeps notes ([`abide_core::Store::note`]).
 
+mod away;
 mod export;
 mod import;
 mod merge;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use abide_core::{Store, StoreError};
 
 use super::{
+    away::Away,
     record::{self, NOTE, Record},
     store::{Held, SplitStore},
 };
@@ -49,7 +50,12 @@ impl SplitStore {
         let named: Vec<(String, Record)> =
             held.iter().map(|(name, _, record)| (name.clone(), record.clone())).collect();
         record::faults(&named, shards).map_err(why)?;
-        let held = held.into_iter().map(|(name, store, record)| Held { name, store, range: record.range() });
+        let held = held.into_iter().map(|(name, store, record)| Held {
+            name,
+            store,
+            range: record.range(),
+            away: Away::default(),
+        });
         Ok(Self::of(held.collect(), shards))
     }
 }

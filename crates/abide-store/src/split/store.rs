@@ -5,8 +5,8 @@ use abide_core::{
     port::{
         BoxFuture,
         store::{
-            AlarmCursor, AlarmsQuery, ChangesPage, Commit, Committed, DueAlarm, Export, FeedPage, KindIndexes,
-            ListPage, ListQuery, Loaded, MessageId, OutboxMessage, Outcome, Row, Status,
+            AlarmCursor, AlarmsPage, AlarmsQuery, ChangesPage, Commit, Committed, Export, FeedPage, KindIndexes,
+            ListPage, ListQuery, Loaded, MessageId, OutboxPage, Outcome, Row, Status,
         },
     },
 };
@@ -14,9 +14,10 @@ use futures_util::future::{join_all, select_all};
 use tokio::sync::Mutex;
 
 use super::{
+    away::{Away, reachable},
     export::chained,
     import::{self, Sorted},
-    merge::{all, first, list, named, place_of, reachable, sum},
+    merge::{alarms, all, list, messages, named, sum},
 };
 
 /// One store in several databases, each with a range of its shards.
@@ -33,6 +34,7 @@ pub(super) struct Held {
     pub(super) name: String,
     pub(super) store: Arc<dyn Store>,
     pub(super) range: Range<u32>,
+    pub(super) away: Away,
 }
 
 type Answered<T> = BoxFuture<'static, Result<T, StoreError>>;
@@ -113,6 +115,36 @@ async fn answers(held: &[Held], commits: usize, asked: Vec<Asked>) -> Result<Vec
     Ok(whole)
 }
 
+/// What is asked of a database that is not away: to take messages out.
+type Acknowledging = (usize, Vec<MessageId>, Option<Answered<Vec<MessageId>>>);
+
+/// Gives back the messages that are still there.
+async fn acknowledged(held: &[Held], asked: Vec<Acknowledging>) -> Result<Vec<MessageId>, StoreError> {
+    let answer = async |(part, messages, asked): Acknowledging| {
+        let answer: Option<Result<_, StoreError>> = match asked {
+            Some(asked) => Some(asked.await),
+            None => None,
+        };
+        (&held[part], messages, answer)
+    };
+    let mut left = Vec::new();
+    for (held, messages, answer) in join_all(asked.into_iter().map(answer)).await {
+        match answer {
+            Some(Ok(there)) => left.extend(there),
+            Some(Err(error @ (StoreError::Unavailable(_) | StoreError::Full(_) | StoreError::Unknown(_)))) => {
+                if matches!(error, StoreError::Unavailable(_)) {
+                    held.away.begin(&held.store);
+                }
+                tracing::warn!(database = held.name, %error, "delivered messages stay in the outbox for now");
+                left.extend(messages);
+            }
+            Some(Err(error)) => return Err(named(&held.name, error)),
+            None => left.extend(messages),
+        }
+    }
+    Ok(left)
+}
+
 fn refused<T: Send + 'static>(error: StoreError) -> Answered<T> {
     Box::pin(std::future::ready(Err(error)))
 }
@@ -172,14 +204,20 @@ impl Store for SplitStore {
         Box::pin(async move { answers(&held, commits, asked).await })
     }
 
-    fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<()> {
+    fn acknowledge(&self, messages: Vec<MessageId>) -> Answered<Vec<MessageId>> {
         let mut sorted: Vec<Vec<MessageId>> = self.held.iter().map(|_| Vec::new()).collect();
         for message in messages {
             sorted[self.part(message.sender.shard(self.shards))].push(message);
         }
-        let asked: Vec<_> = self.held.iter().zip(sorted).filter(|(_, messages)| !messages.is_empty()).collect();
-        let asked: Vec<_> = asked.into_iter().map(|(held, messages)| held.store.acknowledge(messages)).collect();
-        Box::pin(async move { join_all(asked).await.into_iter().collect() })
+        let sorted = sorted.into_iter().enumerate().filter(|(_, messages)| !messages.is_empty());
+        let ask = |(part, messages): (usize, Vec<MessageId>)| {
+            let held = &self.held[part];
+            let asked = (!held.away.is_so()).then(|| held.store.acknowledge(messages.clone()));
+            (part, messages, asked)
+        };
+        let asked: Vec<_> = sorted.map(ask).collect();
+        let held = Arc::clone(&self.held);
+        Box::pin(async move { acknowledged(&held, asked).await })
     }
 
     fn changes(&self, key: &Key, after: Seq, limit: usize) -> Answered<ChangesPage> {
@@ -214,31 +252,33 @@ impl Store for SplitStore {
         Box::pin(async move { Ok(all(&held, |held| held.store.feed_heads()).await?.concat()) })
     }
 
-    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<Vec<DueAlarm>> {
+    fn due_alarms(&self, until: Timestamp, after: Option<AlarmCursor>, limit: usize) -> Answered<AlarmsPage> {
         let held = Arc::clone(&self.held);
         Box::pin(async move {
-            // The alarms of a database that is away are looked for again, as all are; those of the others fire.
-            let pages = reachable(&held, |held| held.store.due_alarms(until, after.clone(), limit)).await?;
-            Ok(first(pages, limit, place_of))
+            let ask = |held: &Held| held.store.due_alarms(until, after.clone(), limit);
+            let (pages, partial) = reachable(&held, ask).await?;
+            Ok(alarms(pages, limit, partial))
         })
     }
 
-    fn alarms(&self, query: AlarmsQuery) -> Answered<Vec<DueAlarm>> {
+    fn alarms(&self, query: AlarmsQuery) -> Answered<AlarmsPage> {
         if let Some(key) = &query.key {
             return self.of_key(key).store.alarms(query);
         }
         let held = Arc::clone(&self.held);
         Box::pin(async move {
             let pages = all(&held, |held| held.store.alarms(query.clone())).await?;
-            Ok(first(pages, query.limit, place_of))
+            Ok(alarms(pages, query.limit, false))
         })
     }
 
-    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<Vec<OutboxMessage>> {
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> Answered<OutboxPage> {
         let held = Arc::clone(&self.held);
         Box::pin(async move {
-            let pages = all(&held, |held| held.store.outbox(after.clone(), limit)).await?;
-            Ok(first(pages, limit, |message| message.id.clone()))
+            // What is sent by an object is in one database: of each sender, what is in the page follows one
+            // another, whichever database is away.
+            let (pages, partial) = reachable(&held, |held| held.store.outbox(after.clone(), limit)).await?;
+            Ok(messages(pages, limit, partial))
         })
     }
 

@@ -155,7 +155,7 @@ async fn a_connection_cut_at_any_step_of_a_commit_gives_a_right_answer() {
         assert_eq!(owner.head(&a).await, head, "{cut:?}");
     }
     assert!(unknown > 0 && retried > 0, "{unknown} unknown, {retried} done again");
-    let sent = owner.store.outbox(None, 99).await.unwrap();
+    let sent = owner.store.outbox(None, 99).await.unwrap().messages;
     assert_eq!(sent.len() as u64, head);
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }

@@ -102,7 +102,7 @@ async fn a_database_that_is_away_takes_only_its_own_objects_with_it() {
     let (here, there) = (holds(0..8), holds(8..16));
     let ringing = |key: &Key| owner.alarms(key, 0, vec![alarm("ring", 1)]);
     owner.done(vec![ringing(&here), ringing(&there)]).await;
-    let due = async || owner.store.due_alarms(at(2), None, 9).await.map(|due| due.len());
+    let due = async || owner.store.due_alarms(at(2), None, 9).await.map(|page| page.alarms.len());
     assert_eq!(due().await, Ok(2));
     other.kill9().unwrap();
     assert_eq!(due().await, Ok(1), "the alarms of one database wait for the other");

@@ -199,12 +199,12 @@ async fn an_alarm_of_an_object_that_cannot_be_read_is_given_up_and_kept() {
         attempts_max: Some(2),
         ..Backoff::default()
     };
-    let alarms = store.alarms(query.clone()).await.unwrap();
+    let alarms = store.alarms(query.clone()).await.unwrap().alarms;
     assert_eq!(alarms.len(), 2, "{alarms:?}");
     let abide = Abide::over(std::sync::Arc::new(store.clone())).register::<now::Changed>();
     let abide = abide.configure(|options| options.alarm_backoff = attempts).start().await.unwrap();
     let dead = loop {
-        let alarms = store.alarms(query.clone()).await.unwrap();
+        let alarms = store.alarms(query.clone()).await.unwrap().alarms;
         if let Some(dead) = alarms.iter().find(|due| due.alarm.dead.is_some()) {
             assert_eq!(alarms.len(), 2, "the other one waits for its time: {alarms:?}");
             break dead.alarm.clone();

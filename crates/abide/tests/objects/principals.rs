@@ -198,7 +198,7 @@ async fn what_somebody_set_or_sent_who_cannot_be_read_is_given_up_and_never_runs
     assert_eq!(seen(&abide, "b", 1).await, ["whole: nobody"]);
     let query = AlarmsQuery { key: Some(a), namespace: Namespace::default(), dead: true, after: None, limit: 9 };
     let dead = loop {
-        if let Some(due) = store.alarms(query.clone()).await.unwrap().pop() {
+        if let Some(due) = store.alarms(query.clone()).await.unwrap().alarms.pop() {
             break due.alarm.dead.unwrap_or_default();
         }
         tokio::task::yield_now().await;

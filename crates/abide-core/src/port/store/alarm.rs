@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::ROW_BYTES;
 use crate::{
     json::Json,
     key::{Key, Namespace},
@@ -73,4 +74,28 @@ pub struct AlarmsQuery {
     pub after: Option<AlarmCursor>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl Alarm {
+    /// About how many bytes it takes: what pages are measured by.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let principal = self.principal.as_ref().map_or(0, |principal| principal.as_str().len());
+        let dead = self.dead.as_ref().map_or(0, String::len);
+        ROW_BYTES + self.name.len() + self.payload.as_str().len() + principal + dead
+    }
+}
+
+impl DueAlarm {
+    /// About how many bytes it takes: what pages are measured by.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.key.id().len() + self.alarm.bytes()
+    }
+
+    /// Its place in the order of alarms.
+    #[must_use]
+    pub fn place(&self) -> AlarmCursor {
+        AlarmCursor { due: self.alarm.due, key: self.key.clone(), name: self.alarm.name.clone() }
+    }
 }

@@ -2,6 +2,7 @@ use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use serde_json::Value;
 
+use super::ROW_BYTES;
 use crate::{
     error::Error,
     filter::{self, Filter, Path},
@@ -26,7 +27,7 @@ pub struct ListQuery {
     pub order: Option<Order>,
     /// Continue after this place in the order.
     pub after: Option<ListCursor>,
-    /// At most so many; at least one.
+    /// At most so many; at least one. A page may have less, and say that there are more.
     pub limit: usize,
 }
 
@@ -136,6 +137,14 @@ pub struct Listed {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Listed {
+    /// About how many bytes it takes: what pages are measured by.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        ROW_BYTES + self.id.len() + self.state.as_str().len()
+    }
 }
 
 /// A page of a list.

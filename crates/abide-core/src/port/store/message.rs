@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::ROW_BYTES;
 use crate::{error::Error, json::Json, key::Key, seq::Seq, time::Timestamp};
 
 /// Which message of which object.
@@ -54,4 +55,13 @@ pub struct Outcome {
     pub reply: Result<Json, Error>,
     /// When it may be forgotten.
     pub expires_at: Timestamp,
+}
+
+impl OutboxMessage {
+    /// About how many bytes it takes: what pages are measured by.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let principal = self.principal.as_ref().map_or(0, |principal| principal.as_str().len());
+        ROW_BYTES + self.id.sender.id().len() + self.target.id().len() + self.args.as_str().len() + principal
+    }
 }

@@ -10,6 +10,7 @@ mod judge;
 mod list;
 mod message;
 mod object;
+mod page;
 mod row;
 mod sharing;
 mod status;
@@ -25,6 +26,8 @@ pub use judge::{Ledger, apply_batch};
 pub use list::{KindIndexes, ListCursor, ListPage, ListQuery, Listed, Order};
 pub use message::{MessageId, OutboxMessage, Outcome};
 pub use object::{ChangesPage, Loaded};
+pub(crate) use page::ROW_BYTES;
+pub use page::{AlarmsPage, OutboxPage, READ_BYTES, Room};
 pub use row::{ObjectRow, Row};
 pub use sharing::{FieldForm, Notice, SharedKind, Shares, Sharing, Strings};
 pub use status::{Importing, Status};
@@ -69,7 +72,16 @@ use crate::{
 /// Reads see every batch that was reported done before the read began, and never a part of a batch.
 ///
 /// # Limits
-/// Every page has a limit, and no call reads more than a page into memory.
+/// Every page has a limit in rows, and no call reads more than a page into memory. Pages of changes, objects,
+/// alarms and messages end before that where they would have more than [`READ_BYTES`]: a page has at least
+/// one row, if there are any, and may have less than the limit. Whether there is more is not to be told by
+/// counting its rows, but by [`ChangesPage::head`], [`ListPage::next`], [`AlarmsPage::more`] and
+/// [`OutboxPage::more`]. An entry of the feed has names and numbers only.
+///
+/// # Parts
+/// A store that is made of several may lose one of them. Alarms and messages of the others are served
+/// meanwhile: pages say that they are [partial](OutboxPage::partial), and [`Store::acknowledge`] gives back
+/// what it could not take out.
 ///
 /// # Moving
 /// What [`Store::export`] gives, [`Store::import`] of any store takes, and exporting that store gives the
@@ -108,8 +120,9 @@ pub trait Store: Send + Sync + 'static {
     fn commit(&self, batch: Vec<Commit>) -> BoxFuture<'static, Result<Vec<Committed>, StoreError>>;
 
     /// Removes messages that were delivered, or given up, from the outbox. Needs no fence: it is only
-    /// asked for after the receiver's commit is durable, and repeating it is harmless.
-    fn acknowledge(&self, messages: Vec<MessageId>) -> BoxFuture<'static, Result<(), StoreError>>;
+    /// asked for after the receiver's commit is durable, and repeating it is harmless. Gives back those of a
+    /// part of the store that is away, which are still there: they are to be asked for again.
+    fn acknowledge(&self, messages: Vec<MessageId>) -> BoxFuture<'static, Result<Vec<MessageId>, StoreError>>;
 
     /// A page of the changes of an object after `after`, oldest first, without snapshots.
     fn changes(&self, key: &Key, after: Seq, limit: usize) -> BoxFuture<'static, Result<ChangesPage, StoreError>>;
@@ -156,17 +169,13 @@ pub trait Store: Send + Sync + 'static {
         until: Timestamp,
         after: Option<AlarmCursor>,
         limit: usize,
-    ) -> BoxFuture<'static, Result<Vec<DueAlarm>, StoreError>>;
+    ) -> BoxFuture<'static, Result<AlarmsPage, StoreError>>;
 
     /// Alarms, pending or dead, of one object or of all, ordered as `due_alarms`.
-    fn alarms(&self, query: AlarmsQuery) -> BoxFuture<'static, Result<Vec<DueAlarm>, StoreError>>;
+    fn alarms(&self, query: AlarmsQuery) -> BoxFuture<'static, Result<AlarmsPage, StoreError>>;
 
     /// Messages not yet acknowledged, ordered by (sender, n), after `after`.
-    fn outbox(
-        &self,
-        after: Option<MessageId>,
-        limit: usize,
-    ) -> BoxFuture<'static, Result<Vec<OutboxMessage>, StoreError>>;
+    fn outbox(&self, after: Option<MessageId>, limit: usize) -> BoxFuture<'static, Result<OutboxPage, StoreError>>;
 
     /// The stored outcome of a keyed call, if it expires after `now`.
     fn outcome(

@@ -1,4 +1,4 @@
-use super::{Alarm, OutboxMessage, Outcome};
+use super::{Alarm, OutboxMessage, Outcome, ROW_BYTES};
 use crate::{
     change::ChangeRecord,
     json::Json,
@@ -77,15 +77,16 @@ impl Row {
     /// About how many bytes it takes: what pages are measured by.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        const REST: usize = 128;
         let json = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.as_str().len());
-        REST + match self {
-            Self::Object(row) => row.key.id().len() + json(&row.state),
-            Self::Change { key, change } => key.id().len() + change.json.as_str().len() + json(&change.snapshot),
-            Self::Alarm { key, alarm } => key.id().len() + alarm.payload.as_str().len(),
-            Self::Received { key, sender, .. } => key.id().len() + sender.id().len(),
-            Self::Outcome { key, outcome } => key.id().len() + outcome.reply.as_ref().map_or(0, |r| r.as_str().len()),
-            Self::Message(message) => message.id.sender.id().len() + message.args.as_str().len(),
+        match self {
+            Self::Object(row) => ROW_BYTES + row.key.id().len() + json(&row.state),
+            Self::Change { key, change } => key.id().len() + change.bytes(),
+            Self::Alarm { key, alarm } => key.id().len() + alarm.bytes(),
+            Self::Received { key, sender, .. } => ROW_BYTES + key.id().len() + sender.id().len(),
+            Self::Outcome { key, outcome } => {
+                ROW_BYTES + key.id().len() + outcome.reply.as_ref().map_or(0, |reply| reply.as_str().len())
+            }
+            Self::Message(message) => message.bytes(),
         }
     }
 }

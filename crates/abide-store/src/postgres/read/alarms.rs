@@ -1,13 +1,13 @@
 use abide_core::{
     Timestamp,
-    port::store::{AlarmCursor, AlarmsQuery, DueAlarm},
+    port::store::{AlarmCursor, AlarmsPage, AlarmsQuery, DueAlarm, Room},
 };
 
 use super::rows;
 use crate::postgres::{
     connect::{SharedConn, Values},
     fault::Result,
-    row::{alarm, key},
+    row::{alarm, key, number},
     text::escaped,
 };
 
@@ -16,28 +16,29 @@ pub(in crate::postgres) async fn due(
     until: Timestamp,
     after: Option<AlarmCursor>,
     limit: usize,
-) -> Result<Vec<DueAlarm>> {
+) -> Result<AlarmsPage> {
     let place = Place::of(after.as_ref());
-    let (until, limit) = (until.as_millis(), rows(limit));
-    query(&conn, DUE, &[&until, &place.due, &place.namespace, &place.kind, &place.id, &place.name, &limit]).await
+    let (until, most) = (until.as_millis(), rows(limit));
+    let values: Values<'_> = &[&until, &place.due, &place.namespace, &place.kind, &place.id, &place.name, &most];
+    query(&conn, DUE, values, limit).await
 }
 
-pub(in crate::postgres) async fn list(conn: SharedConn, of: AlarmsQuery) -> Result<Vec<DueAlarm>> {
+pub(in crate::postgres) async fn list(conn: SharedConn, of: AlarmsQuery) -> Result<AlarmsPage> {
     let place = Place::of(of.after.as_ref());
     let limit = rows(of.limit);
     let namespace = of.namespace.as_str();
     let Some(object) = &of.key else {
         let values: Values<'_> =
             &[&namespace, &of.dead, &place.due, &place.namespace, &place.kind, &place.id, &place.name, &limit];
-        return query(&conn, ALL, values).await;
+        return query(&conn, ALL, values, of.limit).await;
     };
     if object.namespace() != &of.namespace {
-        return Ok(Vec::new());
+        return Ok(AlarmsPage::default());
     }
     let (kind, id) = (object.kind().as_str(), escaped(object.id()).into_owned());
     let values: Values<'_> =
         &[&namespace, &of.dead, &place.due, &place.namespace, &place.kind, &place.id, &place.name, &limit, &kind, &id];
-    query(&conn, OF_OBJECT, values).await
+    query(&conn, OF_OBJECT, values, of.limit).await
 }
 
 /// A cursor in the types of its columns; without one, the place before all alarms.
@@ -62,28 +63,50 @@ impl Place {
     }
 }
 
-async fn query(conn: &SharedConn, sql: &'static str, values: Values<'_>) -> Result<Vec<DueAlarm>> {
+async fn query(conn: &SharedConn, sql: &'static str, values: Values<'_>, limit: usize) -> Result<AlarmsPage> {
+    const FOUND: usize = 12;
     let rows = conn.query(sql, values).await?;
-    rows.iter().map(|row| Ok(DueAlarm { key: key(row, 0)?, alarm: alarm(row, 3)? })).collect()
+    let found = rows.first().map_or(Ok(0), |row| number(row, FOUND))?;
+    let (mut alarms, mut room) = (Vec::new(), Room::of(limit));
+    for row in &rows {
+        let due = DueAlarm { key: key(row, 0)?, alarm: alarm(row, 3)? };
+        if !room.takes(due.bytes()) {
+            break;
+        }
+        alarms.push(due);
+    }
+    Ok(AlarmsPage { more: (alarms.len() as u64) < found, alarms, partial: false })
 }
 
-const DUE: &str = "
+const DUE: &str = measured!(
+    "
     SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE NOT a.dead AND a.due <= $1::bigint AND a.due >= $2::bigint
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($2::bigint, $3::text, $4::text, $5::text, $6::text)
-    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $7::bigint";
+    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $7::bigint + 1",
+    "octet_length(payload) + coalesce(octet_length(error), 0) + coalesce(octet_length(principal), 0)",
+    "due, namespace, kind, id, name"
+);
 
-const ALL: &str = "
+const ALL: &str = measured!(
+    "
     SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE o.namespace = $1::text AND (a.dead OR NOT $2::boolean)
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($3::bigint, $4::text, $5::text, $6::text, $7::text)
-    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint";
+    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint + 1",
+    "octet_length(payload) + coalesce(octet_length(error), 0) + coalesce(octet_length(principal), 0)",
+    "due, namespace, kind, id, name"
+);
 
-const OF_OBJECT: &str = "
+const OF_OBJECT: &str = measured!(
+    "
     SELECT o.namespace, o.kind, o.id, a.name, a.due, a.token, a.payload, a.attempt, a.schedule, a.error, a.principal
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE o.namespace = $1::text AND o.kind = $9::text AND o.id = $10::text AND (a.dead OR NOT $2::boolean)
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($3::bigint, $4::text, $5::text, $6::text, $7::text)
-    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint";
+    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint + 1",
+    "octet_length(payload) + coalesce(octet_length(error), 0) + coalesce(octet_length(principal), 0)",
+    "due, namespace, kind, id, name"
+);

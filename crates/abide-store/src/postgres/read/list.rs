@@ -1,8 +1,8 @@
-use abide_core::port::store::{ListCursor, ListPage, ListQuery, Listed};
-use tokio_postgres::{
-    Row,
-    types::{ToSql, Type},
-};
+use std::pin::pin;
+
+use abide_core::port::store::{ListCursor, ListPage, ListQuery, Listed, Room};
+use futures_util::TryStreamExt;
+use tokio_postgres::{Row, types::Type};
 
 use super::rows;
 use crate::postgres::{
@@ -16,11 +16,20 @@ pub(in crate::postgres) async fn list(conn: SharedConn, query: ListQuery) -> Res
     let limit = query.limit.max(1);
     let (sql, values) = statement(&query, limit);
     // Not prepared: the plan depends on the values, and which index serves.
-    let values: Vec<(&(dyn ToSql + Sync), Type)> =
-        values.iter().map(|value| (value as &(dyn ToSql + Sync), Type::TEXT)).collect();
-    let found = conn.limited(conn.client().query_typed(&sql, &values)).await?;
-    let objects = found.iter().take(limit).map(listed).collect::<Result<Vec<_>>>()?;
-    let last = objects.last().filter(|_| found.len() > limit);
+    let values = values.into_iter().map(|value| (value, Type::TEXT));
+    let (mut found, mut room, mut more) = (Vec::new(), Room::of(limit), false);
+    let reading = async {
+        let mut rows = pin!(conn.client().query_typed_raw(&sql, values).await?);
+        // What a state takes is known when it is printed: what comes behind the page is passed over.
+        while !more && let Some(row) = rows.try_next().await? {
+            more = !room.takes(row.raw_size_bytes());
+            found.extend((!more).then_some(row));
+        }
+        Ok(())
+    };
+    conn.limited(reading).await?;
+    let objects = found.iter().map(listed).collect::<Result<Vec<_>>>()?;
+    let last = objects.last().filter(|_| more);
     let next = last.map(|last| match &query.order {
         Some(order) => ListCursor::after_value(last.id.as_str(), &order.value(&last.state.value())),
         None => ListCursor::after_id(last.id.as_str()),

@@ -1,6 +1,6 @@
 use abide_core::{
     Error, Json, Key, Timestamp,
-    port::store::{MessageId, OutboxMessage, Outcome},
+    port::store::{MessageId, OutboxMessage, OutboxPage, Outcome, Room},
 };
 use tokio_postgres::Row;
 
@@ -16,13 +16,23 @@ pub(in crate::postgres) async fn outbox(
     conn: SharedConn,
     after: Option<MessageId>,
     limit: usize,
-) -> Result<Vec<OutboxMessage>> {
+) -> Result<OutboxPage> {
+    const FOUND: usize = 12;
     let (namespace, kind, id, n) = after.as_ref().map_or(("", "", "".into(), 0), |after| {
         let sender = &after.sender;
         (sender.namespace().as_str(), sender.kind().as_str(), escaped(sender.id()), signed(after.n))
     });
     let rows = conn.query(OUTBOX, &[&namespace, &kind, &&*id, &n, &rows(limit)]).await?;
-    rows.iter().map(message).collect()
+    let found = rows.first().map_or(Ok(0), |row| number(row, FOUND))?;
+    let (mut messages, mut room) = (Vec::new(), Room::of(limit));
+    for row in &rows {
+        let message = message(row)?;
+        if !room.takes(message.bytes()) {
+            break;
+        }
+        messages.push(message);
+    }
+    Ok(OutboxPage { more: (messages.len() as u64) < found, messages, partial: false })
 }
 
 pub(in crate::postgres) fn message(row: &Row) -> Result<OutboxMessage> {
@@ -78,10 +88,14 @@ pub(in crate::postgres) async fn received(conn: SharedConn, key: Key, sender: Ke
     rows.first().map_or(Ok(0), |row| number(row, 0))
 }
 
-const OUTBOX: &str = "
+const OUTBOX: &str = measured!(
+    "
     SELECT namespace, kind, id, n, target_namespace, target_kind, target_id, handler, args, principal, at
     FROM outbox WHERE (namespace, kind, id, n) > ($1::text, $2::text, $3::text, $4::bigint)
-    ORDER BY namespace, kind, id, n LIMIT $5::bigint";
+    ORDER BY namespace, kind, id, n LIMIT $5::bigint + 1",
+    "octet_length(args) + coalesce(octet_length(principal), 0)",
+    "namespace, kind, id, n"
+);
 
 const OUTCOME: &str = "
     SELECT c.fingerprint, c.seq, c.ok, c.reply, c.expires_at FROM objects o JOIN outcomes c ON c.oid = o.oid

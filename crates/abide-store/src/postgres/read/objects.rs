@@ -1,6 +1,6 @@
 use abide_core::{
     Incarnation, Json, Key, Namespace, Seq,
-    port::store::{ChangesPage, Loaded},
+    port::store::{ChangesPage, Loaded, Room},
 };
 
 use super::{rows, signed};
@@ -59,16 +59,22 @@ const NAMESPACES: &str = "
 
 pub(in crate::postgres) async fn changes(conn: SharedConn, key: Key, after: Seq, limit: usize) -> Result<ChangesPage> {
     let (namespace, kind) = (key.namespace().as_str(), key.kind().as_str());
-    let (after, limit) = (signed(after.number()), rows(limit));
-    let rows = conn.query(CHANGES, &[&namespace, &kind, &&*escaped(key.id()), &after, &limit]).await?;
+    let (after, most) = (signed(after.number()), rows(limit));
+    let rows = conn.query(CHANGES, &[&namespace, &kind, &&*escaped(key.id()), &after, &most]).await?;
     let Some(first) = rows.first() else {
         return Ok(ChangesPage::default());
     };
     let mut page = ChangesPage { changes: Vec::new(), head: seq(first, 0)?, floor: seq(first, 1)? };
+    let mut room = Room::of(limit);
     for row in &rows {
-        if row.try_get::<_, Option<i64>>(2)?.is_some() {
-            page.changes.push(change(row, 2)?);
+        if row.try_get::<_, Option<i64>>(2)?.is_none() {
+            break;
         }
+        let change = change(row, 2)?;
+        if !room.takes(change.bytes()) {
+            break;
+        }
+        page.changes.push(change);
     }
     Ok(page)
 }
@@ -86,13 +92,18 @@ const LOAD: &str = "
     FROM objects o LEFT JOIN alarms a ON a.oid = o.oid
     WHERE o.namespace = $1 AND o.kind = $2 AND o.id = $3 ORDER BY a.name";
 
-const CHANGES: &str = "
-    SELECT o.head, o.floor, l.seq, l.at, l.body FROM objects o LEFT JOIN LATERAL (
+const CHANGES: &str = concat!(
+    "SELECT o.head, o.floor, l.seq, l.at, l.body FROM objects o LEFT JOIN LATERAL (",
+    measured!(
+        "
       SELECT seq, at, body FROM log
       WHERE log.oid = o.oid AND log.seq > greatest(o.floor, $4::bigint) AND body IS NOT NULL
-      ORDER BY seq LIMIT $5::bigint
-    ) l ON true
-    WHERE o.namespace = $1 AND o.kind = $2 AND o.id = $3 ORDER BY l.seq";
+      ORDER BY seq LIMIT $5::bigint",
+        "octet_length(body)",
+        "seq"
+    ),
+    ") l ON true WHERE o.namespace = $1 AND o.kind = $2 AND o.id = $3 ORDER BY l.seq"
+);
 
 const SNAPSHOT: &str = "
     SELECT l.seq, l.snapshot FROM objects o JOIN log l ON l.oid = o.oid

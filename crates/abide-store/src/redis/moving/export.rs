@@ -123,12 +123,15 @@ impl Rows {
             }
             Stage::Messages => {
                 let mut cmd = script::OUTBOX.call(tag);
-                cmd.arg(tag).arg(&self.low).arg(PAGE);
+                cmd.arg(tag).arg(&self.low).arg(PAGE).arg(PAGE_BYTES);
                 cmd
             }
         };
         let [found] = read::all(&self.shared, [(slot, cmd)]).await?;
-        let found = reply::list(found)?;
+        let found = match self.stage {
+            Stage::Objects => reply::list(found)?,
+            Stage::Messages => reply::counted(found)?.0,
+        };
         if found.is_empty() {
             self.low = b"-".to_vec();
             (self.stage, self.part) = match self.stage {

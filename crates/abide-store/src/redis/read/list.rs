@@ -3,11 +3,11 @@ use std::collections::{BTreeSet, VecDeque};
 use abide_core::{
     Namespace, StoreError,
     filter::{Expr, Literal, Operator, Path},
-    port::store::{ListCursor, ListPage, ListQuery, Listed, Loaded},
+    port::store::{ListCursor, ListPage, ListQuery, Listed, Loaded, READ_BYTES, Room},
 };
 use serde_json::Value as JsonValue;
 
-use super::{all, objects, parts};
+use super::{all, objects, parts, share};
 use crate::redis::{fault::damaged, indexing, reply, script, value, writer::Shared};
 
 /// How many objects one script reads at most.
@@ -53,6 +53,8 @@ pub(in crate::redis) struct Rows {
     high: Vec<u8>,
     descending: bool,
     page: usize,
+    /// How many bytes a page has about.
+    bytes: usize,
     ended: bool,
     read: VecDeque<Row>,
 }
@@ -63,7 +65,8 @@ impl Rows {
         let set = format!("{}:k:{kinds}", shared.names.tag(part));
         let low = if prefix.is_empty() { b"-".to_vec() } else { format!("[{prefix}").into_bytes() };
         let high = if prefix.is_empty() { b"+".to_vec() } else { [b"(", prefix.as_bytes(), &[255]].concat() };
-        Self { kinds: kinds.into(), part, set, low, high, descending: false, page, ended: false, read: VecDeque::new() }
+        let (kinds, bytes, read) = (kinds.into(), READ_BYTES, VecDeque::new());
+        Self { kinds, part, set, low, high, descending: false, page, bytes, ended: false, read }
     }
 
     /// The next page; empty at the end.
@@ -74,13 +77,13 @@ impl Rows {
         let tag = shared.names.tag(self.part);
         let mut cmd = script::LIST.call(tag);
         cmd.arg(tag).arg(&self.kinds).arg(&self.set).arg(&self.low).arg(&self.high).arg(self.page);
-        cmd.arg(if self.descending { "1" } else { "0" });
+        cmd.arg(if self.descending { "1" } else { "0" }).arg(self.bytes);
         let [found] = all(shared, [(shared.names.slot(self.part), cmd)]).await?;
         let mut rows = Vec::new();
-        let mut found_rows = 0;
         let mut last = None;
-        for row in reply::list(found)? {
-            found_rows += 1;
+        let (found, members) = reply::counted(found)?;
+        self.ended = found.len() == members && members < self.page;
+        for row in found {
             let mut row = reply::list(row)?.into_iter();
             let member = reply::bytes(row.next().unwrap_or_default())?;
             let id = reply::text(row.next().unwrap_or_default())?;
@@ -89,7 +92,6 @@ impl Rows {
                 rows.push(Row { member, id, loaded });
             }
         }
-        self.ended = found_rows < self.page;
         if let Some(last) = last {
             let bound = [b"(", &last[..]].concat();
             if self.descending { self.high = bound } else { self.low = bound }
@@ -119,7 +121,7 @@ pub(in crate::redis) async fn list(shared: &Shared, query: &ListQuery) -> Result
             query.kind
         )));
     }
-    let limit = query.limit.max(1);
+    let mut room = Room::of(query.limit.max(1));
     let mut parts: Vec<Rows> = (0..shared.names.parts).map(|part| rows(shared, query, part)).collect();
     let mut page = ListPage::default();
     let mut last: Option<ListCursor> = None;
@@ -133,16 +135,18 @@ pub(in crate::redis) async fn list(shared: &Shared, query: &ListQuery) -> Result
         if query.filter.as_ref().is_some_and(|filter| !filter.matches(&value)) {
             continue;
         }
-        if page.objects.len() == limit {
+        let here = match &query.order {
+            Some(order) => ListCursor::after_value(&*row.id, &order.value(&value)),
+            None => ListCursor::after_id(&*row.id),
+        };
+        let Loaded { head, created_at, updated_at, .. } = row.loaded;
+        let listed = Listed { id: row.id, seq: head, state, created_at, updated_at };
+        if !room.takes(listed.bytes()) {
             page.next = last;
             break;
         }
-        last = Some(match &query.order {
-            Some(order) => ListCursor::after_value(&*row.id, &order.value(&value)),
-            None => ListCursor::after_id(&*row.id),
-        });
-        let Loaded { head, created_at, updated_at, .. } = row.loaded;
-        page.objects.push(Listed { id: row.id, seq: head, state, created_at, updated_at });
+        last = Some(here);
+        page.objects.push(listed);
     }
     Ok(page)
 }
@@ -166,6 +170,7 @@ fn rows(shared: &Shared, query: &ListQuery, part: u32) -> Rows {
     let page = if query.filter.is_some() { page.max(PAGE_FILTERED) } else { page };
     let page = page.min(PAGE_MAX).div_ceil(usize::try_from(shared.names.parts.min(8)).unwrap_or(1)).max(2);
     let mut rows = Rows::by_id(shared, &kinds, part, &query.prefix, page);
+    rows.bytes = share(shared);
     let tag = shared.names.tag(part);
     let index = |path: &Path| format!("{tag}:x:{kinds}:{path}");
     if let Some(order) = &query.order {

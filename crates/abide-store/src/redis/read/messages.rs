@@ -1,10 +1,13 @@
 use abide_core::{
     Key, StoreError, Timestamp,
-    port::store::{MessageId, OutboxMessage, Outcome},
+    port::store::{MessageId, OutboxMessage, OutboxPage, Outcome},
 };
 
-use super::{all, parts};
-use crate::redis::{codec, names, reply, script, writer::Shared};
+use super::{all, parts, share};
+use crate::{
+    page::{self, Part},
+    redis::{codec, names, reply, script, writer::Shared},
+};
 
 /// How many messages one script reads at most.
 const PAGE_MAX: usize = 2_000;
@@ -13,25 +16,30 @@ pub(in crate::redis) async fn outbox(
     shared: &Shared,
     after: Option<&MessageId>,
     limit: usize,
-) -> Result<Vec<OutboxMessage>, StoreError> {
+) -> Result<OutboxPage, StoreError> {
     let low = after.map_or_else(|| b"-".to_vec(), |id| [b"(".to_vec(), names::message_member(id)].concat());
-    let limit = limit.min(PAGE_MAX);
+    let (limit, bytes) = (limit.min(PAGE_MAX), share(shared));
     let command = |tag: &str| {
         let mut cmd = script::OUTBOX.call(tag);
-        cmd.arg(tag).arg(&low).arg(limit);
+        cmd.arg(tag).arg(&low).arg(limit.saturating_add(1)).arg(bytes);
         cmd
     };
     let mut found = Vec::new();
     for rows in parts(shared, command).await? {
-        for row in reply::list(rows)? {
+        let (rows, members) = reply::counted(rows)?;
+        let mut own: Vec<(Vec<u8>, OutboxMessage)> = Vec::new();
+        for row in rows {
             let mut row = reply::list(row)?.into_iter();
             let member = reply::bytes(row.next().unwrap_or_default())?;
             let text = reply::text(row.next().unwrap_or_default())?;
-            found.push((member, codec::decode_message(&text)?));
+            own.push((member, codec::decode_message(&text)?));
         }
+        let end = own.last().filter(|_| own.len() < members || members > limit).map(|(member, _)| member.clone());
+        found.push(Part { rows: own, end });
     }
-    found.sort_by(|left, right| left.0.cmp(&right.0));
-    Ok(found.into_iter().take(limit).map(|(_, message)| message).collect())
+    let (found, more) = page::join(found, limit, |(member, _)| member.clone(), |(_, message)| message.bytes());
+    let messages = found.into_iter().map(|(_, message)| message).collect();
+    Ok(OutboxPage { messages, more, partial: false })
 }
 
 pub(in crate::redis) async fn outcome(

@@ -7,10 +7,15 @@ pub(super) mod messages;
 pub(super) mod objects;
 pub(super) mod status;
 
-use abide_core::StoreError;
+use abide_core::{StoreError, port::store::READ_BYTES};
 use redis::{Cmd, Value};
 
 use super::{fault::Fault, writer::Shared};
+
+/// How many bytes one part may give for a page that is put together of all.
+pub(super) fn share(shared: &Shared) -> usize {
+    READ_BYTES / usize::try_from(shared.names.parts.max(1)).unwrap_or(1)
+}
 
 /// The answers of commands that read, sent together.
 pub(super) async fn all<const N: usize>(shared: &Shared, commands: [(u16, Cmd); N]) -> Result<[Value; N], StoreError> {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use abide_core::{
     ChangeRecord, Incarnation, Json, Key, Seq, StoreError, Timestamp,
-    port::store::{Alarm, ChangesPage, Loaded},
+    port::store::{Alarm, ChangesPage, Loaded, READ_BYTES},
 };
 use redis::Value;
 
@@ -63,7 +63,7 @@ pub(in crate::redis) async fn changes(
     let part = shared.names.part(key);
     let mut cmd = script::CHANGES.call(shared.names.tag(part));
     cmd.arg(shared.names.of('o', key)).arg(shared.names.of('c', key));
-    cmd.arg(names::score(after)).arg(limit.min(1 << 20));
+    cmd.arg(names::score(after)).arg(limit.min(1 << 20)).arg(READ_BYTES);
     let [found] = all(shared, [(shared.names.slot(part), cmd)]).await?;
     let found: Result<[Value; 4], _> = reply::list(found)?.try_into();
     let Ok([head, floor, first, entries]) = found else { return Ok(ChangesPage::default()) };

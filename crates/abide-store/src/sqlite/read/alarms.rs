@@ -1,6 +1,6 @@
 use abide_core::{
     Timestamp,
-    port::store::{AlarmCursor, AlarmsQuery, DueAlarm},
+    port::store::{AlarmCursor, AlarmsPage, AlarmsQuery, DueAlarm, Room},
 };
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
@@ -20,22 +20,22 @@ pub(in crate::sqlite) fn due(
     until: Timestamp,
     after: Option<&AlarmCursor>,
     limit: usize,
-) -> Result<Vec<DueAlarm>> {
+) -> Result<AlarmsPage> {
     let until = until.as_millis();
     let mut values: Vec<&dyn ToSql> = vec![&until];
     let place = after.map(Place::of);
     let after = Place::bind(place.as_ref(), &mut values);
-    let limit = rows(limit);
-    values.push(&limit);
+    let one_more = rows(limit.saturating_add(1));
+    values.push(&one_more);
     let sql = format!(
         "SELECT o.namespace, o.kind, o.id, {ALARM_COLUMNS}
          FROM alarms a INDEXED BY alarms_due CROSS JOIN objects o ON o.oid = a.oid
          WHERE a.dead = 0 AND a.due <= ? {after} {ORDER}"
     );
-    query(conn, &sql, &values)
+    query(conn, &sql, &values, limit)
 }
 
-pub(in crate::sqlite) fn list(conn: &Connection, query_: &AlarmsQuery) -> Result<Vec<DueAlarm>> {
+pub(in crate::sqlite) fn list(conn: &Connection, query_: &AlarmsQuery) -> Result<AlarmsPage> {
     let namespace = query_.namespace.as_str();
     let mut values: Vec<&dyn ToSql> = vec![&namespace];
     let dead = if query_.dead { "AND a.dead = 1" } else { "" };
@@ -52,14 +52,14 @@ pub(in crate::sqlite) fn list(conn: &Connection, query_: &AlarmsQuery) -> Result
     };
     let place = query_.after.as_ref().map(Place::of);
     let after = Place::bind(place.as_ref(), &mut values);
-    let limit = rows(query_.limit);
-    values.push(&limit);
+    let one_more = rows(query_.limit.saturating_add(1));
+    values.push(&one_more);
     let sql = format!(
         "SELECT o.namespace, o.kind, o.id, {ALARM_COLUMNS}
          FROM alarms a JOIN objects o ON o.oid = a.oid
          WHERE o.namespace = ? {dead} {of_key} {after} {ORDER}"
     );
-    query(conn, &sql, &values)
+    query(conn, &sql, &values, query_.limit)
 }
 
 /// A cursor in the types of its columns.
@@ -91,8 +91,18 @@ impl<'c> Place<'c> {
     }
 }
 
-fn query(conn: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<DueAlarm>> {
-    let read = |row: &Row<'_>| Ok(DueAlarm { key: key(row, 0)?, alarm: alarm(row, 3)? });
+/// Of one row more than the limit, those that are in the page.
+fn query(conn: &Connection, sql: &str, values: &[&dyn ToSql], limit: usize) -> Result<AlarmsPage> {
+    let read = |row: &Row<'_>| -> Result<_> { Ok(DueAlarm { key: key(row, 0)?, alarm: alarm(row, 3)? }) };
     let mut statement = conn.prepare_cached(sql)?;
-    statement.query_and_then(params_from_iter(values), read)?.collect()
+    let mut rows = statement.query(params_from_iter(values))?;
+    let (mut page, mut room) = (AlarmsPage::default(), Room::of(limit));
+    while !page.more
+        && let Some(row) = rows.next()?
+    {
+        let due = read(row)?;
+        page.more = !room.takes(due.bytes());
+        page.alarms.extend((!page.more).then_some(due));
+    }
+    Ok(page)
 }

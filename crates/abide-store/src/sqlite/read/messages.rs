@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use abide_core::{
     Error, Key, Timestamp,
-    port::store::{MessageId, OutboxMessage, Outcome},
+    port::store::{MessageId, OutboxMessage, OutboxPage, Outcome, Room},
 };
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -12,11 +12,7 @@ use crate::sqlite::{
     row::{json, key, number, optional_json, seq, text, time},
 };
 
-pub(in crate::sqlite) fn outbox(
-    conn: &Connection,
-    after: Option<&MessageId>,
-    limit: usize,
-) -> Result<Vec<OutboxMessage>> {
+pub(in crate::sqlite) fn outbox(conn: &Connection, after: Option<&MessageId>, limit: usize) -> Result<OutboxPage> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT {MESSAGE_COLUMNS} FROM outbox WHERE (namespace, kind, id, n) > (?, ?, ?, ?)
          ORDER BY namespace, kind, id, n LIMIT ?"
@@ -27,8 +23,16 @@ pub(in crate::sqlite) fn outbox(
         (namespace, kind, sender.id(), after.n)
     });
     let n = i64::try_from(n).unwrap_or(i64::MAX);
-    let messages = statement.query_and_then((namespace, kind, id, n, rows(limit)), message)?;
-    messages.collect()
+    let mut found = statement.query((namespace, kind, id, n, rows(limit.saturating_add(1))))?;
+    let (mut page, mut room) = (OutboxPage::default(), Room::of(limit));
+    while !page.more
+        && let Some(row) = found.next()?
+    {
+        let message = message(row)?;
+        page.more = !room.takes(message.bytes());
+        page.messages.extend((!page.more).then_some(message));
+    }
+    Ok(page)
 }
 
 /// The columns that [`message`] reads.

@@ -1,6 +1,6 @@
 use abide_core::{
-    Incarnation, Json, Key, Namespace, Seq,
-    port::store::{ChangesPage, Loaded},
+    ChangeRecord, Incarnation, Json, Key, Namespace, Seq,
+    port::store::{ChangesPage, Loaded, READ_BYTES, Room},
 };
 use rusqlite::{Connection, types::ValueRef};
 
@@ -67,21 +67,7 @@ pub(in crate::sqlite) fn changes(conn: &Connection, key: &Key, after: Seq, limit
         return Ok(ChangesPage::default());
     };
     let after = after.max(log.floor);
-    let mut changes = Vec::new();
-    if after < log.head && limit > 0 {
-        let last = after.plus(limit.min(u32::MAX as usize) as u64).min(log.head);
-        let mut entry = conn.prepare_cached("SELECT seq, at, body, prev FROM log WHERE pos = ?")?;
-        let (mut pos, mut seq) = (log.find(conn, last)?, last.next());
-        while seq > after.next() {
-            let mut found = entry.query([pos])?;
-            let row = found.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            (seq, pos) = (row::seq(row, 0)?, row.get(3)?);
-            if seq <= last {
-                changes.push(row::change(row)?);
-            }
-        }
-        changes.reverse();
-    }
+    let changes = log.changes(conn, after, limit)?;
     Ok(ChangesPage { changes, head: log.head, floor: log.floor })
 }
 
@@ -123,6 +109,53 @@ impl Log {
             return Ok(None);
         };
         Ok(Some(Self { oid: row.get(0)?, head: seq(row, 1)?, floor: seq(row, 2)?, pos: row.get(3)? }))
+    }
+
+    /// The changes after a seq, as many as are in a page. The way leads from the last one back to the first.
+    fn changes(&self, conn: &Connection, after: Seq, limit: usize) -> Result<Vec<ChangeRecord>> {
+        let mut changes = Vec::new();
+        if after >= self.head || limit == 0 {
+            return Ok(changes);
+        }
+        let last = after.plus(limit.min(u32::MAX as usize) as u64).min(self.head);
+        let mut entry = conn.prepare_cached("SELECT seq, at, body, prev FROM log WHERE pos = ?")?;
+        let (mut pos, mut seq, mut bytes) = (self.find(conn, last)?, last.next(), 0);
+        while seq > after.next() {
+            let here = pos;
+            let mut found = entry.query([pos])?;
+            let row = found.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            (seq, pos) = (row::seq(row, 0)?, row.get(3)?);
+            if seq <= last {
+                let change = row::change(row)?;
+                bytes += change.bytes();
+                if bytes > READ_BYTES {
+                    // The page ends before those that were read, or with this one.
+                    drop(changes);
+                    return self.first_of(conn, here, after, last);
+                }
+                changes.push(change);
+            }
+        }
+        changes.reverse();
+        Ok(changes)
+    }
+
+    /// The first changes after a seq that are in a page, of those up to the entry at a position. What each
+    /// of them has is asked before any is read.
+    fn first_of(&self, conn: &Connection, mut pos: i64, after: Seq, last: Seq) -> Result<Vec<ChangeRecord>> {
+        let mut size = conn.prepare_cached("SELECT seq, octet_length(body), prev FROM log WHERE pos = ?")?;
+        let (mut places, mut seq) = (Vec::new(), last.next());
+        while seq > after.next() {
+            let mut found = size.query([pos])?;
+            let row = found.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            seq = row::seq(row, 0)?;
+            places.push((pos, usize::try_from(row.get::<_, i64>(1)?).unwrap_or(usize::MAX)));
+            pos = row.get(2)?;
+        }
+        let mut entry = conn.prepare_cached("SELECT seq, at, body FROM log WHERE pos = ?")?;
+        let mut room = Room::of(places.len());
+        let first = places.into_iter().rev().take_while(|(_, bytes)| room.takes(*bytes));
+        first.map(|(pos, _)| entry.query_row([pos], |row| Ok(row::change(row)))?).collect()
     }
 
     /// The position of an entry at or a little after `seq`: of the next mark, or the last entry.
