@@ -39,7 +39,10 @@ async fn open_as(url: &str, create: bool) -> Result<Arc<dyn Store>, OpenError> {
     for url in urls.split(BETWEEN).map(str::trim) {
         stores.push((shown(url), open_one(url, create).await?));
     }
-    Ok(Arc::new(SplitStore::open(stores).await?))
+    match create {
+        true => Ok(Arc::new(SplitStore::open(stores).await?)),
+        false => Ok(Arc::new(SplitStore::open_existing(stores).await?)),
+    }
 }
 
 /// Refuses a database that is a part of a larger store.
@@ -66,7 +69,7 @@ async fn open_one(url: &str, create: bool) -> Result<Arc<dyn Store>, OpenError> 
     }
 }
 
-/// Opens the store that a URL names if it is there, and makes none: no file, no tables. Beside a process
+/// Opens the store that a URL names if it is there, and makes none: no file, no tables, no keys, no parts. Beside a process
 /// that uses it, where the store can be shared at all.
 ///
 /// # Errors
@@ -91,6 +94,17 @@ async fn look_at(url: &str) -> Result<Arc<dyn Store>, OpenError> {
             let options = crate::PostgresOptions { create: false, ..crate::PostgresOptions::default() };
             Ok(Arc::new(crate::PostgresStore::open(url, options).await?))
         }
+        #[cfg(feature = "redis")]
+        Some(("redis" | "rediss", _)) => {
+            let (base, options) = crate::RedisOptions::parse(url)?;
+            let options = crate::RedisOptions { create: false, ..options };
+            Ok(Arc::new(crate::RedisStore::open_with(&base, options).await?))
+        }
+        Some(("memory", _)) => Err(OpenError::BadUrl {
+            url: url.into(),
+            why: "a store in memory is seen by its own process only: ask the node that has it".into(),
+        }),
+        // What this program knows nothing of makes nothing.
         _ => Box::pin(open_one(url, true)).await,
     }
 }
@@ -164,6 +178,30 @@ mod tests {
 
     async fn refusal(url: &str) -> String {
         open(url).await.map(|store| store.name()).unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn looking_for_a_store_makes_none_in_memory() {
+        let error = open_existing("memory:").await.map(|store| store.name()).unwrap_err();
+        assert!(error.to_string().contains("its own process only"), "{error}");
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn looking_for_a_store_makes_none_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = folder.path().join("empty.db");
+        std::fs::write(&empty, "").unwrap();
+        for path in [folder.path().join("none.db"), empty.clone()] {
+            let url = format!("sqlite:{}", path.display());
+            let error = open_existing(&url).await.map(|store| store.name()).unwrap_err();
+            assert!(matches!(error, OpenError::NotThere { .. }), "{url}: {error}");
+        }
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!((left, std::fs::read(&empty).unwrap()), (vec!["empty.db".into()], Vec::new()));
+        let url = format!("sqlite:{}", empty.display());
+        open(&url).await.unwrap().close().await;
+        assert_eq!(open_existing(&url).await.unwrap().name(), "sqlite");
     }
 
     #[tokio::test]

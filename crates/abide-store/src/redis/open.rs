@@ -125,7 +125,7 @@ async fn check_durability(refusal: &Refusal<'_>, servers: &Servers, wanted: Dura
     Ok(())
 }
 
-/// Reads what the store was created with, or creates it.
+/// Reads what the store was created with, or creates it, unless it is only to be looked at.
 async fn meta(refusal: &Refusal<'_>, servers: &Servers, options: &RedisOptions) -> Result<Names, OpenError> {
     let (key, slot) = Names::meta(&options.prefix);
     let parts = options.parts.unwrap_or(if servers.is_cluster() { CLUSTER_PARTS } else { 1 });
@@ -143,12 +143,15 @@ async fn meta(refusal: &Refusal<'_>, servers: &Servers, options: &RedisOptions) 
         .collect();
     let mut read = redis::cmd("HGETALL");
     read.arg(&key);
-    let mut commands: Vec<_> = creating.iter().map(|(slot, cmd)| (*slot, cmd)).collect();
+    let mut commands: Vec<_> = creating.iter().filter(|_| options.create).map(|(slot, cmd)| (*slot, cmd)).collect();
     commands.push((slot, &read));
     let answers: Result<Vec<Value>, _> = servers.send(&commands).await.into_iter().collect();
     let mut answers = answers.map_err(|fault| refusal.failed(&fault.into_error()))?;
     let found = answers.pop().unwrap_or_default();
     let found = reply::hash(found).map_err(|error| refusal.failed(&error))?;
+    if found.is_empty() {
+        return Err(OpenError::NotThere { path: without_password(refusal.url).into() });
+    }
     let text = |name: &str| found.get(name).cloned().unwrap_or_default();
     let number = |name: &str| {
         let damaged = || refusal.failed(&StoreError::Damaged(format!("{key} has no number {name}")));

@@ -18,6 +18,8 @@ pub enum Durability {
 /// How a store in Redis is opened. In a URL: `redis://host:6379/0?prefix=abide&durability=everysec`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisOptions {
+    /// Whether a store is created where there is none.
+    pub create: bool,
     /// What every key and channel begins with.
     pub prefix: String,
     /// How many shards a new store gets; an old one must have this number, if it is given.
@@ -38,6 +40,7 @@ pub struct RedisOptions {
 impl Default for RedisOptions {
     fn default() -> Self {
         Self {
+            create: true,
             prefix: "abide".into(),
             shards: None,
             parts: None,

@@ -22,6 +22,18 @@ impl SplitStore {
     /// # Errors
     /// [`OpenError::Parts`]: they are not the parts of one store, or one is missing.
     pub async fn open(stores: Vec<(String, Arc<dyn Store>)>) -> Result<Self, OpenError> {
+        Self::open_as(stores, true).await
+    }
+
+    /// Puts the parts of a store together, and makes nothing one of them that is none.
+    ///
+    /// # Errors
+    /// [`OpenError::Parts`]: they are not the parts of one store, or one is missing.
+    pub async fn open_existing(stores: Vec<(String, Arc<dyn Store>)>) -> Result<Self, OpenError> {
+        Self::open_as(stores, false).await
+    }
+
+    async fn open_as(stores: Vec<(String, Arc<dyn Store>)>, may_create: bool) -> Result<Self, OpenError> {
         let why = |why: String| OpenError::Parts { why };
         if stores.len() < 2 || stores.len() > DATABASES_MAX {
             return Err(why(format!(
@@ -37,7 +49,7 @@ impl SplitStore {
             return Err(why(format!("{} databases cannot share {shards} shards", stores.len())));
         }
         let mut records = recorded(&stores).await?;
-        if records.iter().any(Option::is_none) {
+        if may_create && records.iter().any(Option::is_none) {
             create(&stores, &records, shards).await?;
             records = recorded(&stores).await?;
         }

@@ -2,7 +2,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::fault::{Fault, Result};
+use super::{
+    fault::{Fault, Result},
+    options::SqliteOptions,
+};
 use crate::error::OpenError;
 
 /// Marks a SQLite file as a store: "Abid" in ASCII.
@@ -21,8 +24,9 @@ pub(super) fn schema() -> u32 {
 }
 
 /// Refuses what is no store, or one of a newer version, before anything is written; and one of an older
-/// version, unless it may be brought up to date.
-pub(super) fn recognise(conn: &Connection, path: &Path, may_migrate: bool) -> Result<(), OpenError> {
+/// version, unless it may be brought up to date; and a file without a store, unless one may be created.
+pub(super) fn recognise(conn: &Connection, path: &Path, options: &SqliteOptions) -> Result<(), OpenError> {
+    let may_migrate = options.create || options.exclusive;
     let fault = |fault: Fault| fault.opening(path);
     let tables = "SELECT count(*) FROM sqlite_schema";
     let tables = number(conn, tables).map_err(fault)?;
@@ -36,6 +40,9 @@ pub(super) fn recognise(conn: &Connection, path: &Path, may_migrate: bool) -> Re
     }
     if version > schema() {
         return Err(OpenError::NewerSchema { path: path.into(), found: version, known: schema() });
+    }
+    if version == 0 && !options.create {
+        return Err(OpenError::NotThere { path: path.into() });
     }
     if version > 0 && version < schema() && !may_migrate {
         return Err(OpenError::OlderSchema { path: path.into(), found: version, known: schema() });

@@ -42,7 +42,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Opened, OpenE
         return Err(OpenError::NotWritable { path: path.into(), why: "the system gives read access only".into() });
     }
     // Beside a program that may be running, tables are left as they are.
-    migrate::recognise(&writer, path, options.create || options.exclusive)?;
+    migrate::recognise(&writer, path, options)?;
     prepare_file(&writer, options).map_err(fault)?;
     migrate::migrate(&writer, path, options.shards.unwrap_or(SHARDS_DEFAULT))?;
     let shards = shards(&writer).map_err(fault)?;
@@ -77,6 +77,7 @@ fn look_before(path: &Path, options: &SqliteOptions) -> Result<(), OpenError> {
         Err(error) if error.kind() == ErrorKind::NotFound && options.create => {
             return create_folder(path);
         }
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(OpenError::NotThere { path: path.into() }),
         Err(error) => return Err(failed(error)),
     };
     if !header.is_empty() && !header.starts_with(MAGIC) {

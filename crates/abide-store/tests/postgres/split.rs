@@ -4,7 +4,7 @@ use abide_core::{
     Key, Store, StoreError,
     port::{
         BoxFuture,
-        store::{Committed, Row},
+        store::{Commit, Committed, MessageId, Row},
     },
 };
 use abide_services::{
@@ -15,10 +15,10 @@ use abide_store::{
     MemoryStore, OpenError,
     contract::{
         Subject,
-        fixture::{Owner, alarm, at, key},
+        fixture::{Owner, alarm, at, key, message},
         full::{rows, same, sorted},
     },
-    join, open,
+    join, open, open_existing,
 };
 
 use super::world::well;
@@ -78,7 +78,12 @@ async fn only_the_databases_of_one_store_make_it() {
     assert_eq!(owner.head(&key("7")).await, 1);
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 
+    drop((open(&url(&c)).await.unwrap(), open(&url(&d)).await.unwrap()));
+    let looked = open_existing(&both(&c, &d)).await.map(|store| store.name()).unwrap_err();
+    assert!(looked.to_string().contains("does not say which shards it holds"), "{looked}");
+    drop(open(&url(&c)).await.expect("looking made it a part"));
     drop(open(&both(&c, &d)).await.unwrap());
+    assert_eq!(open_existing(&both(&c, &d)).await.unwrap().name(), "split");
     assert!(refusal(&both(&a, &d)).await.contains("of the store"));
     assert!(refusal(&both(&a, &a)).await.contains("holds already"));
     assert!(refusal(&both(&a, &e)).await.contains("says nothing of itself"));
@@ -100,12 +105,21 @@ async fn a_database_that_is_away_takes_only_its_own_objects_with_it() {
         (0..).map(|n| key(&n.to_string())).find(of).unwrap()
     };
     let (here, there) = (holds(0..8), holds(8..16));
-    let ringing = |key: &Key| owner.alarms(key, 0, vec![alarm("ring", 1)]);
+    let ringing = |key: &Key| {
+        let outbox = vec![message(key, 1, &here)];
+        Commit { outbox, ..owner.alarms(key, 0, vec![alarm("ring", 1)]) }
+    };
     owner.done(vec![ringing(&here), ringing(&there)]).await;
-    let due = async || owner.store.due_alarms(at(2), None, 9).await.map(|page| page.alarms.len());
-    assert_eq!(due().await, Ok(2));
+    let due = async || owner.store.due_alarms(at(2), None, 9).await.map(|page| (page.alarms.len(), page.partial));
+    let sent = async || owner.store.outbox(None, 9).await.map(|page| (page.messages.len(), page.partial));
+    assert_eq!((due().await, sent().await), (Ok((2, false)), Ok((2, false))));
     other.kill9().unwrap();
-    assert_eq!(due().await, Ok(1), "the alarms of one database wait for the other");
+    assert_eq!(due().await, Ok((1, true)), "the alarms of one database wait for the other");
+    assert_eq!(sent().await, Ok((1, true)), "the messages of one database wait for the other");
+    let ids = [&here, &there].map(|sender| MessageId { sender: sender.clone(), n: 1 });
+    let left = owner.store.acknowledge(ids.to_vec()).await;
+    assert_eq!(left, Ok(vec![ids[1].clone()]), "what cannot be taken out is given back");
+    assert_eq!(sent().await, Ok((0, true)));
     let alone = owner.store.commit(vec![owner.put(&there, 1)]).await;
     assert!(matches!(alone, Err(StoreError::Unavailable(_))), "{alone:?}");
     let answers = owner.commit(vec![owner.put(&here, 1), owner.put(&there, 1)]).await;
@@ -116,6 +130,10 @@ async fn a_database_that_is_away_takes_only_its_own_objects_with_it() {
         owner.store.commit(vec![owner.put(&there, 1)]).await.ok().filter(|answers| *answers == [Committed::Done])
     })
     .await;
+    well("looking for messages there", async || (sent().await == Ok((1, false))).then_some(())).await;
+    assert_eq!(due().await, Ok((2, false)));
+    assert_eq!(owner.store.acknowledge(ids.to_vec()).await, Ok(Vec::new()));
+    assert_eq!(sent().await, Ok((0, false)));
     assert_eq!(owner.store.verify(9).await.unwrap(), Vec::<String>::new());
 }
 

@@ -158,3 +158,14 @@ async fn every_change_is_published_on_its_objects_channel() {
     assert!(tokio::time::timeout(Duration::from_millis(100), nothing).await.is_err());
     drop(sink);
 }
+
+#[tokio::test]
+async fn looking_for_a_store_makes_none() {
+    let redis = Redis::start().unwrap();
+    let error = abide_store::open_existing(&redis.url()).await.map(|store| store.name()).unwrap_err();
+    assert!(matches!(error, abide_store::OpenError::NotThere { .. }), "{error}");
+    assert!(error.to_string().contains("abide store init"), "{error}");
+    assert_eq!(redis.ask(&["DBSIZE"]).unwrap(), "0");
+    RedisStore::open(&format!("{}?shards=16", redis.url())).await.unwrap();
+    assert_eq!(abide_store::open_existing(&redis.url()).await.unwrap().shards(), 16);
+}
