@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -47,6 +47,7 @@ pub struct Proxy {
 struct Control {
     target: SocketAddr,
     ended: AtomicBool,
+    held: AtomicUsize,
     rules: Mutex<Rules>,
 }
 
@@ -67,7 +68,12 @@ impl Proxy {
     pub fn start(port: u16) -> Result<Self, ServiceError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let control = Arc::new(Control { target, ended: AtomicBool::new(false), rules: Mutex::default() });
+        let control = Arc::new(Control {
+            target,
+            ended: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
+            rules: Mutex::default(),
+        });
         let proxy = Self { port: listener.local_addr()?.port(), control: Arc::clone(&control) };
         thread::Builder::new().name("proxy".into()).spawn(move || accept(&listener, &control))?;
         Ok(proxy)
@@ -108,6 +114,11 @@ impl Proxy {
     /// Every piece of data waits so long before it goes on.
     pub fn delay(&self, delay: Duration) {
         self.control.rules().delay = delay;
+    }
+
+    /// How many pieces of data wait now.
+    pub fn held(&self) -> usize {
+        self.control.held.load(Ordering::SeqCst)
     }
 }
 
@@ -186,7 +197,9 @@ fn pump(mut from: TcpStream, mut to: TcpStream, direction: Direction, control: &
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         let delay = control.rules().delay;
         if !delay.is_zero() {
+            control.held.fetch_add(1, Ordering::SeqCst);
             thread::sleep(delay);
+            control.held.fetch_sub(1, Ordering::SeqCst);
         }
         let (pass, cut) = control.rules().pass(direction, &buffer[..count]);
         let sent = to.write_all(&buffer[..pass]);

@@ -14,5 +14,7 @@ mod hurt;
 mod moving;
 #[path = "redis/open.rs"]
 mod open;
+#[path = "redis/rounds.rs"]
+mod rounds;
 #[path = "redis/verify.rs"]
 mod verify;

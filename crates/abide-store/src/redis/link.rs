@@ -14,7 +14,7 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use super::{fault::Fault, reply, script};
+use super::{fault::Fault, reply, script, turn::Turn};
 
 /// How long a new connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -277,6 +277,15 @@ impl Servers {
     /// Sends commands, each to the server that has its slot, those of one server together and in order.
     /// What a server refuses because its keys have moved, or because it forgot a script, is sent again.
     pub(super) async fn send(&self, commands: &[(u16, &Cmd)]) -> Vec<Result<Value, Fault>> {
+        self.send_all(None, commands).await
+    }
+
+    /// The same for a round: what is sent again keeps its turn.
+    pub(super) async fn send_in(&self, turn: &mut Turn<'_>, commands: &[(u16, &Cmd)]) -> Vec<Result<Value, Fault>> {
+        self.send_all(Some(turn), commands).await
+    }
+
+    async fn send_all(&self, mut turn: Option<&mut Turn<'_>>, commands: &[(u16, &Cmd)]) -> Vec<Result<Value, Fault>> {
         let mut answers: Vec<Result<Value, Fault>> = vec![Err(Fault::Moved); commands.len()];
         for attempt in 0..5 {
             let again = |answer: &Result<Value, Fault>| matches!(answer, Err(Fault::Moved | Fault::NoScript));
@@ -284,8 +293,13 @@ impl Servers {
             if waiting.is_empty() {
                 break;
             }
-            if attempt > 0 && !self.prepare(&answers).await {
-                break;
+            if attempt > 0 {
+                if let Some(turn) = &mut turn {
+                    turn.again().await;
+                }
+                if !self.prepare(&answers).await {
+                    break;
+                }
             }
             self.round(commands, &waiting, &mut answers).await;
         }

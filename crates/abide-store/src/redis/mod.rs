@@ -27,6 +27,7 @@ mod reply;
 mod script;
 mod state;
 mod store;
+mod turn;
 mod value;
 mod verify;
 mod writer;

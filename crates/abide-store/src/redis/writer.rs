@@ -19,14 +19,15 @@ use super::{
     link::Servers,
     names::Names,
     reply,
+    turn::{Repeated, Turn},
 };
 
 /// How much is sent together at most: commands, and commits in them.
 const ROUND_REQUESTS: usize = 256;
 const ROUND_COMMITS: usize = 4_096;
 /// Rounds under way at a time: while the server works on one, the next is encoded and sent. They go over one
-/// connection in the order they came, and a commit that a round before it should have gone ahead of finds
-/// another head than it expects, and changes nothing.
+/// connection in the order they came. They know of the same indexes, so that where one is refused, the one
+/// behind it is, too; and what has to be sent again keeps its order, before anything new.
 const ROUNDS: usize = 2;
 /// How often commits are encoded anew because indexes were declared meanwhile.
 const DECLARED_TRIES: usize = 3;
@@ -69,22 +70,32 @@ struct Work {
 }
 
 pub(super) async fn run(shared: Arc<Shared>, mut requests: mpsc::Receiver<Request>) {
+    let repeated = Repeated::default();
     let mut under_way = FuturesUnordered::new();
     let mut waiting = Vec::new();
+    let (mut generation, mut before) = (0, None);
     loop {
         tokio::select! {
             biased;
             Some(()) = under_way.next() => {}
-            count = requests.recv_many(&mut waiting, ROUND_REQUESTS), if under_way.len() < ROUNDS => {
+            count = requests.recv_many(&mut waiting, ROUND_REQUESTS), if under_way.len() < ROUNDS && repeated.is_none() => {
                 if count == 0 {
                     break;
                 }
                 for round in rounds(&mut waiting) {
                     let ends = round.iter().any(|request| matches!(request, Request::Close { .. }));
-                    while under_way.len() >= ROUNDS || ends && !under_way.is_empty() {
+                    let declared = loop {
+                        let declared = shared.declared.read().clone();
+                        let same = declared.generation == generation && repeated.is_none();
+                        if under_way.is_empty() || same && !ends && under_way.len() < ROUNDS {
+                            break declared;
+                        }
                         under_way.next().await;
-                    }
-                    under_way.push(write(&shared, round));
+                    };
+                    generation = declared.generation;
+                    let (turn, end) = Turn::behind(before.take(), &repeated);
+                    before = Some(end);
+                    under_way.push(write(&shared, declared, turn, round));
                 }
             }
         }
@@ -116,26 +127,25 @@ impl Request {
     }
 }
 
-async fn write(shared: &Shared, mut requests: Vec<Request>) {
+async fn write(shared: &Shared, mut declared: Arc<Declared>, mut turn: Turn<'_>, mut requests: Vec<Request>) {
     for _ in 0..DECLARED_TRIES {
+        requests = attempt(shared, &declared, &mut turn, requests).await;
         if requests.is_empty() {
             return;
         }
-        requests = attempt(shared, requests).await;
-        if !requests.is_empty()
-            && let Err(error) = super::indexing::reload(shared).await
-        {
-            requests.into_iter().for_each(|request| request.fail(&error));
-            return;
-        }
+        turn.again().await;
+        declared = match super::indexing::reload(shared).await {
+            Ok(declared) => declared,
+            Err(error) => return requests.into_iter().for_each(|request| request.fail(&error)),
+        };
     }
     let error = StoreError::Unavailable("indexes are being declared again and again".into());
     requests.into_iter().for_each(|request| request.fail(&error));
 }
 
 /// Sends requests and answers them; those that have to be encoded anew come back.
-async fn attempt(shared: &Shared, requests: Vec<Request>) -> Vec<Request> {
-    let (declared, layouts) = (shared.declared.read().clone(), shared.layouts.read().clone());
+async fn attempt(shared: &Shared, declared: &Declared, turn: &mut Turn<'_>, requests: Vec<Request>) -> Vec<Request> {
+    let layouts = shared.layouts.read().clone();
     let mut commands: Vec<(u16, Cmd)> = Vec::new();
     let mut round = Vec::with_capacity(requests.len());
     for request in requests {
@@ -145,7 +155,7 @@ async fn attempt(shared: &Shared, requests: Vec<Request>) -> Vec<Request> {
             Request::Commit { batch, .. } => {
                 for (part, of_part) in by_part(&shared.names, batch) {
                     let commits = of_part.iter().map(|n| &batch[*n]);
-                    let cmd = encode::commits(&shared.names, &declared, &layouts, part, commits);
+                    let cmd = encode::commits(&shared.names, declared, &layouts, part, commits);
                     commands.push((shared.names.slot(part), cmd));
                     places.push(of_part);
                 }
@@ -156,7 +166,7 @@ async fn attempt(shared: &Shared, requests: Vec<Request>) -> Vec<Request> {
         round.push(Work { request, places, first, commands: commands.len() - first });
     }
     let sent: Vec<_> = commands.iter().map(|(slot, cmd)| (*slot, cmd)).collect();
-    let mut answers = if sent.is_empty() { Vec::new() } else { shared.writes.send(&sent).await };
+    let mut answers = if sent.is_empty() { Vec::new() } else { shared.writes.send_in(turn, &sent).await };
     let mut again = Vec::new();
     for work in round.into_iter().rev() {
         let own = answers.split_off(work.first);
