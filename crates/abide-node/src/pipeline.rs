@@ -278,7 +278,8 @@ impl Pipeline {
             }
             Committed::Conflict { head } => {
                 let detail = format!(
-                    "{} has moved to seq {head} behind this node's back; nothing was changed; try again",
+                    "{} is at seq {head} in the store, which this node did not know: by a commit whose answer was lost, or by \
+                     another program; nothing was changed; try again",
                     mark.key
                 );
                 Err(Error::unavailable(detail))

@@ -97,12 +97,17 @@ impl Scheduler {
 impl NodeCore {
     /// Fires alarms until the node closes.
     pub(crate) async fn schedule_alarms(self: Arc<Self>) {
+        let mut away = false;
         loop {
             let next = tokio::select! {
                 biased;
                 () = self.closing.cancelled() => return,
                 next = self.fire_due() => next,
             };
+            if away && next.is_ok() {
+                tracing::info!("the store answers again");
+            }
+            away = next.is_err();
             let next = next.unwrap_or_else(|error| {
                 tracing::warn!(%error, "due alarms cannot be read; trying again");
                 self.clock.now().plus(GLANCE)

@@ -30,10 +30,8 @@ pub fn join(urls: &[String]) -> String {
 async fn open_as(url: &str, create: bool) -> Result<Arc<dyn Store>, OpenError> {
     let Some(urls) = url.strip_prefix("shards:") else {
         let store = open_one(url, create).await?;
-        return match create.then(|| store.note(split::PART)) {
-            Some(part) => alone(url, part.await).map(|()| store),
-            None => Ok(store),
-        };
+        let part = store.note(split::PART).await;
+        return alone(url, part).map(|()| store);
     };
     let mut stores = Vec::new();
     for url in urls.split(BETWEEN).map(str::trim) {
@@ -50,7 +48,7 @@ fn alone(url: &str, part: Result<Option<String>, StoreError>) -> Result<(), Open
     let path = || shown(url).into();
     match part {
         Ok(None) => Ok(()),
-        Ok(Some(part)) => Err(OpenError::PartOnly { path: path(), part }),
+        Ok(Some(part)) => Err(OpenError::PartOnly { path: path(), part: split::part_shown(&part) }),
         Err(error) => Err(OpenError::Failed { path: path(), why: error.to_string() }),
     }
 }

@@ -17,5 +17,5 @@ mod open;
 mod record;
 mod store;
 
-pub(crate) use record::NOTE as PART;
+pub(crate) use record::{NOTE as PART, part_shown};
 pub use store::SplitStore;

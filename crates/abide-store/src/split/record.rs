@@ -40,6 +40,11 @@ impl Record {
     }
 }
 
+/// What a database says of itself, for people.
+pub(crate) fn part_shown(note: &str) -> String {
+    serde_json::from_str(note).map_or_else(|_| note.into(), |record: Record| record.shown())
+}
+
 /// Why these records, in the order of their ranges, are not those of one store.
 pub(super) fn faults(records: &[(String, Record)], shards: u32) -> Result<(), String> {
     let Some((first_name, first)) = records.first() else { return Err("there is no database".into()) };
