@@ -88,10 +88,10 @@ async fn only_the_databases_of_one_store_make_it() {
     assert!(refusal(&both(&a, &a)).await.contains("holds already"));
     assert!(refusal(&both(&a, &e)).await.contains("says nothing of itself"));
     assert!(refusal(&both(&e, &e)).await.contains("the same database"));
-    assert!(refusal(&url(&a)).await.contains("a part of a store only (shards 0 to 2047 of 4096"));
+    assert!(refusal(&url(&a)).await.contains("a part of a store only (shards 0 to "));
     // Half a store is not looked at, or backed up, as if it were all of it.
     let looked_at = open_existing(&url(&b)).await.map(drop).unwrap_err();
-    assert!(matches!(&looked_at, OpenError::PartOnly { part, .. } if part.contains("2048 to 4095")), "{looked_at}");
+    assert!(matches!(&looked_at, OpenError::PartOnly { part, .. } if part.contains(" of the store ")), "{looked_at}");
     Owner::claim(open(&url(&e)).await.unwrap()).await.grow(&key("a"), 1).await;
     let f = shared().unwrap();
     assert!(refusal(&both(&e, &f)).await.contains("holds objects already"));

@@ -107,6 +107,20 @@ async fn postgres_keeps_the_contract_of_models() {
     never_lets_two_swap_the_same((0..4).map(|_| std::sync::Arc::new(open())).collect()).await;
 }
 
+/// PostgreSQL ends a transaction at its first error, and answers its COMMIT all the same.
+#[tokio::test]
+async fn what_postgres_has_rolled_back_is_not_written_though_its_error_was_passed_over() {
+    let server = abide_services::postgres::shared().unwrap();
+    server.sql(&format!("CREATE SCHEMA \"{}\"", server.schema())).unwrap();
+    let model = PostgresModel::open(&server.url()).unwrap();
+    let mut tx = model.begin().await.unwrap();
+    assert!(model.swap(&mut tx, "p", first()).await.unwrap());
+    assert!(tx.execute("INSERT INTO nowhere VALUES (1)", &[]).await.is_err());
+    let error = model.commit(tx).await.unwrap_err();
+    assert!(error.to_string().contains("25P02"), "{error}");
+    assert_eq!(read(&model, "p", "").await, []);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_whose_database_is_away_says_so() {
     let model = PostgresModel::open("postgres://nobody@127.0.0.1:1/nothing").unwrap();
