@@ -30,6 +30,7 @@ mod requests;
 mod split;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod texts;
 pub mod transfer;
 mod url;
 

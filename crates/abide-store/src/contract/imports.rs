@@ -196,7 +196,9 @@ pub async fn an_unfinished_import_is_not_a_store(subject: &mut dyn Subject) {
         unsupported(store.claim().await, "a backup");
         unsupported(store.export().await.map(drop), "a backup");
         unsupported(store.import_begin("another".into(), false).await, "a backup");
-        assert!(store.verify(9).await.unwrap()[0].contains("a backup"));
+        let faults = store.verify(9).await.unwrap();
+        let said = |fault: &String| fault.contains("not whole") && fault.contains("a backup");
+        assert!(!faults.is_empty() && faults.iter().all(said), "only what is the matter: {faults:?}");
         let rich = key("rich");
         assert!(store.acknowledge(vec![message(&rich, 2, &rich).id]).await.is_err());
         assert_eq!(store.outbox(None, 9).await.unwrap().messages.len(), 2);

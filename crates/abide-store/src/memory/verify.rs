@@ -1,11 +1,15 @@
 use abide_core::{Key, Seq};
 
 use super::data::{Data, Object};
+use crate::texts;
 
 impl Data {
     /// The faults found, at most `limit`.
     pub(super) fn verify(&self, limit: usize) -> Vec<String> {
-        let mut faults: Vec<String> = self.importing.iter().map(crate::import::fault).collect();
+        if let Some(importing) = &self.importing {
+            return vec![crate::import::fault(importing)];
+        }
+        let mut faults = Vec::new();
         for (key, object) in &self.objects {
             object.verify(key, &mut faults);
             if faults.len() >= limit {
@@ -46,6 +50,9 @@ impl Object {
                 last.unwrap_or_default(),
             ));
         }
+        let owner = key.to_string();
+        faults
+            .extend(self.changes.iter().filter_map(|(seq, change)| texts::change(&owner, *seq, change.json.as_str())));
         if self.state.is_none() && self.head > Seq::ZERO && !self.alarms.is_empty() {
             faults.push(format!("{key}: it is deleted and has {} alarms", self.alarms.len()));
         }

@@ -1,17 +1,20 @@
-use abide_core::{Json, Key};
-use rusqlite::{Connection, Row};
+use abide_core::Key;
+use rusqlite::{Connection, Row, types::ValueRef};
 
 use super::{
     fault::Result,
     import,
-    row::{key, number, seq, text},
+    row::{key, number, seq},
 };
+use crate::texts;
 
 /// The faults found, at most `limit`.
 pub(super) fn verify(conn: &Connection, shards: u32, limit: usize) -> Result<Vec<String>> {
     let mut faults = Faults { found: Vec::new(), limit };
     if let Some(importing) = import::importing(conn)? {
+        // What is not in yet is no fault.
         faults.add(crate::import::fault(&importing));
+        return Ok(faults.found);
     }
     file(conn, &mut faults)?;
     objects(conn, shards, &mut faults)?;
@@ -34,6 +37,10 @@ impl Faults {
         if self.found.len() < self.limit {
             self.found.push(fault.into());
         }
+    }
+
+    fn extend(&mut self, fault: Option<String>) {
+        fault.into_iter().for_each(|fault| self.add(fault));
     }
 
     fn enough(&self) -> bool {
@@ -82,8 +89,7 @@ fn objects(conn: &Connection, shards: u32, faults: &mut Faults) -> Result<()> {
                ) c USING (oid)";
     faults.rows(conn, sql, |row, faults| {
         let Ok(key) = key(row, 0) else {
-            let name = (row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?);
-            faults.add(format!("an object's key is no key: {name:?}"));
+            faults.add(format!("an object's key is no key: {}", named(row, 0)?));
             return Ok(());
         };
         log(&key, row, faults)?;
@@ -118,29 +124,58 @@ fn log(key: &Key, row: &Row<'_>, faults: &mut Faults) -> Result<()> {
     Ok(())
 }
 
+/// A text, also where its bytes are none.
+fn text(row: &Row<'_>, column: usize) -> Result<String> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+    })
+}
+
+/// The name of an object whose columns start at `column`, also where it is no key.
+fn named(row: &Row<'_>, column: usize) -> Result<String> {
+    Ok(texts::owner(&text(row, column)?, &text(row, column + 1)?, &text(row, column + 2)?))
+}
+
 /// Every text that should be JSON is.
 fn texts(conn: &Connection, faults: &mut Faults) -> Result<()> {
     for (what, sql) in [
-        ("state", "SELECT namespace, kind, id, state FROM objects WHERE state IS NOT NULL"),
-        ("change", "SELECT namespace, kind, id, body FROM log JOIN objects USING (oid) WHERE body IS NOT NULL"),
+        ("state", "SELECT namespace, kind, id, state, '' FROM objects WHERE state IS NOT NULL"),
         (
-            "snapshot",
-            "SELECT namespace, kind, id, snapshot FROM marks JOIN objects USING (oid)
+            "snapshot of ",
+            "SELECT namespace, kind, id, snapshot, seq FROM marks JOIN objects USING (oid)
              WHERE snapshot IS NOT NULL",
         ),
-        ("alarm's payload", "SELECT namespace, kind, id, payload FROM alarms JOIN objects USING (oid)"),
-        ("message's arguments", "SELECT namespace, kind, id, args FROM outbox"),
+        ("payload of the alarm ", "SELECT namespace, kind, id, payload, name FROM alarms JOIN objects USING (oid)"),
+        (
+            "principal of the alarm ",
+            "SELECT namespace, kind, id, principal, name FROM alarms JOIN objects USING (oid)
+             WHERE principal IS NOT NULL",
+        ),
+        ("arguments of the message ", "SELECT namespace, kind, id, args, n FROM outbox"),
+        (
+            "principal of the message ",
+            "SELECT namespace, kind, id, principal, n FROM outbox WHERE principal IS NOT NULL",
+        ),
     ] {
         faults.rows(conn, sql, |row, faults| {
-            if let Err(error) = text(row, 3).map(Json::parse) {
-                faults.add(format!("{}: its {what} is no text: {error:?}", key(row, 0)?));
-            } else if let Err(error) = Json::parse(text(row, 3)?) {
-                faults.add(format!("{}: its {what} is no JSON: {error}", key(row, 0)?));
-            }
+            faults.extend(texts::json(&named(row, 0)?, &format!("{what}{}", text(row, 4)?), &text(row, 3)?));
             Ok(())
         })?;
     }
-    Ok(())
+    let changes = "SELECT namespace, kind, id, seq, body FROM log JOIN objects USING (oid) WHERE body IS NOT NULL";
+    faults.rows(conn, changes, |row, faults| {
+        faults.extend(texts::change(&named(row, 0)?, seq(row, 3)?, &text(row, 4)?));
+        Ok(())
+    })?;
+    let outcomes = "SELECT namespace, kind, id, caller, call_key, ok, reply FROM outcomes JOIN objects USING (oid)";
+    faults.rows(conn, outcomes, |row, faults| {
+        let (owner, caller, call_key) = (named(row, 0)?, text(row, 3)?, text(row, 4)?);
+        faults.extend(texts::reply(&owner, &caller, &call_key, row.get(5)?, &text(row, 6)?));
+        Ok(())
+    })
 }
 
 /// Nothing belongs to an object that was never there.
@@ -198,7 +233,7 @@ fn steps(conn: &Connection, faults: &mut Faults) -> Result<()> {
         if first > last || before.is_some_and(|before| before + 1 != first) {
             faults.add(format!(
                 "{}: its entry at {pos} of the log goes from {first} to {last}, the one before ended at {}",
-                key(row, 0)?,
+                named(row, 0)?,
                 before.unwrap_or(0),
             ));
         }
@@ -210,7 +245,7 @@ fn steps(conn: &Connection, faults: &mut Faults) -> Result<()> {
                 GROUP BY l.oid HAVING max(l.seq) != o.head";
     faults.rows(conn, ends, |row, faults| {
         let (last, head): (i64, i64) = (row.get(3)?, row.get(4)?);
-        faults.add(format!("{}: the log leads to {last}, its head is {head}", key(row, 0)?));
+        faults.add(format!("{}: the log leads to {last}, its head is {head}", named(row, 0)?));
         Ok(())
     })
 }
@@ -223,7 +258,7 @@ fn chains(conn: &Connection, faults: &mut Faults) -> Result<()> {
                    AND (p.oid IS NOT o.oid OR p.seq IS NOT l.seq - 1)";
     faults.rows(conn, links, |row, faults| {
         let (pos, seq, prev): (i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?);
-        let key = key(row, 0)?;
+        let key = named(row, 0)?;
         faults.add(format!(
             "{key}: its entry at {pos} of the log (seq {seq}) names {prev} as the one before, which it is not"
         ));
@@ -238,7 +273,7 @@ fn chains(conn: &Connection, faults: &mut Faults) -> Result<()> {
                   WHERE l.oid IS NOT s.oid OR l.seq IS NOT s.seq";
     faults.rows(conn, starts, |row, faults| {
         let (seq, pos): (i64, i64) = (row.get(3)?, row.get(4)?);
-        faults.add(format!("{}: its seq {seq} is not at {pos} of the log", key(row, 0)?));
+        faults.add(format!("{}: its seq {seq} is not at {pos} of the log", named(row, 0)?));
         Ok(())
     })
 }

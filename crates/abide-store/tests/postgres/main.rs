@@ -15,4 +15,5 @@ mod queries;
 mod remembering;
 mod split;
 mod tls;
+mod verify;
 mod world;

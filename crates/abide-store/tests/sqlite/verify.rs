@@ -1,5 +1,9 @@
-use abide_core::{Store, filter::Path, port::store::KindIndexes};
-use abide_store::contract::fixture::{alarm, key};
+use abide_core::{
+    Store,
+    filter::Path,
+    port::store::{Commit, KindIndexes},
+};
+use abide_store::contract::fixture::{alarm, key, message, outcome};
 use rusqlite::Connection;
 
 use super::{open, owner};
@@ -10,7 +14,8 @@ async fn check(sql: &str, sentence: &str) {
     let path = folder.path().join("abide.db");
     let good = owner(&path).await;
     good.grow(&key("a"), 70).await;
-    good.done(vec![good.alarms(&key("b"), 0, vec![alarm("x", 1)])]).await;
+    let (outbox, outcomes) = (vec![message(&key("b"), 1, &key("a"))], vec![outcome("me", "k", 1)]);
+    good.done(vec![Commit { outbox, outcomes, ..good.alarms(&key("b"), 0, vec![alarm("x", 1)]) }]).await;
     let paths = vec![Path::parse("count").unwrap()];
     good.store.index(vec![KindIndexes { kind: key("a").kind().clone(), paths }]).await.unwrap();
     assert_eq!(good.store.verify(9).await.unwrap(), Vec::<String>::new());
@@ -36,8 +41,17 @@ async fn verify_names_each_fault() {
         ("UPDATE objects SET shard = (shard + 1) % 16 WHERE id = 'a'", "its hash belongs to"),
         ("UPDATE objects SET state = NULL WHERE id = 'b'", "Counter/b: it is deleted and has 1 alarms"),
         ("UPDATE objects SET state = '{\"a\":' WHERE id = 'a'", "Counter/a: its state is no JSON"),
-        ("UPDATE log SET body = 'x' WHERE seq = 5", "Counter/a: its change is no JSON"),
-        ("UPDATE objects SET kind = '/' WHERE id = 'a'", "key is no key"),
+        ("UPDATE log SET body = 'x' WHERE seq = 5", "Counter/a: its change 5 is no JSON"),
+        ("UPDATE objects SET kind = '/' WHERE id = 'a'", "key is no key: \"default\" \"/\" \"a\""),
+        (
+            "UPDATE log SET body = replace(body, '\"seq\":7,', '\"seq\":8,') WHERE seq = 7",
+            "Counter/a: its change 7 says of itself that it is 8",
+        ),
+        ("UPDATE marks SET snapshot = '{'", "Counter/a: its snapshot of 64 is no JSON"),
+        ("UPDATE alarms SET payload = '{'", "Counter/b: its payload of the alarm x is no JSON"),
+        ("UPDATE outbox SET args = '['", "Counter/b: its arguments of the message 1 is no JSON"),
+        ("UPDATE outcomes SET reply = '{'", "Counter/b: its outcome of the call \"k\" of \"me\" is no JSON"),
+        ("UPDATE outcomes SET ok = 0", "Counter/b: its outcome of the call \"k\" of \"me\" is no error"),
         ("UPDATE alarms SET oid = 99", "1 rows of alarms belong to no object"),
         ("DELETE FROM shards WHERE shard = 3", "epochs for 15"),
         ("UPDATE indexes SET number = 7", "the index indexed_7 is noted, but is not there"),

@@ -1,10 +1,12 @@
+mod texts;
+
 use abide_core::{Json, Key};
 use tokio_postgres::Row;
 
 use super::{
     connect::Conn,
     fault::Result,
-    row::{STATE, key, number, seq, state},
+    row::{STATE, key, number, seq, state, text},
 };
 
 /// How many rows are looked at at once.
@@ -15,7 +17,10 @@ pub(super) async fn verify(conn: &Conn, shards: u32, limit: usize) -> Result<Vec
     conn.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0").await?;
     let mut faults = Faults { found: Vec::new(), limit };
     if let Some(progress) = super::import::progress(conn).await? {
+        // What is not in yet is no fault.
         faults.add(crate::import::fault(&progress.importing));
+        conn.run("COMMIT").await?;
+        return Ok(faults.found);
     }
     objects(conn, shards, &mut faults).await?;
     for (sql, tell) in CHECKS {
@@ -26,6 +31,7 @@ pub(super) async fn verify(conn: &Conn, shards: u32, limit: usize) -> Result<Vec
             faults.add(tell(&row)?);
         }
     }
+    texts::texts(conn, &mut faults).await?;
     epochs(conn, shards, &mut faults).await?;
     conn.run("COMMIT").await?;
     Ok(faults.found)
@@ -43,9 +49,18 @@ impl Faults {
         }
     }
 
+    fn extend(&mut self, fault: Option<String>) {
+        fault.into_iter().for_each(|fault| self.add(fault));
+    }
+
     fn enough(&self) -> bool {
         self.found.len() >= self.limit
     }
+}
+
+/// The name of an object whose columns start at `column`, also where it is no key.
+fn named(row: &Row, column: usize) -> Result<String> {
+    Ok(crate::texts::owner(row.try_get(column)?, row.try_get(column + 1)?, &text(row, column + 2)?))
 }
 
 /// Keys that are keys, shards as the keys say, states that are JSON and look the same to queries, no
@@ -72,7 +87,8 @@ static OBJECTS: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
 fn object(row: &Row, shards: u32, faults: &mut Faults) -> Result<()> {
     let Ok(key) = key(row, 1) else {
-        faults.add(format!("an object's key is no key (oid {})", row.try_get::<_, i64>(0)?));
+        let oid = row.try_get::<_, i64>(0)?;
+        faults.add(format!("an object's key is no key: {} (oid {oid})", named(row, 1)?));
         return Ok(());
     };
     let (shard, belongs) = (number(row, 4)?, key.shard(shards));
@@ -147,7 +163,7 @@ const CHECKS: &[Check] = &[
             OR c.kept > 0 AND (c.first <> o.floor + 1 OR c.last <> o.head) LIMIT 100",
         |row| {
             let kept = row.try_get::<_, Option<i64>>(5)?.unwrap_or(0);
-            let (key, floor, head) = (key(row, 0)?, seq(row, 3)?, seq(row, 4)?);
+            let (key, floor, head) = (named(row, 0)?, seq(row, 3)?, seq(row, 4)?);
             Ok(format!("{key}: its log is not dense: floor {floor}, head {head}, {kept} changes kept"))
         },
     ),
@@ -161,7 +177,7 @@ const CHECKS: &[Check] = &[
         |row| {
             Ok(format!(
                 "{}: its entry at {} of its shard does not follow the one before",
-                key(row, 0)?,
+                named(row, 0)?,
                 number(row, 3)?
             ))
         },
@@ -170,7 +186,7 @@ const CHECKS: &[Check] = &[
         "SELECT o.namespace, o.kind, o.id, max(l.seq), o.head FROM log l JOIN objects o ON o.oid = l.oid
          JOIN shards h ON h.shard = l.shard WHERE l.pos > h.feed_floor
          GROUP BY o.oid, o.namespace, o.kind, o.id, o.head HAVING max(l.seq) <> o.head LIMIT 100",
-        |row| Ok(format!("{}: the log leads to {}, its head is {}", key(row, 0)?, number(row, 3)?, number(row, 4)?)),
+        |row| Ok(format!("{}: the log leads to {}, its head is {}", named(row, 0)?, number(row, 3)?, number(row, 4)?)),
     ),
     (
         "SELECT c.shard, c.first, c.last, c.entries FROM (
