@@ -129,19 +129,38 @@ pub(super) fn outcome_field(caller: &str, call_key: &str) -> Vec<u8> {
     out
 }
 
-/// Reads the field of an outcome: its caller, and the call's key.
-pub(super) fn parse_outcome_field(field: &[u8]) -> Option<(String, String)> {
-    let ends = |n: usize| field[n] == 0 && field.get(n + 1) != Some(&255);
-    let end = (0..field.len()).find(|n| ends(*n))?;
-    let mut caller = Vec::with_capacity(end);
-    let mut bytes = field[..end].iter();
+/// A text that NUL ends, still escaped, and what follows.
+fn cut(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let ends = |n: &usize| bytes[*n] == 0 && bytes.get(n + 1) != Some(&255);
+    let end = (0..bytes.len()).find(ends)?;
+    Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+/// Reads what [`escape`] wrote.
+pub(super) fn unescape(escaped: &[u8]) -> Option<String> {
+    let mut text = Vec::with_capacity(escaped.len());
+    let mut bytes = escaped.iter();
     while let Some(byte) = bytes.next() {
-        caller.push(*byte);
+        text.push(*byte);
         if *byte == 0 {
             bytes.next();
         }
     }
-    Some((String::from_utf8(caller).ok()?, String::from_utf8(field[end + 1..].to_vec()).ok()?))
+    String::from_utf8(text).ok()
+}
+
+/// Reads what [`sorted`] wrote, NUL, and gives what follows.
+pub(super) fn parse_sorted(member: &[u8]) -> Option<(Key, &[u8])> {
+    let ((namespace, rest), text) = (cut(member)?, std::str::from_utf8);
+    let (kind, rest) = cut(rest)?;
+    let (id, rest) = cut(rest)?;
+    Some((Key::parse(text(namespace).ok()?, text(kind).ok()?, &unescape(id)?).ok()?, rest))
+}
+
+/// Reads the field of an outcome: its caller, and the call's key.
+pub(super) fn parse_outcome_field(field: &[u8]) -> Option<(String, String)> {
+    let (caller, call_key) = cut(field)?;
+    Some((unescape(caller)?, String::from_utf8(call_key.to_vec()).ok()?))
 }
 
 /// A text as the pattern that matches it alone.
@@ -211,6 +230,14 @@ mod tests {
         fn the_field_of_an_outcome_reads_back(caller in "[a\0é]{0,3}", call_key in "[a\0é]{0,3}") {
             let field = outcome_field(&caller, &call_key);
             prop_assert_eq!(parse_outcome_field(&field), Some((caller, call_key)));
+        }
+
+        #[test]
+        fn the_place_of_an_alarm_reads_back(key in key(), name in "[a\0]{0,2}") {
+            let cursor = AlarmCursor { due: Timestamp::from_millis(7), key: key.clone(), name: name.as_str().into() };
+            let member = alarm_member(&cursor);
+            let (read, rest) = parse_sorted(&member[15..]).unwrap();
+            prop_assert_eq!((read, unescape(rest)), (key, Some(name)));
         }
 
         #[test]

@@ -58,6 +58,8 @@ scripts! {
     OUTBOX = NOTHING + "outbox.lua";
     /// Reads objects.
     LIST = NOTHING + "list.lua";
+    /// Looks up what places in sorted sets name.
+    PLACES = NOTHING + "places.lua";
     /// Reads an object that distobject shares.
     LOOK = NOTHING + "look.lua";
     /// Reads the feed.

@@ -73,7 +73,7 @@ fn plain(row: &Row, column: usize) -> Result<Cow<'_, str>> {
     Ok(unescaped(row.try_get(column)?))
 }
 
-fn optional<'r>(row: &'r Row, column: usize) -> Result<Option<&'r str>> {
+fn optional(row: &Row, column: usize) -> Result<Option<&str>> {
     Ok(row.try_get(column)?)
 }
 

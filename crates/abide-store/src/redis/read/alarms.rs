@@ -14,6 +14,8 @@ const PAGE_MAX: usize = 1_000;
 
 /// An alarm with its place.
 type Placed = (Vec<u8>, DueAlarm);
+/// A place, and the alarm that should be there.
+type Named = (Vec<u8>, Option<DueAlarm>);
 
 pub(in crate::redis) async fn due(
     shared: &Shared,
@@ -100,7 +102,7 @@ async fn page(
         cmd.arg(tag).arg(format!("{tag}:{set}")).arg(&low).arg(high).arg(limit.saturating_add(1)).arg(bytes);
         cmd
     };
-    let mut found: Vec<Part<(Vec<u8>, Option<DueAlarm>), Vec<u8>>> = Vec::new();
+    let mut found: Vec<Part<Named, Vec<u8>>> = Vec::new();
     for rows in parts(shared, command).await? {
         let (rows, members) = reply::counted(rows)?;
         let mut own = Vec::with_capacity(rows.len());

@@ -1,7 +1,9 @@
 //! Checks over everything that is stored.
 
+mod places;
+
 use abide_core::{Json, Key, StoreError, filter::Path};
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::{
     fault::Fault,
@@ -11,6 +13,7 @@ use super::{
     reply, value,
     writer::Shared,
 };
+use crate::texts;
 
 /// How many keys the server is asked to look at for one page.
 const SCAN: usize = 500;
@@ -20,10 +23,11 @@ const LOOKS: usize = 100;
 /// The faults found, at most `limit`. The store may be in use: each object is looked at by itself,
 /// and again where it changes meanwhile.
 pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>, StoreError> {
-    let mut faults = Vec::new();
     if let Some(underway) = moving::underway(shared).await? {
-        faults.push(crate::import::fault(&underway.importing));
+        // What is not in yet is no fault.
+        return Ok(vec![crate::import::fault(&underway.importing)]);
     }
+    let mut faults = Vec::new();
     for link in shared.reads.all() {
         let mut cursor = "0".to_owned();
         loop {
@@ -36,7 +40,7 @@ pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>,
             for key in reply::list(answer.next().unwrap_or(Value::Array(Vec::new())))? {
                 let key = reply::text(key)?;
                 if let Some(name) = object_name(shared.names.prefix(), &key) {
-                    object(shared, &key, name, &mut faults).await?;
+                    object(shared, &key, name, limit, &mut faults).await?;
                 }
             }
             if cursor == "0" || faults.len() >= limit {
@@ -46,7 +50,7 @@ pub(super) async fn verify(shared: &Shared, limit: usize) -> Result<Vec<String>,
     }
     if faults.len() < limit {
         epochs(shared, &mut faults).await?;
-        listed(shared, limit, &mut faults).await?;
+        places::places(shared, limit, &mut faults).await?;
     }
     faults.truncate(limit);
     Ok(faults)
@@ -60,7 +64,40 @@ fn object_name<'k>(prefix: &str, key: &'k str) -> Option<&'k str> {
     rest.strip_prefix(":o:").filter(|_| is_number)
 }
 
-async fn object(shared: &Shared, stored_at: &str, name: &str, faults: &mut Vec<String>) -> Result<(), StoreError> {
+/// The answer of a command that reads; none where what is stored there is not what it reads, which is a fault.
+async fn ask(
+    shared: &Shared,
+    part: u32,
+    cmd: &Cmd,
+    key: &str,
+    faults: &mut Vec<String>,
+) -> Result<Option<Value>, StoreError> {
+    let answer = shared.reads.send(&[(shared.names.slot(part), cmd)]).await.pop().unwrap_or(Ok(Value::Nil));
+    match answer.map_err(Fault::into_read_error) {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Damaged(why)) => {
+            faults.push(format!("{key}: {why}"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What is the matter, without advice to verify the store.
+fn why(error: StoreError) -> String {
+    match error {
+        StoreError::Damaged(why) => why,
+        other => other.to_string(),
+    }
+}
+
+async fn object(
+    shared: &Shared,
+    stored_at: &str,
+    name: &str,
+    limit: usize,
+    faults: &mut Vec<String>,
+) -> Result<(), StoreError> {
     let Some(key) = names::parse_name(name) else {
         faults.push(format!("{stored_at}: it is no object's key"));
         return Ok(());
@@ -80,7 +117,7 @@ async fn object(shared: &Shared, stored_at: &str, name: &str, faults: &mut Vec<S
         }
     }
     faults.append(&mut found);
-    Ok(())
+    places::outcomes(shared, &key, limit, faults).await
 }
 
 /// What is different after each commit.
@@ -89,25 +126,22 @@ type LastCommit = [Option<String>; 2];
 async fn last_commit(shared: &Shared, key: &Key) -> Result<LastCommit, StoreError> {
     let mut cmd = redis::cmd("HMGET");
     cmd.arg(shared.names.of('o', key)).arg("@commit").arg("@head");
-    let [found] = read::all(shared, [(shared.names.slot(shared.names.part(key)), cmd)]).await?;
-    let mut found = reply::list(found)?.into_iter();
+    let found = ask(shared, shared.names.part(key), &cmd, "", &mut Vec::new()).await?;
+    let mut found = reply::list(found.unwrap_or(Value::Array(Vec::new())))?.into_iter();
     let mut next = || reply::maybe(found.next().unwrap_or_default());
     Ok([next()?, next()?])
 }
 
 /// The faults of an object, and by which commit its hash was.
 async fn look(shared: &Shared, key: &Key, faults: &mut Vec<String>) -> Result<LastCommit, StoreError> {
-    let slot = shared.names.slot(shared.names.part(key));
-    let command = |name: &str, letter| {
-        let mut cmd = redis::cmd(name);
-        cmd.arg(shared.names.of(letter, key));
-        (slot, cmd)
-    };
-    let (_, mut entries) = command("LRANGE", 'c');
-    entries.arg(0).arg(-1);
-    let kept = [command("HGETALL", 'o'), (slot, entries)];
-    let [hash, entries] = read::all(shared, kept).await?;
-    let fields = reply::hash(hash.clone())?;
+    let part = shared.names.part(key);
+    let (mut hash, mut entries, mut snapshots) = (redis::cmd("HGETALL"), redis::cmd("LRANGE"), redis::cmd("ZRANGE"));
+    hash.arg(shared.names.of('o', key));
+    entries.arg(shared.names.of('c', key)).arg(0).arg(-1);
+    snapshots.arg(shared.names.of('n', key)).arg(0).arg(-1);
+    let owner = key.to_string();
+    let Some(hash) = ask(shared, part, &hash, &owner, faults).await? else { return Ok([None, None]) };
+    let fields = reply::hash(hash.clone()).unwrap_or_default();
     let by = ["@commit", "@head"].map(|field| fields.get(field).cloned());
     let loaded = match objects::loaded(hash) {
         Ok(Some(loaded)) => loaded,
@@ -116,20 +150,32 @@ async fn look(shared: &Shared, key: &Key, faults: &mut Vec<String>) -> Result<La
             return Ok(by);
         }
         Err(error) => {
-            faults.push(format!("{key}: {error}"));
+            faults.push(format!("{key}: {}", why(error)));
             return Ok(by);
         }
     };
-    let entries = reply::list(entries)?;
+    let entries = match ask(shared, part, &entries, &format!("{key}, its changes"), faults).await? {
+        Some(entries) => reply::list(entries)?,
+        None => Vec::new(),
+    };
     if loaded.floor.plus(entries.len() as u64) != loaded.head {
         let (floor, head) = (loaded.floor, loaded.head);
         faults.push(format!("{key}: its log is not dense: floor {floor}, head {head}, {} changes kept", entries.len()));
     }
     for (entry, n) in entries.into_iter().zip(1..) {
         let seq = loaded.floor.plus(n);
-        let change = reply::text(entry).and_then(|entry| objects::change(seq, &entry));
-        if change.is_ok_and(|change| Json::parse(change.json.as_str()).is_err()) {
-            faults.push(format!("{key}: its change {seq} is no JSON"));
+        match reply::text(entry).and_then(|entry| objects::change(seq, &entry)) {
+            Ok(change) => faults.extend(texts::change(&owner, seq, change.json.as_str())),
+            Err(error) => faults.push(format!("{key}: its change {seq}: {}", why(error))),
+        }
+    }
+    if let Some(all) = ask(shared, part, &snapshots, &format!("{key}, its snapshots"), faults).await? {
+        for snapshot in reply::list(all)? {
+            let snapshot = reply::text(snapshot).unwrap_or_default();
+            match snapshot.split_once(':') {
+                Some((seq, text)) => faults.extend(texts::json(&owner, &format!("snapshot of {seq}"), text)),
+                None => faults.push(format!("{key}: it has a snapshot of no seq")),
+            }
         }
     }
     if let Some(state) = &loaded.state
@@ -182,8 +228,14 @@ async fn places(
             commands.push(score(&format!("x:{kinds}:{path}"), member));
         }
     }
-    for ((place, wanted), found) in wanted.into_iter().zip(read::many(shared, &commands).await?) {
-        let found = !matches!(found, Value::Nil);
+    let commands: Vec<_> = commands.iter().map(|(slot, cmd)| (*slot, cmd)).collect();
+    for ((place, wanted), found) in wanted.into_iter().zip(shared.reads.send(&commands).await) {
+        let found = match found.map_err(Fault::into_read_error) {
+            Ok(found) => !matches!(found, Value::Nil),
+            // It is no sorted set: nobody is in it.
+            Err(StoreError::Damaged(_)) => false,
+            Err(error) => return Err(error),
+        };
         if found != wanted {
             let how = if wanted { "it is missing in" } else { "it should not be in" };
             faults.push(format!("{key}: {how} {place}"));
@@ -205,29 +257,6 @@ async fn epochs(shared: &Shared, faults: &mut Vec<String>) -> Result<(), StoreEr
             let number = shard.parse::<u32>().ok().filter(|shard| shard < shards && shard % parts == part);
             if number.is_none() || epoch.parse::<u64>().is_err() {
                 faults.push(format!("the epoch of shard {shard} is {epoch:?}, in part {part}"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Everything in the lists of kinds is there.
-async fn listed(shared: &Shared, limit: usize, faults: &mut Vec<String>) -> Result<(), StoreError> {
-    let command = |tag: &str| {
-        let mut cmd = redis::cmd("SMEMBERS");
-        cmd.arg(format!("{tag}:kinds"));
-        cmd
-    };
-    for (part, kinds) in (0..).zip(read::parts(shared, command).await?) {
-        for kinds in reply::texts(&kinds)? {
-            let mut rows = read::list::Rows::by_id(shared, &kinds, part, "", SCAN);
-            loop {
-                let page = rows.page(shared).await?;
-                if page.is_empty() || faults.len() >= limit {
-                    break;
-                }
-                let graves = page.iter().filter(|row| row.loaded.state.is_none());
-                faults.extend(graves.map(|row| format!("{kinds}:{}: it is listed and has no state", row.id)));
             }
         }
     }
