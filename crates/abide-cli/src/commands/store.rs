@@ -143,8 +143,11 @@ impl Verify {
             (0, None) => output.line(format!("{url} is sound")),
             (many, _) => {
                 let what = if many == 1 { "fault" } else { "faults" };
-                Err(Failure::new("damaged", format!("{many} {what} found"))
-                    .hint("restore a backup with `abide restore`"))
+                let hint = match store.status().await.is_ok_and(|status| status.importing.is_some()) {
+                    true => "repeat the `abide restore` or `abide store copy` that began it",
+                    false => "restore a backup with `abide restore`",
+                };
+                Err(Failure::new("damaged", format!("{many} {what} found")).hint(hint))
             }
         }
     }

@@ -251,6 +251,12 @@ fn goes_on(url: &str) {
     assert!(there > 0, "it was killed too early, or too late");
     let served = finish(abide(folder.path()).args(["serve", "--listen", "127.0.0.1:0", "--store", url]));
     assert!(served.code == 1 && served.err.contains("not whole"), "{served:?}");
+    let verified = finish(abide(folder.path()).args(["store", "verify", url]));
+    assert!(verified.code == 1 && verified.out.lines().all(|line| line.contains("not whole")), "{verified:?}");
+    assert!(
+        verified.err.contains("1 fault found") && verified.err.contains("repeat the `abide restore`"),
+        "{verified:?}"
+    );
     let restored = value(&folder, &restore);
     assert!(restored["went_on_at_row"].as_u64().unwrap() >= there, "{restored}");
     assert_eq!(value(&folder, &["store", "verify", url, "--backup", "backup"])["sound"], true);
