@@ -4,7 +4,7 @@
 use std::{
     ops::Range,
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use abide::{prelude::*, store::join};
@@ -99,9 +99,9 @@ impl Bell {
 }
 
 async fn until(what: &str, holds: impl AsyncFn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = tokio::time::Instant::now() + Duration::from_secs(60);
     while !holds().await {
-        assert!(Instant::now() < end, "{what}");
+        assert!(tokio::time::Instant::now() < end, "{what}");
         sleep(Duration::from_millis(20)).await;
     }
 }
