@@ -48,6 +48,8 @@ scripts! {
     INDEX = NOTHING + "index.lua";
     /// Takes rows in.
     IMPORT = NOTHING + "import.lua";
+    /// Tells a part that all rows are in.
+    END = NOTHING + "end.lua";
     /// Reads whole objects.
     EXPORT = NOTHING + "export.lua";
     /// Reads changes.

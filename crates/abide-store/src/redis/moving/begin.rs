@@ -59,7 +59,7 @@ async fn announce(shared: &Shared, source: &str, id: &str) -> Result<(), StoreEr
     set.arg(&meta).arg("import").arg(id).arg("importing").arg(source).arg("imported").arg(0);
     set.arg("id").arg(ulid::Ulid::generate().to_string());
     let mut not_yet = redis::cmd("HDEL");
-    not_yet.arg(&meta).arg("cleared").arg("ending");
+    not_yet.arg(&meta).arg("cleared");
     for part in 0..shared.names.parts {
         not_yet.arg(reached(part));
     }

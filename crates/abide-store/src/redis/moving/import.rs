@@ -117,7 +117,7 @@ async fn check(shared: &Shared, done: &[u64], first: u64, rows: &[Row]) -> Resul
 pub(super) async fn kept(shared: &Shared, under: &Underway) -> Result<Option<Vec<u64>>, StoreError> {
     let get = |tag: &str| {
         let mut cmd = redis::cmd("HMGET");
-        cmd.arg(format!("{tag}:meta")).arg("import").arg("imported");
+        cmd.arg(format!("{tag}:meta")).arg(&["import", "imported", "ended"]);
         cmd
     };
     let mut done = Vec::with_capacity(under.reached.len());
@@ -125,11 +125,14 @@ pub(super) async fn kept(shared: &Shared, under: &Underway) -> Result<Option<Vec
         let mut found = reply::list(found)?.into_iter();
         let id = reply::maybe(found.next().unwrap_or(Value::Nil))?;
         let imported = reply::number(found.next().unwrap_or(Value::Nil))?;
-        match id {
-            Some(id) if id == under.id && imported >= *reached => done.push(imported),
+        let ended = reply::maybe(found.next().unwrap_or(Value::Nil))?;
+        if ended.as_ref() == Some(&under.id) {
             // It was told of the end, and what came before that is there as well.
-            None if under.ending => done.push(*reached),
-            Some(_) | None => return Ok(None),
+            done.push(*reached);
+        } else if id.as_ref() == Some(&under.id) && imported >= *reached {
+            done.push(imported);
+        } else {
+            return Ok(None);
         }
     }
     Ok(Some(done))
@@ -181,23 +184,33 @@ pub(in crate::redis) async fn done(shared: &Shared, rows: u64) -> Result<(), Sto
         logs_lead_to_heads(shared, part).await?;
     }
     // The parts first: until the store itself says that it is whole, it is not.
-    let parts = 0..shared.names.parts;
-    let end = |part| {
-        let mut cmd = redis::cmd("HDEL");
-        cmd.arg(format!("{}:meta", shared.names.tag(part))).arg("import").arg("imported");
-        (shared.names.slot(part), cmd)
-    };
+    tell_the_end(shared, &under).await?;
     let (meta, slot) = Names::meta(shared.names.prefix());
-    let mut ending = redis::cmd("HSET");
-    ending.arg(&meta).arg("ending").arg(1);
-    send(shared, vec![(slot, ending)]).await?;
     let mut whole = redis::cmd("HDEL");
-    whole.arg(meta).arg("import").arg("importing").arg("imported").arg("cleared").arg("ending");
-    for part in parts.clone() {
+    whole.arg(meta).arg("import").arg("importing").arg("imported").arg("cleared");
+    for part in 0..shared.names.parts {
         whole.arg(reached(part));
     }
-    send(shared, parts.map(end).collect()).await?;
     send(shared, vec![(slot, whole)]).await
+}
+
+/// Tells every part, each of which looks once more whether it has its rows.
+async fn tell_the_end(shared: &Shared, under: &Underway) -> Result<(), StoreError> {
+    let end = |(part, reached): (u32, &u64)| {
+        let tag = shared.names.tag(part);
+        let mut cmd = script::END.call(tag);
+        cmd.arg(tag).arg(&under.id).arg(reached);
+        (shared.names.slot(part), cmd)
+    };
+    let ends: Vec<_> = (0..shared.names.parts).zip(&under.reached).map(end).collect();
+    let commands: Vec<_> = ends.iter().map(|(slot, cmd)| (*slot, cmd)).collect();
+    for answer in shared.writes.send(&commands).await {
+        let answer = reply::texts(&answer.map_err(Fault::into_error)?)?;
+        if answer.first().map(String::as_str) != Some("D") {
+            return Err(said::lost());
+        }
+    }
+    Ok(())
 }
 
 async fn logs_lead_to_heads(shared: &Shared, part: u32) -> Result<(), StoreError> {

@@ -21,8 +21,6 @@ pub(super) struct Underway {
     id: String,
     /// Whether everything from before is gone.
     cleared: bool,
-    /// Whether all rows are in, and the parts are told one after the other.
-    ending: bool,
     /// Of each part, the number behind the last page that brought it rows.
     reached: Vec<u64>,
 }
@@ -36,20 +34,20 @@ fn reached(part: u32) -> String {
 pub(super) async fn underway(shared: &Shared) -> Result<Option<Underway>, StoreError> {
     let (meta, slot) = Names::meta(shared.names.prefix());
     let mut get = redis::cmd("HMGET");
-    get.arg(meta).arg(&["import", "importing", "imported", "cleared", "ending"]);
+    get.arg(meta).arg(&["import", "importing", "imported", "cleared"]);
     for part in 0..shared.names.parts {
         get.arg(reached(part));
     }
     let [found] = read::all(shared, [(slot, get)]).await?;
     let mut found = reply::list(found)?.into_iter().map(reply::maybe);
     let mut next = || found.next().unwrap_or(Ok(None));
-    let (id, source, rows, cleared, ending) = (next()?, next()?, next()?, next()?, next()?);
+    let (id, source, rows, cleared) = (next()?, next()?, next()?, next()?);
     let (Some(id), Some(source)) = (id, source) else { return Ok(None) };
     let number = |found: Option<String>| found.map_or(Ok(0), |found| reply::digits(&found));
     let rows = number(rows)?;
     let reached = (0..shared.names.parts).map(|_| number(next()?)).collect::<Result<_, StoreError>>()?;
-    let (cleared, ending) = (cleared.is_some(), ending.is_some());
-    Ok(Some(Underway { importing: Importing { source, rows }, id, cleared, ending, reached }))
+    let cleared = cleared.is_some();
+    Ok(Some(Underway { importing: Importing { source, rows }, id, cleared, reached }))
 }
 
 /// Refuses what needs all of a store while only a part is there.
