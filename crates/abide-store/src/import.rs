@@ -36,7 +36,6 @@ pub(crate) fn not_begun() -> StoreError {
 }
 
 /// Rows that a server had and has no more.
-#[cfg(feature = "redis")]
 pub(crate) fn lost() -> StoreError {
     StoreError::Unsupported(
         "rows that were in are gone: a server lost its last writes; begin the import once more, and it begins again"

@@ -20,13 +20,17 @@ use crate::import;
 
 /// The note that holds the progress.
 const NOTE: &str = "import";
-/// A note of each database: writing it waits until all that was written before is on the disk.
+/// A note of each database, of which import it has how many rows, which stays when it is told of the end.
+/// Writing it waits until all that was written before is on the disk.
 const REACHED: &str = "import_reached";
 
 /// How far an import has come in all databases.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Progress {
     pub(super) source: String,
+    /// Tells it from every other, also of the same source.
+    #[serde(default)]
+    id: String,
     /// Rows that are in.
     pub(super) rows: u64,
     /// How many of them each database has.
@@ -40,7 +44,8 @@ pub(super) struct Progress {
 
 impl Progress {
     fn new(source: String, databases: usize) -> Self {
-        Self { source, rows: 0, counts: vec![0; databases], ending: false, again: 0 }
+        let id = ulid::Ulid::generate().to_string();
+        Self { source, id, rows: 0, counts: vec![0; databases], ending: false, again: 0 }
     }
 
     /// What the databases call the source: another one each time, so that none goes on with what it has.
@@ -49,6 +54,11 @@ impl Progress {
             0 => self.source.clone(),
             times => format!("{}, begun again {times}", self.source),
         }
+    }
+
+    /// What a database notes that has so many rows of it.
+    fn trace(&self, count: u64) -> String {
+        format!("{} {count}", self.id)
     }
 
     /// The same, when rows that were in are not there any more.
@@ -97,6 +107,11 @@ pub(super) async fn begin(
             begin_all(held, noted.unwrap_or_else(|| Progress::new(source, held.len())), replace).await?
         }
     };
+    if !now.ending {
+        for (held, count) in held.iter().zip(&now.counts) {
+            leave(held, now.trace(*count)).await?;
+        }
+    }
     note(held, Some(&now)).await?;
     let rows = now.rows;
     *importing = Some(now);
@@ -130,13 +145,24 @@ async fn begin_again(held: &[Held], lost: Progress) -> Result<Progress, StoreErr
     Ok(now)
 }
 
+/// Notes in a database how far it has come.
+async fn leave(held: &Held, trace: String) -> Result<(), StoreError> {
+    held.store.set_note(REACHED, trace, true).await.map(drop).map_err(|error| named(&held.name, error))
+}
+
+/// Whether a database that is of no import was told of the end of this one; otherwise it lost all of it.
+async fn told(held: &Held, trace: &str) -> Result<bool, StoreError> {
+    let left = held.store.note(REACHED).await.map_err(|error| named(&held.name, error))?;
+    Ok(left.as_deref() == Some(trace))
+}
+
 /// How far the end of an import has come.
 enum End {
     /// All databases are whole.
     Whole,
     /// Some are not told yet.
     Unfinished,
-    /// One that is not told yet lacks rows.
+    /// One lacks rows.
     Lost,
 }
 
@@ -147,7 +173,8 @@ async fn reached(held: &[Held], noted: &Progress) -> Result<End, StoreError> {
         match status.importing {
             Some(importing) if importing.rows < *count => return Ok(End::Lost),
             Some(_) => end = End::Unfinished,
-            None => {}
+            None if told(held, &noted.trace(*count)).await? => {}
+            None => return Ok(End::Lost),
         }
     }
     Ok(end)
@@ -155,9 +182,10 @@ async fn reached(held: &[Held], noted: &Progress) -> Result<End, StoreError> {
 
 /// Forgets an end that reached all databases and was not noted: from here on the store is written to.
 pub(super) async fn settle(held: &[Held]) -> Result<(), StoreError> {
-    match progress(held).await? {
-        Some(_) => note(held, None).await,
-        None => Ok(()),
+    let Some(noted) = progress(held).await? else { return Ok(()) };
+    match reached(held, &noted).await? {
+        End::Whole => note(held, None).await,
+        End::Unfinished | End::Lost => Err(import::lost()),
     }
 }
 
@@ -194,13 +222,12 @@ pub(super) async fn take(
         let shard = key(&row).shard(shards);
         sorted[part(held, shard)].push(row);
     }
-    for ((held, rows), count) in held.iter().zip(sorted).zip(&mut now.counts) {
-        let (first, more) = (*count, rows.len() as u64);
-        *count += more;
+    for (index, (held, rows)) in held.iter().zip(sorted).enumerate() {
+        let (first, more) = (now.counts[index], rows.len() as u64);
+        now.counts[index] += more;
         if more > 0 {
             held.store.import(first, rows).await.map_err(|error| named(&held.name, error))?;
-            let kept = held.store.set_note(REACHED, count.to_string(), true).await;
-            kept.map_err(|error| named(&held.name, error))?;
+            leave(held, now.trace(now.counts[index])).await?;
         }
     }
     note(held, Some(&now)).await?;
@@ -228,9 +255,13 @@ pub(super) async fn done(held: &[Held], importing: &Mutex<Option<Sorted>>, rows:
     now.ending = true;
     note(held, Some(&now)).await?;
     for (held, count) in held.iter().zip(&now.counts) {
-        // Those that were told already do not expect it.
-        if again && held.store.status().await?.importing.is_none() {
-            continue;
+        let status = held.store.status().await.map_err(|error| named(&held.name, error))?;
+        if status.importing.is_none() {
+            // Those that were told already do not expect it.
+            if again && told(held, &now.trace(*count)).await? {
+                continue;
+            }
+            return Err(named(&held.name, import::lost()));
         }
         held.store.import_done(*count).await.map_err(|error| named(&held.name, error))?;
     }

@@ -213,6 +213,40 @@ async fn a_restore_begins_again_when_a_database_lost_rows_that_were_in() {
 }
 
 #[tokio::test]
+async fn a_database_that_lost_all_of_a_restore_is_not_one_that_was_told_of_its_end() {
+    let (a, b) = (shared().unwrap(), shared().unwrap());
+    let store = open(&both(&a, &b)).await.unwrap();
+    let (memory, rows) = many(200).await;
+    let all = rows.len();
+    let lose = || {
+        b.sql("TRUNCATE objects, log").unwrap();
+        b.sql("DELETE FROM meta WHERE name LIKE '%import\\_%'").unwrap();
+    };
+    assert_eq!(begin(&*store).await, 0);
+    take(&*store, &rows, 0, all).await.unwrap();
+    lose();
+    // Once more, while the first database is told already.
+    for _ in 0..2 {
+        store.import_done(all as u64).await.unwrap_err();
+    }
+    store.claim().await.unwrap_err();
+    assert_eq!(begin(&*store).await, 0);
+    take(&*store, &rows, 0, all).await.unwrap();
+    ends_well(&*store, &memory, all).await;
+
+    // What it was told of a restore of the same backup before that one says nothing of this one.
+    let before = b.sql("SELECT value FROM meta WHERE name = 'note_import_reached'").unwrap();
+    assert_eq!(store.import_begin("a backup".into(), true).await, Ok(0));
+    take(&*store, &rows, 0, all).await.unwrap();
+    lose();
+    b.sql(&format!("INSERT INTO meta VALUES ('note_import_reached', '{}')", before.trim())).unwrap();
+    store.import_done(all as u64).await.unwrap_err();
+    assert_eq!(begin(&*store).await, 0);
+    take(&*store, &rows, 0, all).await.unwrap();
+    ends_well(&*store, &memory, all).await;
+}
+
+#[tokio::test]
 async fn an_end_that_reached_all_databases_and_was_not_noted_is_an_end() {
     let (a, b) = (shared().unwrap(), shared().unwrap());
     let store = open(&both(&a, &b)).await.unwrap();
