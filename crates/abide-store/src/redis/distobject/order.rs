@@ -24,12 +24,19 @@ struct State {
     floors: HashMap<Key, Floor>,
     /// With how many floors they are looked through next.
     crowded: usize,
-    /// Messages that were told over this connection and not yet looked at.
-    told: HashMap<Key, u32>,
+    /// Objects with messages that were told over this connection and not yet looked at.
+    told: HashMap<Key, Told>,
     /// Messages up to this one were told over connections before.
     begun: u64,
     /// Objects with such messages, which may still be looked at, or were refused.
     past: HashSet<Key>,
+}
+
+struct Told {
+    /// The last message.
+    last: u64,
+    /// No look at the whole hash was made after it.
+    waits: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -76,8 +83,9 @@ impl Order {
     pub(super) fn tell(&self, key: &Key) -> u64 {
         let mut state = self.state.lock();
         state.number += 1;
-        *state.told.entry(key.clone()).or_default() += 1;
-        state.number
+        let last = state.number;
+        state.told.insert(key.clone(), Told { last, waits: true });
+        last
     }
 
     /// A message is looked at.
@@ -87,22 +95,19 @@ impl Order {
         if notice.said.is_none() || notice.number <= state.begun {
             return;
         }
-        // What was told before it was looked at before it.
+        // What was told before it was looked at before it, or refused.
         state.past.remove(key);
-        if let Some(told) = state.told.get_mut(key) {
-            *told -= 1;
-            if *told == 0 {
-                state.told.remove(key);
-            }
+        if state.told.get(key).is_some_and(|told| told.last <= notice.number) {
+            state.told.remove(key);
         }
         if !state.may_wait(key) && matches!(state.floors.get(key), Some(Floor::At(_))) {
             state.floors.remove(key);
         }
     }
 
-    /// Whether messages of this object wait to be looked at.
+    /// Whether messages of this object wait to be looked at, and no look at the whole hash took them in.
     pub(super) fn waits(&self, key: &Key) -> bool {
-        self.state.lock().told.contains_key(key)
+        self.state.lock().told.get(key).is_some_and(|told| told.waits)
     }
 
     /// Whether a message came before the last look at the whole hash.
@@ -140,6 +145,10 @@ impl Order {
         let number = state.number;
         if state.floors.get(&key) != Some(&Floor::Mark(mark)) {
             return;
+        }
+        if let Some(told) = state.told.get_mut(&key) {
+            // Those that were refused would be waited for for ever.
+            told.waits = false;
         }
         if state.may_wait(&key) {
             state.floors.insert(key, Floor::At(number));
@@ -222,6 +231,24 @@ mod tests {
         order.looked(&first);
         assert_eq!(floors(&order), 0);
         assert!(!order.is_old(&message(order.tell(&key()))));
+    }
+
+    #[test]
+    fn a_message_that_was_refused_is_waited_for_until_a_look_or_a_later_message_took_its_place() {
+        let order = Order::new();
+        let first = message(order.tell(&key()));
+        assert!(order.waits(&key()));
+        // It may still come, and is old however often the hash is looked at.
+        for _ in 0..2 {
+            let mark = format!("{}:user:a:b", order.mark(&key()));
+            order.marked(&mark, |_| Some(key()));
+            assert!(!order.waits(&key()) && order.is_old(&first));
+        }
+        let (_refused, last) = (order.tell(&key()), message(order.tell(&key())));
+        order.looked(&first);
+        assert!(order.waits(&key()) && !order.is_old(&last));
+        order.looked(&last);
+        assert!(!order.waits(&key()) && floors(&order) == 0);
     }
 
     #[test]
