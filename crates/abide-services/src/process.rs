@@ -28,7 +28,7 @@ kill -s KILL "$1" $children 2>/dev/null
 if [ -n "$2" ]; then sleep 0.2; rm -rf "$2"; fi
 "#;
 /// How long a server may take to end by the signal that it knows, before it is killed.
-const ENDS_WITHIN: Duration = Duration::from_secs(2);
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A server's process with the processes that it started. It ends when this is dropped, and also when the
 /// process that dropped nothing was killed itself.

@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use abide_core::{Key, StoreError};
 use rustc_hash::FxHashSet;
@@ -6,25 +9,34 @@ use tokio::{sync::watch, time::timeout};
 
 /// Objects whose last commits have no known end: the answer was lost. Reads of them wait until it is known, and so
 /// until nothing of what they would tell can still come, or go.
-pub(crate) struct Doubts(watch::Sender<FxHashSet<Key>>);
+pub(crate) struct Doubts {
+    keys: watch::Sender<FxHashSet<Key>>,
+    raised: AtomicU64,
+}
 
 impl Doubts {
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(FxHashSet::default()))
+        Self { keys: watch::Sender::new(FxHashSet::default()), raised: AtomicU64::new(0) }
     }
 
     pub(crate) fn are_any(&self) -> bool {
-        !self.0.borrow().is_empty()
+        !self.keys.borrow().is_empty()
     }
 
     /// Adds objects. They are few: nothing more is written before the end of what was is known.
     pub(crate) fn raise<'k>(&self, keys: impl Iterator<Item = &'k Key>) {
-        self.0.send_modify(|doubtful| doubtful.extend(keys.cloned()));
+        self.raised.fetch_add(1, Ordering::SeqCst);
+        self.keys.send_modify(|doubtful| doubtful.extend(keys.cloned()));
+    }
+
+    /// How often objects were added: what was read while this moved may have shown what does not stay.
+    pub(crate) fn raised(&self) -> u64 {
+        self.raised.load(Ordering::SeqCst)
     }
 
     /// What is there now stays.
     pub(crate) fn settle(&self) {
-        self.0.send_modify(|doubtful| *doubtful = FxHashSet::default());
+        self.keys.send_modify(|doubtful| *doubtful = FxHashSet::default());
     }
 
     /// Waits until there is no doubt about an object, or about any, but no longer than this.
@@ -33,10 +45,10 @@ impl Doubts {
             Some(key) => !doubtful.contains(key),
             None => doubtful.is_empty(),
         };
-        if is_settled(&self.0.borrow()) {
+        if is_settled(&self.keys.borrow()) {
             return Ok(());
         }
-        let mut doubtful = self.0.subscribe();
+        let mut doubtful = self.keys.subscribe();
         match timeout(wait, doubtful.wait_for(is_settled)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(StoreError::Unavailable(format!(

@@ -54,7 +54,7 @@ pub async fn a_message_is_acknowledged_once_and_again_without_harm(subject: &mut
     for _ in 0..2 {
         let ids = vec![id(&a, 1), id(&a, 3), id(&a, 77), id(&b, 2), id(&key("never"), 1)];
         owner.store.acknowledge(ids).await.unwrap();
-        assert_eq!(owner.store.outbox(None, 9).await.unwrap().messages, [message(&a, 2, &b)]);
+        assert_eq!(owner.store.outbox(None, usize::MAX).await.unwrap().messages, [message(&a, 2, &b)]);
     }
     let call = owner.store.acknowledge(vec![id(&a, 2)]);
     drop(call);

@@ -54,18 +54,22 @@ impl Readers {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send,
     {
-        let readers = Arc::clone(self);
-        let doubts = async |connector: &Connector| connector.doubts.settled(of.as_ref(), connector.options.wait).await;
-        doubts(&self.connector).await?;
-        let found = self.turns.run(async move { readers.read_now(read).await }).await;
-        // Doubt may have come up while it was read.
-        doubts(&self.connector).await?;
-        found
+        let (doubts, read) = (&self.connector.doubts, Arc::new(read));
+        for _ in 0..TRIES_MAX {
+            let raised = doubts.raised();
+            doubts.settled(of.as_ref(), self.connector.options.wait).await?;
+            let (readers, read) = (Arc::clone(self), Arc::clone(&read));
+            let found = self.turns.run(async move { readers.read_now(&*read).await }).await;
+            if doubts.raised() == raised {
+                return found;
+            }
+        }
+        Err(StoreError::Unavailable("the answer to a commit was lost each time that this was read".into()))
     }
 
     async fn read_now<T, F: Future<Output = Result<T>>>(
         &self,
-        read: impl Fn(SharedConn) -> F,
+        read: &impl Fn(SharedConn) -> F,
     ) -> Result<T, StoreError> {
         let mut tries = 0;
         loop {

@@ -1,4 +1,4 @@
-use abide_core::Key;
+use abide_core::{Key, Schedule};
 use rusqlite::{Connection, Row, types::ValueRef};
 
 use super::{
@@ -41,6 +41,22 @@ impl Faults {
 
     fn extend(&mut self, fault: Option<String>) {
         fault.into_iter().for_each(|fault| self.add(fault));
+    }
+
+    /// What is wrong with a text, or that its bytes are none.
+    fn judge(
+        &mut self,
+        owner: &str,
+        what: &str,
+        row: &Row<'_>,
+        column: usize,
+        fault: impl Fn(&str) -> Option<String>,
+    ) -> Result<()> {
+        match row.get_ref(column)? {
+            ValueRef::Text(bytes) if let Ok(text) = std::str::from_utf8(bytes) => self.extend(fault(text)),
+            _ => self.add(format!("{owner}: its {what} is no text")),
+        }
+        Ok(())
     }
 
     fn enough(&self) -> bool {
@@ -161,20 +177,29 @@ fn texts(conn: &Connection, faults: &mut Faults) -> Result<()> {
         ),
     ] {
         faults.rows(conn, sql, |row, faults| {
-            faults.extend(texts::json(&named(row, 0)?, &format!("{what}{}", text(row, 4)?), &text(row, 3)?));
-            Ok(())
+            let (owner, what) = (named(row, 0)?, format!("{what}{}", text(row, 4)?));
+            faults.judge(&owner, &what, row, 3, |text| texts::json(&owner, &what, text))
         })?;
     }
     let changes = "SELECT namespace, kind, id, seq, body FROM log JOIN objects USING (oid) WHERE body IS NOT NULL";
     faults.rows(conn, changes, |row, faults| {
-        faults.extend(texts::change(&named(row, 0)?, seq(row, 3)?, &text(row, 4)?));
-        Ok(())
+        let (owner, at) = (named(row, 0)?, seq(row, 3)?);
+        faults.judge(&owner, &format!("change {at}"), row, 4, |text| texts::change(&owner, at, text))
     })?;
     let outcomes = "SELECT namespace, kind, id, caller, call_key, ok, reply FROM outcomes JOIN objects USING (oid)";
     faults.rows(conn, outcomes, |row, faults| {
         let (owner, caller, call_key) = (named(row, 0)?, text(row, 3)?, text(row, 4)?);
-        faults.extend(texts::reply(&owner, &caller, &call_key, row.get(5)?, &text(row, 6)?));
-        Ok(())
+        let (what, ok) = (format!("outcome of the call {call_key:?}"), row.get(5)?);
+        faults.judge(&owner, &what, row, 6, |text| texts::reply(&owner, &caller, &call_key, ok, text))
+    })?;
+    let schedules = "SELECT namespace, kind, id, schedule, name FROM alarms JOIN objects USING (oid)
+                     WHERE schedule IS NOT NULL";
+    faults.rows(conn, schedules, |row, faults| {
+        let (owner, what) = (named(row, 0)?, format!("schedule of the alarm {}", text(row, 4)?));
+        faults.judge(&owner, &what, row, 3, |text| {
+            let error = serde_json::from_str::<Schedule>(text).err()?;
+            Some(format!("{owner}: its {what} is none: {error}"))
+        })
     })
 }
 

@@ -41,6 +41,11 @@ async fn verify_names_each_fault() {
         ("UPDATE objects SET shard = (shard + 1) % 16 WHERE id = 'a'", "its hash belongs to"),
         ("UPDATE objects SET state = NULL WHERE id = 'b'", "Counter/b: it is deleted and has 1 alarms"),
         ("UPDATE objects SET state = '{\"a\":' WHERE id = 'a'", "Counter/a: its state is no JSON"),
+        (
+            "UPDATE objects SET state = CAST(x'7b2261223a22ff227d' AS TEXT) WHERE id = 'a'",
+            "Counter/a: its state is no text",
+        ),
+        ("UPDATE alarms SET schedule = '{'", "Counter/b: its schedule of the alarm x is none"),
         ("UPDATE log SET body = 'x' WHERE seq = 5", "Counter/a: its change 5 is no JSON"),
         ("UPDATE objects SET kind = '/' WHERE id = 'a'", "key is no key: \"default\" \"/\" \"a\""),
         (

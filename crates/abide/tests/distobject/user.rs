@@ -53,9 +53,17 @@ impl User {
     }
 }
 
-/// A node over this server.
+/// A node that hears what is told of users.
 pub(crate) async fn node(redis: &Redis) -> Abide {
-    Abide::open(redis.url()).register::<User>().start().await.unwrap()
+    let abide = Abide::open(redis.url()).register::<User>().start().await.unwrap();
+    let of_nobody = json!({"id": "nobody:a", "changes": {}}).to_string();
+    soon("the subscription", async {
+        while redis.ask(&["PUBLISH", "user-updates", &of_nobody]).unwrap() == "0" {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    abide
 }
 
 /// Waits for what has to come.

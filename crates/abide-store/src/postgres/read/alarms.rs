@@ -18,14 +18,14 @@ pub(in crate::postgres) async fn due(
     limit: usize,
 ) -> Result<AlarmsPage> {
     let place = Place::of(after.as_ref());
-    let (until, most) = (until.as_millis(), rows(limit));
+    let (until, most) = (until.as_millis(), rows(limit.saturating_add(1)));
     let values: Values<'_> = &[&until, &place.due, &place.namespace, &place.kind, &place.id, &place.name, &most];
     query(&conn, DUE, values, limit).await
 }
 
 pub(in crate::postgres) async fn list(conn: SharedConn, of: AlarmsQuery) -> Result<AlarmsPage> {
     let place = Place::of(of.after.as_ref());
-    let limit = rows(of.limit);
+    let limit = rows(of.limit.saturating_add(1));
     let namespace = of.namespace.as_str();
     let Some(object) = &of.key else {
         let values: Values<'_> =
@@ -84,7 +84,7 @@ const DUE: &str = measured!(
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE NOT a.dead AND a.due <= $1::bigint AND a.due >= $2::bigint
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($2::bigint, $3::text, $4::text, $5::text, $6::text)
-    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $7::bigint + 1",
+    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $7::bigint",
     "octet_length(payload) + coalesce(octet_length(error), 0) + coalesce(octet_length(principal), 0)",
     "due, namespace, kind, id, name"
 );
@@ -95,7 +95,7 @@ const ALL: &str = measured!(
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE o.namespace = $1::text AND (a.dead OR NOT $2::boolean)
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($3::bigint, $4::text, $5::text, $6::text, $7::text)
-    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint + 1",
+    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint",
     "octet_length(payload) + coalesce(octet_length(error), 0) + coalesce(octet_length(principal), 0)",
     "due, namespace, kind, id, name"
 );
@@ -106,7 +106,7 @@ const OF_OBJECT: &str = measured!(
     FROM alarms a JOIN objects o ON o.oid = a.oid
     WHERE o.namespace = $1::text AND o.kind = $9::text AND o.id = $10::text AND (a.dead OR NOT $2::boolean)
       AND (a.due, o.namespace, o.kind, o.id, a.name) > ($3::bigint, $4::text, $5::text, $6::text, $7::text)
-    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint + 1",
+    ORDER BY a.due, o.namespace, o.kind, o.id, a.name LIMIT $8::bigint",
     "octet_length(payload) + coalesce(octet_length(error), 0) + coalesce(octet_length(principal), 0)",
     "due, namespace, kind, id, name"
 );

@@ -22,7 +22,7 @@ pub(in crate::postgres) async fn outbox(
         let sender = &after.sender;
         (sender.namespace().as_str(), sender.kind().as_str(), escaped(sender.id()), signed(after.n))
     });
-    let rows = conn.query(OUTBOX, &[&namespace, &kind, &&*id, &n, &rows(limit)]).await?;
+    let rows = conn.query(OUTBOX, &[&namespace, &kind, &&*id, &n, &rows(limit.saturating_add(1))]).await?;
     let found = rows.first().map_or(Ok(0), |row| number(row, FOUND))?;
     let (mut messages, mut room) = (Vec::new(), Room::of(limit));
     for row in &rows {
@@ -92,7 +92,7 @@ const OUTBOX: &str = measured!(
     "
     SELECT namespace, kind, id, n, target_namespace, target_kind, target_id, handler, args, principal, at
     FROM outbox WHERE (namespace, kind, id, n) > ($1::text, $2::text, $3::text, $4::bigint)
-    ORDER BY namespace, kind, id, n LIMIT $5::bigint + 1",
+    ORDER BY namespace, kind, id, n LIMIT $5::bigint",
     "octet_length(args) + coalesce(octet_length(principal), 0)",
     "namespace, kind, id, n"
 );
