@@ -167,13 +167,20 @@ async fn attempt(shared: &Shared, declared: &Declared, turn: &mut Turn<'_>, requ
     }
     let sent: Vec<_> = commands.iter().map(|(slot, cmd)| (*slot, cmd)).collect();
     let mut answers = if sent.is_empty() { Vec::new() } else { shared.writes.send_in(turn, &sent).await };
-    let mut again = Vec::new();
+    let mut answered = Vec::with_capacity(round.len());
     for work in round.into_iter().rev() {
         let own = answers.split_off(work.first);
         debug_assert_eq!(own.len(), work.commands);
-        again.extend(work.settle(own));
+        answered.push((work, own));
     }
-    again.reverse();
+    let mut again = Vec::new();
+    for (work, own) in answered.into_iter().rev() {
+        match work.request {
+            // Not before all that came before it.
+            Request::Close { .. } if !again.is_empty() => again.push(work.request),
+            _ => again.extend(work.settle(own)),
+        }
+    }
     again
 }
 

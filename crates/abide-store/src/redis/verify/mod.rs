@@ -111,12 +111,15 @@ async fn object(
     for _ in 0..LOOKS {
         found.clear();
         let before = look(shared, &key, &mut found).await?;
-        // What was read one after the other belongs together if nothing was committed meanwhile.
-        if found.is_empty() || before == last_commit(shared, &key).await? {
+        // What was read one after the other belongs together if nothing was committed meanwhile. What is written to
+        // all the time is not seen so, and not called damaged for it.
+        if before == last_commit(shared, &key).await? {
+            faults.append(&mut found);
+        }
+        if found.is_empty() {
             break;
         }
     }
-    faults.append(&mut found);
     places::outcomes(shared, &key, limit, faults).await
 }
 
