@@ -3,6 +3,34 @@
 use abide_core::{Json, Seq};
 use serde::Deserialize;
 
+/// The faults found, at most so many.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) struct Faults {
+    pub(crate) found: Vec<String>,
+    pub(crate) limit: usize,
+}
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+impl Faults {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { found: Vec::new(), limit }
+    }
+
+    pub(crate) fn add(&mut self, fault: impl Into<String>) {
+        if !self.enough() {
+            self.found.push(fault.into());
+        }
+    }
+
+    pub(crate) fn extend(&mut self, fault: Option<String>) {
+        fault.into_iter().for_each(|fault| self.add(fault));
+    }
+
+    pub(crate) fn enough(&self) -> bool {
+        self.found.len() >= self.limit
+    }
+}
+
 /// The fault of a text that should be JSON.
 pub(crate) fn json(owner: &str, what: &str, text: &str) -> Option<String> {
     Json::parse(text).err().map(|error| format!("{owner}: its {what} is no JSON: {error}"))

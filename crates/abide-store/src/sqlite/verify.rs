@@ -6,11 +6,11 @@ use super::{
     import,
     row::{key, number, seq},
 };
-use crate::texts;
+use crate::texts::{self, Faults};
 
 /// The faults found, at most `limit`.
 pub(super) fn verify(conn: &Connection, shards: u32, limit: usize) -> Result<Vec<String>> {
-    let mut faults = Faults { found: Vec::new(), limit };
+    let mut faults = Faults::new(limit);
     if let Some(importing) = import::importing(conn)? {
         // What is not in yet is no fault.
         faults.add(crate::import::fault(&importing));
@@ -27,22 +27,7 @@ pub(super) fn verify(conn: &Connection, shards: u32, limit: usize) -> Result<Vec
     Ok(faults.found)
 }
 
-struct Faults {
-    found: Vec<String>,
-    limit: usize,
-}
-
 impl Faults {
-    fn add(&mut self, fault: impl Into<String>) {
-        if self.found.len() < self.limit {
-            self.found.push(fault.into());
-        }
-    }
-
-    fn extend(&mut self, fault: Option<String>) {
-        fault.into_iter().for_each(|fault| self.add(fault));
-    }
-
     /// What is wrong with a text, or that its bytes are none.
     fn judge(
         &mut self,
@@ -57,10 +42,6 @@ impl Faults {
             _ => self.add(format!("{owner}: its {what} is no text")),
         }
         Ok(())
-    }
-
-    fn enough(&self) -> bool {
-        self.found.len() >= self.limit
     }
 
     /// Runs `check` over the rows of a query until there are faults enough.

@@ -8,6 +8,7 @@ use super::{
     fault::Result,
     row::{STATE, key, number, seq, state, text},
 };
+use crate::texts::Faults;
 
 /// How many rows are looked at at once.
 const PAGE_ROWS: i64 = 1_000;
@@ -15,7 +16,7 @@ const PAGE_ROWS: i64 = 1_000;
 /// The faults found, at most `limit`, in one moment of the store.
 pub(super) async fn verify(conn: &Conn, shards: u32, limit: usize) -> Result<Vec<String>> {
     conn.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0").await?;
-    let mut faults = Faults { found: Vec::new(), limit };
+    let mut faults = Faults::new(limit);
     if let Some(progress) = super::import::progress(conn).await? {
         // What is not in yet is no fault.
         faults.add(crate::import::fault(&progress.importing));
@@ -35,27 +36,6 @@ pub(super) async fn verify(conn: &Conn, shards: u32, limit: usize) -> Result<Vec
     epochs(conn, shards, &mut faults).await?;
     conn.run("COMMIT").await?;
     Ok(faults.found)
-}
-
-struct Faults {
-    found: Vec<String>,
-    limit: usize,
-}
-
-impl Faults {
-    fn add(&mut self, fault: impl Into<String>) {
-        if !self.enough() {
-            self.found.push(fault.into());
-        }
-    }
-
-    fn extend(&mut self, fault: Option<String>) {
-        fault.into_iter().for_each(|fault| self.add(fault));
-    }
-
-    fn enough(&self) -> bool {
-        self.found.len() >= self.limit
-    }
 }
 
 /// The name of an object whose columns start at `column`, also where it is no key.

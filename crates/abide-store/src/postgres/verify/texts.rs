@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use abide_core::Schedule;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::{Faults, named};
+use super::named;
 use crate::{
     postgres::{connect::Conn, fault::Result, row::seq, text::unescaped},
-    texts,
+    texts::{self, Faults},
 };
 
 /// A table, read page by page in the order of its primary key, which are the first columns.
